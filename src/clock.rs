@@ -1,0 +1,98 @@
+//! Time: the only place that reads the machine's clock.
+//!
+//! Instants are microseconds since 1970 UTC, stored as BIGINT, always bound and never the
+//! database's `now()`, so that both engines agree on meaning and order.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Reads an RFC 3339 date-time with any number of fraction digits and any offset.
+    pub fn parse(text: &str) -> Option<Self> {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(instant.as_microsecond()))
+    }
+
+    /// This instant plus a span of time.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds, as SCIM's `dateTime` wants it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => write!(f, "{instant:.3}"),
+            Err(_) => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("expected an RFC 3339 date-time"))
+    }
+}
+
+/// Tells the time: the machine's, or in tests one that stands still until it is advanced.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// The latest instant given out, so that time never runs backwards within a process.
+    last: Arc<AtomicI64>,
+    fixed: bool,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self {
+            last: Arc::new(AtomicI64::new(0)),
+            fixed: false,
+        }
+    }
+
+    /// A clock that stands at `start`.
+    pub fn fixed(start: Timestamp) -> Self {
+        Self {
+            last: Arc::new(AtomicI64::new(start.0)),
+            fixed: true,
+        }
+    }
+
+    /// The present instant; never earlier than one told before.
+    pub fn now(&self) -> Timestamp {
+        if self.fixed {
+            return Timestamp(self.last.load(Ordering::Relaxed));
+        }
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+        let read = jiff::Timestamp::now().as_microsecond();
+        Timestamp(self.last.fetch_max(read, Ordering::Relaxed).max(read))
+    }
+
+    /// Moves a fixed clock forward; the machine's clock moves by itself.
+    pub fn advance(&self, span: Duration) {
+        if self.fixed {
+            let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+            self.last.fetch_add(micros, Ordering::Relaxed);
+        }
+    }
+}
