@@ -1,0 +1,228 @@
+//! The rows of the change log.
+
+use uuid::Uuid;
+
+use super::db::{Result, Tx};
+use super::values::{MOST, is_usual, rows};
+use crate::clock::Timestamp;
+use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
+
+/// A change as it is written: without a number.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// What happened, such as `user.created`.
+    pub kind: String,
+    /// What it happened to, such as `member`.
+    pub subject_kind: String,
+    /// The id of that.
+    pub subject: Uuid,
+    /// That thing's version after the change; none for deltas of a group's members.
+    pub subject_version: Option<i64>,
+    /// The directory that it came through.
+    pub directory: Option<DirectoryId>,
+    /// What changed, as JSON without personal values.
+    pub detail: String,
+    /// Whose key the sealed part is under.
+    pub person: Option<PersonId>,
+    /// Personal values, sealed.
+    pub sealed: Option<Vec<u8>>,
+    /// The request that it came with.
+    pub request: RequestId,
+    /// The credential of that request.
+    pub credential: Option<CredentialId>,
+    /// Who acted, where it was no credential.
+    pub actor: Option<String>,
+    /// The method of that request.
+    pub method: Option<String>,
+    /// The path of that request.
+    pub path: Option<String>,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
+/// A change with its number and its link of the chain.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Numbered {
+    /// Its place in the workspace's log, from 1.
+    pub number: i64,
+    /// The hash over the one before and this one.
+    pub hash: Vec<u8>,
+    /// The change.
+    #[sqlx(flatten)]
+    pub change: Change,
+}
+
+/// The end of a workspace's numbered log.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Head {
+    /// The last number; 0 when nothing is numbered.
+    pub number: i64,
+    /// Its hash; empty when nothing is numbered.
+    pub hash: Vec<u8>,
+}
+
+const COLUMNS: &str = "id, kind, subject_kind, subject, subject_version, directory, detail, \
+                       person, sealed, request, credential, actor, method, path, at";
+
+/// Writes changes, without numbers.
+pub async fn insert(tx: &mut Tx, workspace: WorkspaceId, changes: &[Change]) -> Result<()> {
+    for changes in changes.chunks(MOST) {
+        let sql = format!(
+            "INSERT INTO changes (workspace, {COLUMNS}) VALUES {}",
+            rows(changes.len(), 16)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(changes.len()) {
+            query = query.once();
+        }
+        for change in changes {
+            query = query
+                .bind(workspace)
+                .bind(change.id)
+                .bind(change.kind.clone())
+                .bind(change.subject_kind.clone())
+                .bind(change.subject)
+                .bind(change.subject_version)
+                .bind(change.directory)
+                .bind(change.detail.clone())
+                .bind(change.person)
+                .bind(change.sealed.clone())
+                .bind(change.request)
+                .bind(change.credential)
+                .bind(change.actor.clone())
+                .bind(change.method.clone())
+                .bind(change.path.clone())
+                .bind(change.at);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Workspaces that have changes without a number.
+pub async fn list_unnumbered_workspaces(tx: &mut Tx) -> Result<Vec<WorkspaceId>> {
+    let rows: Vec<(WorkspaceId,)> = tx
+        .query(
+            "SELECT w.id FROM workspaces w WHERE EXISTS (SELECT c.id FROM changes c \
+             WHERE c.workspace = w.id AND c.number IS NULL)",
+        )
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Changes without a number, oldest first.
+pub async fn list_unnumbered(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    most: i64,
+) -> Result<Vec<Change>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM changes WHERE workspace = $1 AND number IS NULL \
+         ORDER BY at, id LIMIT $2"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// Changes without a number whose version is lower than that of a later one in `before`, which
+/// happens when the clocks of two nodes differ.
+pub async fn list_overtaken(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    subject: Uuid,
+    version: i64,
+) -> Result<Vec<Change>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM changes WHERE workspace = $1 AND number IS NULL AND subject = $2 \
+         AND subject_version < $3 ORDER BY subject_version"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(subject)
+        .bind(version)
+        .fetch_all()
+        .await
+}
+
+/// The end of the numbered log.
+pub async fn find_head(tx: &mut Tx, workspace: WorkspaceId) -> Result<Head> {
+    tx.query("SELECT number, hash FROM change_heads WHERE workspace = $1")
+        .bind(workspace)
+        .fetch_one()
+        .await
+}
+
+/// Moves the end of the log on, if it is still where it was.
+pub async fn update_head(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    from: i64,
+    head: &Head,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE change_heads SET number = $3, hash = $4 WHERE workspace = $1 AND number = $2",
+        )
+        .bind(workspace)
+        .bind(from)
+        .bind(head.number)
+        .bind(head.hash.clone())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Gives changes their numbers and hashes.
+pub async fn update_numbers(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    numbers: &[(ChangeId, i64, Vec<u8>)],
+    at: Timestamp,
+) -> Result<u64> {
+    let mut updated = 0;
+    for numbers in numbers.chunks(MOST) {
+        let sql = format!(
+            "WITH given (id, number, hash) AS (VALUES {}) UPDATE changes SET \
+             number = (SELECT g.number FROM given g WHERE g.id = changes.id), \
+             hash = (SELECT g.hash FROM given g WHERE g.id = changes.id), numbered_at = ${} \
+             WHERE workspace = ${} AND number IS NULL AND id IN (SELECT g.id FROM given g)",
+            rows(numbers.len(), 3),
+            numbers.len() * 3 + 1,
+            numbers.len() * 3 + 2
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(numbers.len()) {
+            query = query.once();
+        }
+        for (id, number, hash) in numbers {
+            query = query.bind(*id).bind(*number).bind(hash.clone());
+        }
+        updated += query.bind(at).bind(workspace).execute().await?;
+    }
+    Ok(updated)
+}
+
+/// Numbered changes after a number, in order.
+pub async fn list_numbered(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: i64,
+    most: i64,
+) -> Result<Vec<Numbered>> {
+    let sql = format!(
+        "SELECT number, hash, {COLUMNS} FROM changes WHERE workspace = $1 AND number > $2 \
+         ORDER BY number LIMIT $3"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(after)
+        .bind(most)
+        .fetch_all()
+        .await
+}

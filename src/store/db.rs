@@ -1,0 +1,493 @@
+//! One SQL text, two engines.
+//!
+//! The rest of `store` writes PostgreSQL-flavoured SQL with `$1` placeholders and calls
+//! [`Tx::query`]. Only this file and `writer.rs` know that two engines exist.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{
+    Connection, Encode, FromRow, Postgres, SqlSafeStr, Sqlite, Transaction, Type,
+    query::Query as Raw,
+};
+
+use super::faults::{Fault, Faults};
+use super::stats::Stats;
+use super::writer::Writer;
+use crate::error::Error;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Kept small for readers, since each holds its own cache.
+const READERS: u32 = 4;
+/// Prepared statements a connection keeps.
+const STATEMENTS: usize = 512;
+
+/// What storage reports.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A row with the same unique key exists.
+    #[error("a row with the same unique key exists")]
+    Duplicate,
+    /// A statement that must find a row found none.
+    #[error("row not found")]
+    NotFound,
+    /// The database refused or is away.
+    #[error(transparent)]
+    Sql(sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The writer has stopped.
+    #[error("the writer has stopped")]
+    Closed,
+    /// The commit that this write shared with others failed.
+    #[error("the shared commit failed: {0}")]
+    Commit(Arc<DbError>),
+    /// The closure of a write panicked; it was undone.
+    #[error("a write panicked")]
+    Panicked,
+    /// A fail point struck.
+    #[error("a fail point struck")]
+    Fault,
+}
+
+/// The result of a storage function.
+pub type Result<T, E = DbError> = std::result::Result<T, E>;
+
+impl DbError {
+    /// Whether the whole transaction may be tried again: serialization failure, deadlock, or a row
+    /// that went away between two statements.
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error))
+            if matches!(error.code().as_deref(), Some("40001" | "40P01" | "23503")))
+    }
+
+    /// Whether the database cannot be reached or is overloaded for the moment.
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) | Self::Closed => true,
+            // Statement timeout, shutdown, too many connections, SQLITE_BUSY.
+            Self::Sql(sqlx::Error::Database(error)) => matches!(
+                error.code().as_deref(),
+                Some("57014" | "57P01" | "57P02" | "57P03" | "53300" | "5" | "261" | "517")
+            ),
+            Self::Commit(error) => error.is_away(),
+            _ => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(e) if e.is_unique_violation() => Self::Duplicate,
+            other => Self::Sql(other),
+        }
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        if error.is_retryable() {
+            Self::Retry(error.into())
+        } else if error.is_away() {
+            tracing::warn!(error = %error, "the database is away");
+            Self::Unavailable
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+/// Says which attribute a duplicate key means; only the caller knows.
+pub trait OnDuplicate<T> {
+    /// Turns [`DbError::Duplicate`] into [`Error::Taken`] of that attribute.
+    fn on_duplicate(self, attribute: &'static str) -> Result<T, Error>;
+}
+
+impl<T> OnDuplicate<T> for Result<T> {
+    fn on_duplicate(self, attribute: &'static str) -> Result<T, Error> {
+        self.map_err(|error| match error {
+            DbError::Duplicate => Error::Taken(attribute),
+            other => other.into(),
+        })
+    }
+}
+
+/// A value that both engines can store.
+pub trait Value:
+    for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
+{
+}
+impl<T> Value for T where
+    T: for<'q> Encode<'q, Sqlite> + Type<Sqlite> + for<'q> Encode<'q, Postgres> + Type<Postgres>
+{
+}
+
+/// A type that both engines can build from a result row; `#[derive(FromRow)]` is enough.
+pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// PostgreSQL connections of this process.
+    pub max_connections: u32,
+    /// How long to wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take on PostgreSQL.
+    pub statement_timeout: Duration,
+    /// How many waiting writes may share a commit on SQLite.
+    pub shared_commits: usize,
+}
+
+/// The configured database: connections for reading and the one door for writing.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    writer: Writer,
+    faults: Arc<Faults>,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Connects by URL scheme and applies pending migrations.
+    pub async fn open(options: &Options) -> Result<Self> {
+        let faults = Arc::new(Faults::default());
+        if options.url.starts_with("sqlite:") {
+            let file = sqlite_options(&options.url)?;
+            migrate_sqlite(&file).await?;
+            let conn = SqliteConnection::connect_with(&file).await?;
+            let reader = SqlitePoolOptions::new()
+                .max_connections(READERS)
+                .acquire_timeout(options.acquire_timeout)
+                .connect_with(file.pragma("query_only", "ON"))
+                .await?;
+            Ok(Self {
+                engine: Engine::Sqlite(reader),
+                writer: Writer::sqlite(conn, options.shared_commits, Arc::clone(&faults)),
+                faults,
+            })
+        } else {
+            let server = PgConnectOptions::from_str(&options.url)?
+                .application_name("gatehouse")
+                .statement_cache_capacity(STATEMENTS);
+            let mut conn = PgConnection::connect_with(&server).await?;
+            applicable("sqlite only").run(&mut conn).await?;
+            conn.close().await?;
+            let timeout = options.statement_timeout.as_millis().to_string();
+            let pool = PgPoolOptions::new()
+                .max_connections(options.max_connections)
+                .acquire_timeout(options.acquire_timeout)
+                // A round trip for each use; a dead connection shows as an error that is retried.
+                .test_before_acquire(false)
+                .connect_with(server.options([
+                    ("statement_timeout", timeout.as_str()),
+                    ("idle_in_transaction_session_timeout", "60000"),
+                ]))
+                .await?;
+            Ok(Self {
+                engine: Engine::Postgres(pool.clone()),
+                writer: Writer::postgres(pool, Arc::clone(&faults)),
+                faults,
+            })
+        }
+    }
+
+    /// The fail points of writes on this database.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Whether a second process could write to the same database at the same time as this one.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// The door for writes.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// A snapshot: every query in it sees the same state.
+    pub async fn read(&self) -> Result<Tx> {
+        let stats = Stats::current();
+        stats.round_trip();
+        let conn = match &self.engine {
+            Engine::Sqlite(pool) => Conn::Sqlite(pool.begin().await?),
+            Engine::Postgres(pool) => Conn::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?,
+            ),
+        };
+        Ok(Tx::new(conn, None, stats))
+    }
+
+    /// A connection without a transaction: for reads of one statement.
+    pub async fn one(&self) -> Result<Tx> {
+        let conn = match &self.engine {
+            Engine::Sqlite(pool) => Conn::SqliteOne(pool.acquire().await?),
+            Engine::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+        };
+        Ok(Tx::new(conn, None, Stats::current()))
+    }
+
+    /// Closes every connection once it is idle.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite(pool) => pool.close().await,
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
+    Ok(SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .collation("C", Ord::cmp)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .statement_cache_capacity(STATEMENTS)
+        .busy_timeout(Duration::from_secs(5)))
+}
+
+/// With foreign keys on, rebuilding a table would delete the rows that refer to it.
+async fn migrate_sqlite(file: &SqliteConnectOptions) -> Result<()> {
+    let mut conn = SqliteConnection::connect_with(&file.clone().foreign_keys(false)).await?;
+    applicable("postgres only").run(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// The migrations without those whose description marks them for the other engine.
+fn applicable(other: &str) -> Migrator {
+    let migrations: Vec<_> = MIGRATIONS
+        .iter()
+        .filter(|migration| !migration.description.starts_with(other))
+        .cloned()
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+/// A transaction or connection on either engine; the only handle that storage functions take.
+pub struct Tx {
+    conn: Conn,
+    statements: u32,
+    pub(super) stats: Arc<Stats>,
+    faults: Option<Arc<Faults>>,
+}
+
+pub(super) enum Conn {
+    /// The writer task's connection, inside a savepoint.
+    Shared(SqliteConnection),
+    Sqlite(Transaction<'static, Sqlite>),
+    SqliteOne(PoolConnection<Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    PostgresOne(PoolConnection<Postgres>),
+}
+
+/// How rows are locked on PostgreSQL; SQLite has one writer and needs no row locks.
+#[derive(Debug, Clone, Copy)]
+pub enum Lock {
+    /// Nobody else may change or lock the row.
+    Update,
+    /// The row may change but not go away, nor be locked for update.
+    KeyShare,
+}
+
+impl Tx {
+    pub(super) fn new(conn: Conn, faults: Option<Arc<Faults>>, stats: Arc<Stats>) -> Self {
+        Self {
+            conn,
+            statements: 0,
+            stats,
+            faults,
+        }
+    }
+
+    /// Starts a query. A `&'static str` passes as it is; built SQL must be vouched for with
+    /// [`sqlx::AssertSqlSafe`].
+    pub fn query(&mut self, sql: impl SqlSafeStr) -> Query<'_> {
+        self.statements += 1;
+        self.stats.statement();
+        let fault = self
+            .faults
+            .as_ref()
+            .and_then(|faults| faults.strike(self.statements));
+        let raw = match &mut self.conn {
+            Conn::Shared(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
+            Conn::Sqlite(tx) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
+            Conn::SqliteOne(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
+            Conn::Postgres(tx) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
+            Conn::PostgresOne(conn) => RawQuery::Postgres(&mut *conn, sqlx::query(sql)),
+        };
+        Query { raw, fault }
+    }
+
+    /// Like [`Tx::query`], with the rows locked on PostgreSQL. `of` names the table to lock, which
+    /// `FOR UPDATE` of a join needs.
+    pub fn locked(&mut self, sql: &'static str, lock: Lock, of: &'static str) -> Query<'_> {
+        if matches!(self.conn, Conn::Postgres(_)) {
+            let clause = match lock {
+                Lock::Update => "UPDATE",
+                Lock::KeyShare => "KEY SHARE",
+            };
+            self.query(sqlx::AssertSqlSafe(format!("{sql} FOR {clause} OF {of}")))
+        } else {
+            self.query(sql)
+        }
+    }
+
+    /// [`Tx::locked`] for a statement with a list of ids.
+    pub(super) fn locked_list(&mut self, sql: &str, of: &'static str) -> Query<'_> {
+        let clause = if matches!(self.conn, Conn::Postgres(_)) {
+            format!(" FOR UPDATE OF {of}")
+        } else {
+            String::new()
+        };
+        self.query(sqlx::AssertSqlSafe(format!("{sql}{clause}")))
+    }
+
+    /// Counts fail points from here on: a new use case begins.
+    pub(super) fn begin_work(&mut self, stats: Arc<Stats>) {
+        self.statements = 0;
+        self.stats = stats;
+    }
+
+    /// A statement of transaction control, without values, rows or fail points.
+    pub(super) async fn command(&mut self, sql: &'static str) -> Result<()> {
+        if let Conn::Shared(conn) = &mut self.conn {
+            sqlx::query(sql).execute(&mut *conn).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        self.stats.round_trip();
+        if let Conn::Postgres(tx) = self.conn {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close(self) -> Result<()> {
+        if let Conn::Shared(conn) = self.conn {
+            conn.close().await?;
+        }
+        Ok(())
+    }
+}
+
+enum RawQuery<'c> {
+    Sqlite(
+        &'c mut SqliteConnection,
+        Raw<'static, Sqlite, SqliteArguments>,
+    ),
+    Postgres(&'c mut PgConnection, Raw<'static, Postgres, PgArguments>),
+}
+
+/// A statement on its way to one of the engines.
+#[must_use = "a query does nothing until it is executed or fetched"]
+pub struct Query<'c> {
+    raw: RawQuery<'c>,
+    fault: Option<Fault>,
+}
+
+impl Query<'_> {
+    /// Binds the next placeholder.
+    pub fn bind(self, value: impl Value) -> Self {
+        let raw = match self.raw {
+            RawQuery::Sqlite(conn, query) => RawQuery::Sqlite(conn, query.bind(value)),
+            RawQuery::Postgres(conn, query) => RawQuery::Postgres(conn, query.bind(value)),
+        };
+        Self { raw, ..self }
+    }
+
+    /// Says that this text will hardly come again, so that it is not kept prepared.
+    pub(super) fn once(self) -> Self {
+        let raw = match self.raw {
+            RawQuery::Sqlite(conn, query) => RawQuery::Sqlite(conn, query.persistent(false)),
+            RawQuery::Postgres(conn, query) => RawQuery::Postgres(conn, query.persistent(false)),
+        };
+        Self { raw, ..self }
+    }
+
+    /// Runs the statement and tells how many rows it changed.
+    pub async fn execute(self) -> Result<u64> {
+        strike(self.fault).await?;
+        Ok(match self.raw {
+            RawQuery::Sqlite(conn, query) => query.execute(conn).await?.rows_affected(),
+            RawQuery::Postgres(conn, query) => query.execute(conn).await?.rows_affected(),
+        })
+    }
+
+    /// All rows.
+    pub async fn fetch_all<R: Row>(self) -> Result<Vec<R>> {
+        strike(self.fault).await?;
+        match self.raw {
+            RawQuery::Sqlite(conn, query) => decode(&query.fetch_all(conn).await?),
+            RawQuery::Postgres(conn, query) => decode(&query.fetch_all(conn).await?),
+        }
+    }
+
+    /// The row, if there is one.
+    pub async fn fetch_optional<R: Row>(self) -> Result<Option<R>> {
+        strike(self.fault).await?;
+        Ok(match self.raw {
+            RawQuery::Sqlite(conn, query) => query
+                .fetch_optional(conn)
+                .await?
+                .map(|row| R::from_row(&row))
+                .transpose()?,
+            RawQuery::Postgres(conn, query) => query
+                .fetch_optional(conn)
+                .await?
+                .map(|row| R::from_row(&row))
+                .transpose()?,
+        })
+    }
+
+    /// Like [`Query::fetch_optional`], but a missing row is [`DbError::NotFound`].
+    pub async fn fetch_one<R: Row>(self) -> Result<R> {
+        self.fetch_optional().await?.ok_or(DbError::NotFound)
+    }
+}
+
+async fn strike(fault: Option<Fault>) -> Result<()> {
+    match fault {
+        None => Ok(()),
+        Some(Fault::Error) => Err(DbError::Fault),
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Panic) => panic!("a fail point struck"),
+    }
+}
+
+fn decode<R, T>(rows: &[R]) -> Result<Vec<T>>
+where
+    R: sqlx::Row,
+    T: for<'r> FromRow<'r, R>,
+{
+    rows.iter()
+        .map(|row| T::from_row(row).map_err(DbError::from))
+        .collect()
+}

@@ -1,0 +1,259 @@
+//! Directories, their credentials and the totals of what they hold.
+
+use super::db::{Result, Tx};
+use crate::clock::Timestamp;
+use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
+
+/// Whose dialect a directory speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum DirectoryKind {
+    /// Okta.
+    Okta,
+    /// Microsoft Entra ID.
+    Entra,
+    /// Anything that speaks SCIM 2.0.
+    Generic,
+}
+
+/// What becomes of a directory's facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Mode {
+    /// They are stored and nothing else.
+    Collect,
+    /// They make members and grants.
+    Live,
+}
+
+/// One IdP's SCIM link into one workspace.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct Directory {
+    /// Its id.
+    pub id: DirectoryId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its name, unique in the workspace.
+    pub name: String,
+    /// Whose dialect it speaks.
+    pub kind: DirectoryKind,
+    /// What becomes of its facts.
+    pub mode: Mode,
+    /// Whether unknown attributes and members are refused instead of skipped.
+    pub strict: bool,
+    /// Whether a create for an inactive user restores that user instead of a 409.
+    pub restore_inactive: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A credential without its secret.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct Credential {
+    /// Its id.
+    pub id: CredentialId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when it is no longer valid.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A live credential with the directory that it opens.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Authenticated {
+    /// The credential.
+    pub credential: CredentialId,
+    /// From when it is no longer valid.
+    pub expires_at: Option<Timestamp>,
+    /// The stored hash, for the comparison in constant time.
+    pub hash: Vec<u8>,
+    /// The directory.
+    #[sqlx(flatten)]
+    pub directory: Directory,
+}
+
+const COLUMNS: &str = "SELECT id, workspace, name, kind, mode, strict, restore_inactive, \
+                       created_at FROM directories";
+
+/// How many rows share one total.
+pub const SLOTS: i64 = 16;
+
+/// Makes a directory with empty totals.
+pub async fn insert(tx: &mut Tx, directory: &Directory, key: &str) -> Result<()> {
+    tx.query(
+        "INSERT INTO directories (workspace, id, name, name_key, kind, mode, strict, \
+         restore_inactive, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(directory.workspace)
+    .bind(directory.id)
+    .bind(directory.name.clone())
+    .bind(key.to_owned())
+    .bind(directory.kind)
+    .bind(directory.mode)
+    .bind(directory.strict)
+    .bind(directory.restore_inactive)
+    .bind(directory.created_at)
+    .execute()
+    .await?;
+    let rows = super::values::rows(usize::try_from(SLOTS).unwrap_or(16) * 2, 5);
+    let sql = format!("INSERT INTO counters (workspace, directory, kind, slot, total) VALUES {rows}");
+    let mut query = tx.query(sqlx::AssertSqlSafe(sql)).once();
+    for kind in ["users", "groups"] {
+        for slot in 0..SLOTS {
+            query = query
+                .bind(directory.workspace)
+                .bind(directory.id)
+                .bind(kind)
+                .bind(slot)
+                .bind(0_i64);
+        }
+    }
+    query.execute().await?;
+    Ok(())
+}
+
+/// The directory of that folded name.
+pub async fn find_by_name(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Option<Directory>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 AND name_key = $2")))
+        .bind(workspace)
+        .bind(key.to_owned())
+        .fetch_optional()
+        .await
+}
+
+/// The directories of a workspace, oldest first.
+pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Directory>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 ORDER BY id")))
+        .bind(workspace)
+        .fetch_all()
+        .await
+}
+
+/// Stores a credential's hash.
+pub async fn insert_credential(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+    credential: &Credential,
+    hash: &[u8],
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO credentials (workspace, id, directory, hash, created_at, expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(workspace)
+    .bind(credential.id)
+    .bind(directory)
+    .bind(hash.to_vec())
+    .bind(credential.created_at)
+    .bind(credential.expires_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// A directory's credentials, oldest first, revoked and expired ones included.
+pub async fn list_credentials(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+) -> Result<Vec<Credential>> {
+    tx.query(
+        "SELECT id, created_at, expires_at, revoked_at FROM credentials \
+         WHERE workspace = $1 AND directory = $2 ORDER BY id",
+    )
+    .bind(workspace)
+    .bind(directory)
+    .fetch_all()
+    .await
+}
+
+/// Revokes a credential; false when it is none of that directory or was revoked before.
+pub async fn revoke_credential(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+    credential: CredentialId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE credentials SET revoked_at = $4 WHERE workspace = $1 AND directory = $2 \
+             AND id = $3 AND revoked_at IS NULL",
+        )
+        .bind(workspace)
+        .bind(directory)
+        .bind(credential)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The live credential of that hash with its directory, in a workspace that is active.
+pub async fn find_by_credential(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    hash: &[u8],
+) -> Result<Option<Authenticated>> {
+    tx.query(
+        "SELECT c.id AS credential, c.expires_at, c.hash, d.id, d.workspace, d.name, d.kind, \
+         d.mode, d.strict, d.restore_inactive, d.created_at FROM credentials c \
+         JOIN directories d ON d.workspace = c.workspace AND d.id = c.directory \
+         JOIN workspaces w ON w.id = c.workspace \
+         WHERE c.workspace = $1 AND c.hash = $2 AND c.revoked_at IS NULL AND w.status = 'active'",
+    )
+    .bind(workspace)
+    .bind(hash.to_vec())
+    .fetch_optional()
+    .await
+}
+
+/// Adds to a total; `slot` spreads writers.
+pub async fn count_up(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    kind: &'static str,
+    slot: i64,
+    by: i64,
+) -> Result<()> {
+    tx.query(
+        "UPDATE counters SET total = total + $5 \
+         WHERE workspace = $1 AND directory = $2 AND kind = $3 AND slot = $4",
+    )
+    .bind(workspace)
+    .bind(directory)
+    .bind(kind)
+    .bind(slot)
+    .bind(by)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// A total.
+pub async fn count(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    kind: &'static str,
+) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) AS total FROM counters \
+             WHERE workspace = $1 AND directory = $2 AND kind = $3",
+        )
+        .bind(workspace)
+        .bind(directory)
+        .bind(kind)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}

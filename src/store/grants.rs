@@ -1,0 +1,264 @@
+//! The ledger's rows, and the facts that rules are held against.
+
+use uuid::Uuid;
+
+use super::db::{Result, Tx};
+use super::values::{MOST, is_usual, list as placeholders, pad, rows};
+use crate::clock::Timestamp;
+use crate::ids::{CauseId, ChangeId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId};
+
+/// What a grant gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum GrantKind {
+    /// Membership of a team.
+    Team,
+    /// A role.
+    Role,
+    /// A single permission.
+    Permission,
+}
+
+/// A grant that has not ended.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LiveGrant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who has it.
+    pub member: MemberId,
+    /// What it gives.
+    pub kind: GrantKind,
+    /// The team, role or permission.
+    pub target: Uuid,
+    /// Because of what.
+    pub cause: CauseId,
+}
+
+/// A grant to be written.
+#[derive(Debug, Clone)]
+pub struct NewGrant {
+    /// Its id.
+    pub id: GrantId,
+    /// Who gets it.
+    pub member: MemberId,
+    /// What it gives.
+    pub kind: GrantKind,
+    /// The team, role or permission.
+    pub target: Uuid,
+    /// Because of what.
+    pub cause: CauseId,
+    /// The change that tells of it.
+    pub begun_change: ChangeId,
+}
+
+/// An effective right of a member.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Effective {
+    /// Who has it.
+    pub member: MemberId,
+    /// What it is.
+    pub kind: GrantKind,
+    /// The team, role or permission.
+    pub target: Uuid,
+}
+
+/// A grant with its cause and the request that brought it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Explained {
+    /// The grant.
+    pub id: GrantId,
+    /// What it gives.
+    pub kind: GrantKind,
+    /// The team, role or permission.
+    pub target: Uuid,
+    /// Since when.
+    pub from_at: Timestamp,
+    /// What kind of cause it has.
+    pub cause_kind: String,
+    /// When its cause ended, if it did.
+    pub cause_ended_at: Option<Timestamp>,
+    /// The rule.
+    pub rule: Option<RuleId>,
+    /// The rule's version.
+    pub rule_version: Option<i64>,
+    /// Who made the cause.
+    pub actor: Option<String>,
+    /// The request that brought it.
+    pub request: Uuid,
+    /// That request's method.
+    pub method: Option<String>,
+    /// That request's path.
+    pub path: Option<String>,
+    /// When that was.
+    pub at: Timestamp,
+}
+
+/// A group that a rule asks for and a member is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Fact {
+    /// The member.
+    pub member: MemberId,
+    /// The group.
+    pub group_id: GroupId,
+}
+
+/// The facts of locked members: of the live groups that some rule looks at, those that they are in.
+pub async fn list_facts(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Fact>> {
+    let mut facts = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.member, m.group_id FROM users u JOIN memberships m \
+             ON m.workspace = u.workspace AND m.directory = u.directory AND m.user_id = u.id \
+             JOIN user_groups g ON g.workspace = m.workspace AND g.directory = m.directory \
+             AND g.id = m.group_id \
+             WHERE u.workspace = $1 AND u.member IN ({}) AND g.deleted_at IS NULL \
+             AND EXISTS (SELECT r.rule FROM rule_groups r WHERE r.workspace = m.workspace \
+             AND r.group_id = m.group_id)",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        facts.extend(query.fetch_all::<Fact>().await?);
+    }
+    Ok(facts)
+}
+
+/// The grants of members that rules gave and that have not ended.
+pub async fn list_by_rule(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<LiveGrant>> {
+    let mut grants = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind = 'rule'",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        grants.extend(query.fetch_all::<LiveGrant>().await?);
+    }
+    Ok(grants)
+}
+
+/// Writes grants; their scope is the workspace.
+pub async fn insert(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    grants: &[NewGrant],
+    run: Option<RunId>,
+    at: Timestamp,
+) -> Result<()> {
+    for grants in grants.chunks(MOST) {
+        let sql = format!(
+            "INSERT INTO grants (workspace, id, member, kind, target, scope, cause, from_at, \
+             begun_change, run) VALUES {}",
+            rows(grants.len(), 10)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(grants.len()) {
+            query = query.once();
+        }
+        for grant in grants {
+            query = query
+                .bind(workspace)
+                .bind(grant.id)
+                .bind(grant.member)
+                .bind(grant.kind)
+                .bind(grant.target)
+                .bind(workspace)
+                .bind(grant.cause)
+                .bind(at)
+                .bind(grant.begun_change)
+                .bind(run);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Ends grants of one member's change.
+pub async fn update_ended(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ended: &[(GrantId, ChangeId)],
+    at: Timestamp,
+) -> Result<()> {
+    for ended in ended.chunks(MOST) {
+        // The change that ends a grant comes beside its id, as rows of values.
+        let sql = format!(
+            "WITH ended (id, change) AS (VALUES {}) UPDATE grants SET to_at = ${}, \
+             ended_change = (SELECT e.change FROM ended e WHERE e.id = grants.id) \
+             WHERE workspace = ${} AND id IN (SELECT e.id FROM ended e)",
+            rows(ended.len(), 2),
+            ended.len() * 2 + 1,
+            ended.len() * 2 + 2
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(ended.len()) {
+            query = query.once();
+        }
+        for (grant, change) in ended {
+            query = query.bind(*grant).bind(*change);
+        }
+        query.bind(at).bind(workspace).execute().await?;
+    }
+    Ok(())
+}
+
+/// The effective rights of members: active, not ended, and the cause not ended or the grant held.
+pub async fn list_effective(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Effective>> {
+    let mut rights = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT DISTINCT g.member, g.kind, g.target FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause JOIN members m \
+             ON m.workspace = g.workspace AND m.id = g.member WHERE g.workspace = $1 \
+             AND g.member IN ({}) AND m.status = 'active' AND g.to_at IS NULL \
+             AND (c.ended_at IS NULL OR g.hold IS NOT NULL)",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        rights.extend(query.fetch_all::<Effective>().await?);
+    }
+    Ok(rights)
+}
+
+/// The grants of a member that have not ended, with what brought them.
+pub async fn list_explained(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Vec<Explained>> {
+    tx.query(
+        "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
+         c.ended_at AS cause_ended_at, c.rule, c.rule_version, c.actor, h.request, h.method, \
+         h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
+         AND c.id = g.cause JOIN changes h ON h.workspace = g.workspace \
+         AND h.id = g.begun_change WHERE g.workspace = $1 AND g.member = $2 \
+         AND g.to_at IS NULL ORDER BY g.from_at, g.id",
+    )
+    .bind(workspace)
+    .bind(member)
+    .fetch_all()
+    .await
+}

@@ -1,0 +1,346 @@
+//! Members and the names that open their login.
+
+use super::db::{Result, Tx};
+use super::values::{list as placeholders, pad};
+use crate::clock::Timestamp;
+use crate::ids::{MemberId, PersonId, WorkspaceId};
+
+/// How far a member is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Status {
+    /// Made, not told yet.
+    Draft,
+    /// Told, not come yet.
+    Invited,
+    /// In.
+    Active,
+    /// Out for now; rights come back with re-activation.
+    Suspended,
+    /// Out; id and history stay.
+    Removed,
+}
+
+/// Which way a member came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Source {
+    /// A directory.
+    Directory,
+    /// A first login.
+    Login,
+    /// An invite.
+    Invite,
+    /// An import.
+    Import,
+    /// The API.
+    Api,
+}
+
+/// One person in one workspace.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Member {
+    /// Its id, which stays.
+    pub id: MemberId,
+    /// How far the member is in.
+    pub status: Status,
+    /// Which way the member came in.
+    pub source: Source,
+    /// The key under which personal values are sealed.
+    pub person: PersonId,
+    /// The name that the directory signs in with.
+    pub user_name: Option<String>,
+    /// The name for people.
+    pub display_name: Option<String>,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub family_name: Option<String>,
+    /// The address.
+    pub email: Option<String>,
+    /// Under which rules the member was settled.
+    pub rules_version: i64,
+    /// Counts the member's changes.
+    pub version: i64,
+    /// When the member came in first.
+    pub created_at: Timestamp,
+    /// When the member changed last.
+    pub updated_at: Timestamp,
+}
+
+/// What a directory says about a person and a member shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The name that the directory signs in with.
+    pub user_name: Option<String>,
+    /// The name for people.
+    pub display_name: Option<String>,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub family_name: Option<String>,
+    /// The address.
+    pub email: Option<String>,
+    /// The address, folded.
+    pub email_key: Option<String>,
+}
+
+const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
+                       family_name, email, rules_version, version, created_at, updated_at \
+                       FROM members";
+
+/// Makes a member.
+pub async fn insert(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: &Member,
+    email_key: Option<&str>,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO members (workspace, id, status, source, person, user_name, display_name, \
+         given_name, family_name, email, email_key, access_epoch, rules_version, version, \
+         created_at, updated_at, suspended_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16)",
+    )
+    .bind(workspace)
+    .bind(member.id)
+    .bind(member.status)
+    .bind(member.source)
+    .bind(member.person)
+    .bind(member.user_name.clone())
+    .bind(member.display_name.clone())
+    .bind(member.given_name.clone())
+    .bind(member.family_name.clone())
+    .bind(member.email.clone())
+    .bind(email_key.map(str::to_owned))
+    .bind(member.rules_version)
+    .bind(member.version)
+    .bind(member.created_at)
+    .bind(member.updated_at)
+    .bind((member.status == Status::Suspended).then_some(member.updated_at))
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// The members of those ids, locked in id order.
+pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, ids: &[MemberId]) -> Result<Vec<Member>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let sql = format!(
+        "{COLUMNS} WHERE workspace = $1 AND id IN ({}) ORDER BY id",
+        placeholders(2, ids.len())
+    );
+    let mut query = tx.locked_list(&sql, "members").bind(workspace);
+    for id in pad(&ids) {
+        query = query.bind(id);
+    }
+    query.fetch_all().await
+}
+
+/// Members settled under rules older than `floor`, locked in id order.
+pub async fn lock_unsettled(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    floor: i64,
+    most: i64,
+) -> Result<Vec<Member>> {
+    let sql = format!("{COLUMNS} WHERE workspace = $1 AND rules_version < $2 ORDER BY id LIMIT $3");
+    tx.locked_list(&sql, "members")
+        .bind(workspace)
+        .bind(floor)
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// Says under which rules members were settled.
+pub async fn update_rules_version(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ids: &[MemberId],
+    rules_version: i64,
+) -> Result<()> {
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "UPDATE members SET rules_version = $2 WHERE workspace = $1 AND id IN ({})",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(rules_version);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Raises the version of members whose grants changed.
+pub async fn update_versions(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ids: &[MemberId],
+    rules_version: i64,
+    at: Timestamp,
+) -> Result<()> {
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "UPDATE members SET version = version + 1, rules_version = $2, updated_at = $3 \
+             WHERE workspace = $1 AND id IN ({})",
+            placeholders(4, ids.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(rules_version)
+            .bind(at);
+        // Padding repeats an id, which changes its row once all the same.
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Writes profile and status of a locked member and raises its version. A status that takes access
+/// away raises the access epoch with it.
+pub async fn update(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: MemberId,
+    profile: &Profile,
+    status: Status,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET user_name = $3, display_name = $4, given_name = $5, \
+             family_name = $6, email = $7, email_key = $8, \
+             access_epoch = access_epoch + CASE WHEN status = 'active' AND $9 <> 'active' \
+             THEN 1 ELSE 0 END, \
+             suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
+             removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
+             status = $9, version = version + 1, updated_at = $10 \
+             WHERE workspace = $1 AND id = $2",
+        )
+        .bind(workspace)
+        .bind(id)
+        .bind(profile.user_name.clone())
+        .bind(profile.display_name.clone())
+        .bind(profile.given_name.clone())
+        .bind(profile.family_name.clone())
+        .bind(profile.email.clone())
+        .bind(profile.email_key.clone())
+        .bind(status)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// A page of members in the order of their making, those who are removed left out.
+pub async fn list(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<Member>> {
+    let sql = format!(
+        "{COLUMNS} WHERE workspace = $1 AND id > $2 AND status <> 'removed' ORDER BY id LIMIT $3"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// The member of that id.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 AND id = $2")))
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+/// The members of that folded address, those who are removed left out; three at most.
+pub async fn find_by_email(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Vec<Member>> {
+    let sql = format!(
+        "{COLUMNS} WHERE workspace = $1 AND (email_key = $2 OR id = (SELECT l.member \
+         FROM login_names l WHERE l.workspace = $1 AND l.key = $2)) AND status <> 'removed' \
+         ORDER BY id LIMIT 3"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(key.to_owned())
+        .fetch_all()
+        .await
+}
+
+/// Takes a name for a member; false when another member has it.
+pub async fn insert_login_name(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+    member: MemberId,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "INSERT INTO login_names (workspace, key, member, sources) VALUES ($1, $2, $3, 1) \
+             ON CONFLICT (workspace, key) DO UPDATE SET sources = login_names.sources + 1 \
+             WHERE login_names.member = excluded.member",
+        )
+        .bind(workspace)
+        .bind(key.to_owned())
+        .bind(member)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Gives up one source of a name; the last one frees it.
+pub async fn delete_login_name(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+    member: MemberId,
+) -> Result<()> {
+    let freed = tx
+        .query(
+            "DELETE FROM login_names WHERE workspace = $1 AND key = $2 AND member = $3 \
+             AND sources = 1",
+        )
+        .bind(workspace)
+        .bind(key.to_owned())
+        .bind(member)
+        .execute()
+        .await?;
+    if freed == 0 {
+        tx.query(
+            "UPDATE login_names SET sources = sources - 1 \
+             WHERE workspace = $1 AND key = $2 AND member = $3",
+        )
+        .bind(workspace)
+        .bind(key.to_owned())
+        .bind(member)
+        .execute()
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Who is in which group: one row for each, never a document.
+
+use super::db::{Result, Tx};
+use super::groups::{Belongs, Shown};
+use super::users::Place;
+use super::values::{MOST, is_usual, list as placeholders, pad, rows};
+use crate::ids::{GroupId, UserId};
+
+/// Adds Users to a Group; tells which were not in it before.
+pub async fn insert(
+    tx: &mut Tx,
+    place: Place,
+    group: GroupId,
+    users: &[UserId],
+) -> Result<Vec<UserId>> {
+    let mut added: Vec<(UserId,)> = Vec::with_capacity(users.len());
+    for users in users.chunks(MOST) {
+        let sql = format!(
+            "INSERT INTO memberships (workspace, directory, group_id, user_id) VALUES {} \
+             ON CONFLICT DO NOTHING RETURNING user_id",
+            rows(users.len(), 4)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(users.len()) {
+            query = query.once();
+        }
+        for user in users {
+            query = query
+                .bind(place.workspace)
+                .bind(place.directory)
+                .bind(group)
+                .bind(*user);
+        }
+        added.extend(query.fetch_all::<(UserId,)>().await?);
+    }
+    Ok(added.into_iter().map(|row| row.0).collect())
+}
+
+/// Takes Users out of a Group; tells which were in it.
+pub async fn delete(
+    tx: &mut Tx,
+    place: Place,
+    group: GroupId,
+    users: &[UserId],
+) -> Result<Vec<UserId>> {
+    let mut removed: Vec<(UserId,)> = Vec::with_capacity(users.len());
+    for users in users.chunks(MOST) {
+        let sql = format!(
+            "DELETE FROM memberships WHERE workspace = $1 AND directory = $2 AND group_id = $3 \
+             AND user_id IN ({}) RETURNING user_id",
+            placeholders(4, users.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory)
+            .bind(group);
+        for user in pad(users) {
+            query = query.bind(user);
+        }
+        removed.extend(query.fetch_all::<(UserId,)>().await?);
+    }
+    Ok(removed.into_iter().map(|row| row.0).collect())
+}
+
+/// Takes a User out of all Groups; tells which those were.
+pub async fn delete_by_user(tx: &mut Tx, place: Place, user: UserId) -> Result<Vec<GroupId>> {
+    let rows: Vec<(GroupId,)> = tx
+        .query(
+            "DELETE FROM memberships WHERE workspace = $1 AND directory = $2 AND user_id = $3 \
+             RETURNING group_id",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// The Groups of a User, by id.
+pub async fn list_groups(tx: &mut Tx, place: Place, user: UserId) -> Result<Vec<GroupId>> {
+    let rows: Vec<(GroupId,)> = tx
+        .query(
+            "SELECT group_id FROM memberships WHERE workspace = $1 AND directory = $2 \
+             AND user_id = $3 ORDER BY group_id",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// The Users of a Group after `after`, in id order.
+pub async fn list_users(
+    tx: &mut Tx,
+    place: Place,
+    group: GroupId,
+    after: Option<UserId>,
+    most: i64,
+) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = tx
+        .query(
+            "SELECT user_id FROM memberships WHERE workspace = $1 AND directory = $2 \
+             AND group_id = $3 AND user_id > $4 ORDER BY user_id LIMIT $5",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(group)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// How many Users a Group has.
+pub async fn count(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) FROM memberships WHERE workspace = $1 AND directory = $2 \
+             AND group_id = $3",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(group)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// The Users of a Group as SCIM shows them, in id order.
+pub async fn list_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec<Shown>> {
+    tx.query(
+        "SELECT m.user_id, u.display FROM memberships m JOIN users u ON u.workspace = m.workspace \
+         AND u.directory = m.directory AND u.id = m.user_id \
+         WHERE m.workspace = $1 AND m.directory = $2 AND m.group_id = $3 ORDER BY m.user_id",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(group)
+    .fetch_all()
+    .await
+}
+
+/// The live Groups of Users as SCIM shows them.
+pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Belongs>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT m.user_id, m.group_id, g.display FROM memberships m \
+         JOIN user_groups g ON g.workspace = m.workspace AND g.directory = m.directory \
+         AND g.id = m.group_id WHERE m.workspace = $1 AND m.directory = $2 \
+         AND m.user_id IN ({}) AND g.deleted_at IS NULL ORDER BY m.group_id",
+        placeholders(3, users.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(place.workspace)
+        .bind(place.directory);
+    for user in pad(users) {
+        query = query.bind(user);
+    }
+    query.fetch_all().await
+}

@@ -1,0 +1,34 @@
+//! All SQL, and nothing else. Use cases decide, `store` reads and writes.
+//!
+//! One SQL text serves both engines. What that asks for:
+//!
+//! * `$1` placeholders; ids bound as UUID, never as text; times bound, never `now()`.
+//! * What is compared, sorted or searched is a key column that was folded in Rust and is declared
+//!   `COLLATE "C"`, so that no locale decides.
+//! * Row locks by [`db::Tx::locked`]: the clause is appended on PostgreSQL, nothing on SQLite, which
+//!   has one writer. Locks are taken in this order: workspace (rules), group, users in id order,
+//!   members in id order.
+//! * After a failed statement the transaction is given up. Where a duplicate is expected, the
+//!   statement says `ON CONFLICT`.
+//! * Race safety is a `WHERE` clause or a unique index, not an `if`.
+//! * Verbs are fixed: `insert`, `find`, `find_by_x`, `list`, `count`, `update`, `delete`, `lock`.
+//!
+//! The alternative, one implementation for each engine behind a trait, was left out: two copies of
+//! the same SQL drift apart.
+
+pub mod changes;
+pub mod db;
+pub mod deployment;
+pub mod directories;
+pub mod faults;
+pub mod grants;
+pub mod groups;
+pub mod members;
+pub mod memberships;
+pub mod rules;
+pub mod runs;
+pub mod stats;
+pub mod users;
+mod values;
+pub mod workspaces;
+pub mod writer;

@@ -1,0 +1,274 @@
+//! Rules: which groups must hold, and what they give.
+
+use uuid::Uuid;
+
+use super::db::{Result, Tx};
+use crate::clock::Timestamp;
+use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};
+
+/// How far a rule is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum RuleState {
+    /// A group that it names does not exist yet.
+    Pending,
+    /// A run will bring it to life.
+    Planned,
+    /// It gives rights.
+    Live,
+    /// A group of it was deleted; it gives nothing until an admin binds it anew.
+    Broken,
+}
+
+/// A rule.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Rule {
+    /// Its id.
+    pub id: RuleId,
+    /// The directory whose groups it looks at.
+    pub directory: DirectoryId,
+    /// Counts its versions.
+    pub version: i64,
+    /// How far it is.
+    pub state: RuleState,
+    /// The cause of the grants of this version.
+    pub cause: CauseId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A group that a rule asks for.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct RuleGroup {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its place among the rule's groups.
+    pub position: i64,
+    /// The name that it was given when the rule was made.
+    pub name: String,
+    /// The name, folded.
+    pub name_key: String,
+    /// The group, once bound.
+    pub group_id: Option<GroupId>,
+}
+
+/// One part of a live rule: a group that must hold, or something that it gives.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LivePart {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its cause.
+    pub cause: CauseId,
+    /// `group`, `team` or `role`.
+    pub kind: String,
+    /// The group, team or role.
+    pub target: Uuid,
+}
+
+/// Makes a rule with its groups and what it gives.
+pub async fn insert(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    groups: &[RuleGroup],
+    grants: &[(&'static str, Uuid)],
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO rules (workspace, id, directory, version, state, cause, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(workspace)
+    .bind(rule.id)
+    .bind(rule.directory)
+    .bind(rule.version)
+    .bind(rule.state)
+    .bind(rule.cause)
+    .bind(rule.created_at)
+    .execute()
+    .await?;
+    for group in groups {
+        tx.query(
+            "INSERT INTO rule_groups (workspace, rule, position, directory, name, name_key, \
+             group_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(workspace)
+        .bind(rule.id)
+        .bind(group.position)
+        .bind(rule.directory)
+        .bind(group.name.clone())
+        .bind(group.name_key.clone())
+        .bind(group.group_id)
+        .execute()
+        .await?;
+    }
+    for (kind, target) in grants {
+        tx.query(
+            "INSERT INTO rule_grants (workspace, rule, kind, target) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(workspace)
+        .bind(rule.id)
+        .bind(*kind)
+        .bind(*target)
+        .execute()
+        .await?;
+    }
+    Ok(())
+}
+
+/// Makes the cause of a rule's version.
+pub async fn insert_cause(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    actor: &str,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO causes (workspace, id, kind, rule, rule_version, actor, created_at) \
+         VALUES ($1, $2, 'rule', $3, $4, $5, $6)",
+    )
+    .bind(workspace)
+    .bind(rule.cause)
+    .bind(rule.id)
+    .bind(rule.version)
+    .bind(actor.to_owned())
+    .bind(rule.created_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Every part of every live rule of a workspace, in one statement and so of one moment.
+pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LivePart>> {
+    tx.query(
+        "SELECT r.id AS rule, r.cause, 'group' AS kind, g.group_id AS target FROM rules r \
+         JOIN rule_groups g ON g.workspace = r.workspace AND g.rule = r.id \
+         WHERE r.workspace = $1 AND r.state = 'live' AND g.group_id IS NOT NULL \
+         UNION ALL \
+         SELECT r.id AS rule, r.cause, t.kind, t.target FROM rules r \
+         JOIN rule_grants t ON t.workspace = r.workspace AND t.rule = r.id \
+         WHERE r.workspace = $1 AND r.state = 'live'",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
+}
+
+/// The rules of a workspace, oldest first.
+pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule>> {
+    tx.query(
+        "SELECT id, directory, version, state, cause, created_at FROM rules \
+         WHERE workspace = $1 ORDER BY id",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
+}
+
+/// The groups of a workspace's rules.
+pub async fn list_groups(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<RuleGroup>> {
+    tx.query(
+        "SELECT rule, position, name, name_key, group_id FROM rule_groups \
+         WHERE workspace = $1 ORDER BY rule, position",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
+}
+
+/// The rule of that id.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<Option<Rule>> {
+    tx.query(
+        "SELECT id, directory, version, state, cause, created_at FROM rules \
+         WHERE workspace = $1 AND id = $2",
+    )
+    .bind(workspace)
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+/// Binds what waits for a group of that folded name; tells which rules that were.
+pub async fn bind(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+    name_key: &str,
+    group: GroupId,
+) -> Result<Vec<RuleId>> {
+    let rows: Vec<(RuleId,)> = tx
+        .query(
+            "UPDATE rule_groups SET group_id = $4 WHERE workspace = $1 AND directory = $2 \
+             AND name_key = $3 AND group_id IS NULL RETURNING rule",
+        )
+        .bind(workspace)
+        .bind(directory)
+        .bind(name_key.to_owned())
+        .bind(group)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Brings pending rules to life whose groups are all bound; tells which.
+pub async fn update_bound(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<RuleId>> {
+    let rows: Vec<(RuleId,)> = tx
+        .query(
+            "UPDATE rules SET state = 'live' WHERE workspace = $1 AND state = 'pending' \
+             AND NOT EXISTS (SELECT g.rule FROM rule_groups g WHERE g.workspace = rules.workspace \
+             AND g.rule = rules.id AND g.group_id IS NULL) RETURNING id",
+        )
+        .bind(workspace)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Brings a planned rule to life.
+pub async fn update_live(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE rules SET state = 'live' \
+             WHERE workspace = $1 AND id = $2 AND state = 'planned'",
+        )
+        .bind(workspace)
+        .bind(id)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Breaks the rules that look at a group which goes away, and ends their causes; tells which rules
+/// broke.
+pub async fn update_broken(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    group: GroupId,
+    at: Timestamp,
+) -> Result<Vec<RuleId>> {
+    let broken: Vec<(RuleId,)> = tx
+        .query(
+            "UPDATE rules SET state = 'broken' WHERE workspace = $1 AND state <> 'broken' \
+             AND id IN (SELECT g.rule FROM rule_groups g WHERE g.workspace = $1 \
+             AND g.group_id = $2) RETURNING id",
+        )
+        .bind(workspace)
+        .bind(group)
+        .fetch_all()
+        .await?;
+    if !broken.is_empty() {
+        tx.query(
+            "UPDATE causes SET ended_at = $3 WHERE workspace = $1 AND ended_at IS NULL \
+             AND id IN (SELECT r.cause FROM rules r JOIN rule_groups g \
+             ON g.workspace = r.workspace AND g.rule = r.id \
+             WHERE r.workspace = $1 AND g.group_id = $2 AND r.state = 'broken')",
+        )
+        .bind(workspace)
+        .bind(group)
+        .bind(at)
+        .execute()
+        .await?;
+    }
+    Ok(broken.into_iter().map(|row| row.0).collect())
+}

@@ -1,0 +1,360 @@
+//! SCIM Users as the IdP wrote them.
+
+use super::db::{Lock, Result, Tx};
+use super::values::{list as placeholders, pad};
+use crate::clock::Timestamp;
+use crate::ids::{DirectoryId, MemberId, PersonId, UserId, WorkspaceId};
+
+/// A directory of a workspace: what every statement on resources is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The directory.
+    pub directory: DirectoryId,
+}
+
+/// A User: its document and the keys by which it is found.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The folded userName.
+    pub user_name_key: String,
+    /// The IdP's own id for it.
+    pub external_id: Option<String>,
+    /// The folded displayName.
+    pub display_key: Option<String>,
+    /// What groups show for it.
+    pub display: Option<String>,
+    /// Whether the IdP lets the person in.
+    pub active: bool,
+    /// The resource without server parts, as JSON text.
+    pub document: String,
+    /// The member that it is linked to, in a live directory.
+    pub member: Option<MemberId>,
+    /// The key under which the person's values are sealed.
+    pub person: PersonId,
+    /// Counts its written versions.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was written last.
+    pub updated_at: Timestamp,
+}
+
+/// What is known before a User is made, read in one statement.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Known {
+    /// Under which rules the workspace is now.
+    pub rules_version: i64,
+    /// The live User of that userName in this directory.
+    pub own: Option<UserId>,
+    /// The member who holds that name.
+    pub holder: Option<MemberId>,
+    /// How many tombstones of this directory have that externalId.
+    pub tombstones: i64,
+    /// The member of one of them.
+    pub buried: Option<MemberId>,
+}
+
+/// A User that is locked for a change of its memberships.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Linked {
+    /// The User.
+    pub id: UserId,
+    /// The member that it is linked to.
+    pub member: Option<MemberId>,
+}
+
+pub(super) const COLUMNS: &str = "SELECT u.id, u.user_name_key, u.external_id, u.display_key, \
+     u.display, u.active, u.document, u.member, u.person, u.version, u.created_at, u.updated_at \
+     FROM users u";
+
+/// What is known of a person before a User is made.
+pub async fn find_known(
+    tx: &mut Tx,
+    place: Place,
+    user_name_key: &str,
+    external_id: Option<&str>,
+) -> Result<Known> {
+    tx.query(
+        "SELECT w.rules_version, \
+         (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
+          AND u.user_name_key = $3) AS own, \
+         (SELECT l.member FROM login_names l WHERE l.workspace = $1 AND l.key = $3) AS holder, \
+         (SELECT COUNT(*) FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
+          AND t.external_id = $4) AS tombstones, \
+         (SELECT t.member FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
+          AND t.external_id = $4 LIMIT 1) AS buried \
+         FROM workspaces w WHERE w.id = $1",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(user_name_key.to_owned())
+    .bind(external_id.map(str::to_owned))
+    .fetch_one()
+    .await
+}
+
+/// Makes a User; the userName must be free in the directory.
+pub async fn insert(tx: &mut Tx, place: Place, user: &User) -> Result<()> {
+    tx.query(
+        "INSERT INTO users (workspace, directory, id, user_name_key, external_id, display_key, \
+         display, active, document, member, person, version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(user.id)
+    .bind(user.user_name_key.clone())
+    .bind(user.external_id.clone())
+    .bind(user.display_key.clone())
+    .bind(user.display.clone())
+    .bind(user.active)
+    .bind(user.document.clone())
+    .bind(user.member)
+    .bind(user.person)
+    .bind(user.version)
+    .bind(user.created_at)
+    .bind(user.updated_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Writes a locked User anew; the userName must be free in the directory.
+pub async fn update(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE users SET user_name_key = $4, external_id = $5, display_key = $6, \
+             display = $7, active = $8, document = $9, version = $10, updated_at = $11 \
+             WHERE workspace = $1 AND directory = $2 AND id = $3",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user.id)
+        .bind(user.user_name_key.clone())
+        .bind(user.external_id.clone())
+        .bind(user.display_key.clone())
+        .bind(user.display.clone())
+        .bind(user.active)
+        .bind(user.document.clone())
+        .bind(user.version)
+        .bind(user.updated_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Takes a User away with its e-mail keys; its memberships must be gone.
+pub async fn delete(tx: &mut Tx, place: Place, id: UserId) -> Result<bool> {
+    let rows = tx
+        .query("DELETE FROM users WHERE workspace = $1 AND directory = $2 AND id = $3")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(id)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The User of that id.
+pub async fn find(tx: &mut Tx, place: Place, id: UserId) -> Result<Option<User>> {
+    tx.query(
+        "SELECT u.id, u.user_name_key, u.external_id, u.display_key, u.display, u.active, \
+         u.document, u.member, u.person, u.version, u.created_at, u.updated_at FROM users u \
+         WHERE u.workspace = $1 AND u.directory = $2 AND u.id = $3",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+/// The User of that id, locked.
+pub async fn lock(tx: &mut Tx, place: Place, id: UserId) -> Result<Option<User>> {
+    tx.locked(
+        "SELECT u.id, u.user_name_key, u.external_id, u.display_key, u.display, u.active, \
+         u.document, u.member, u.person, u.version, u.created_at, u.updated_at FROM users u \
+         WHERE u.workspace = $1 AND u.directory = $2 AND u.id = $3",
+        Lock::Update,
+        "u",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+/// Those of the ids that exist, locked in id order.
+pub async fn lock_linked(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Vec<Linked>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "SELECT u.id, u.member FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
+             AND u.id IN ({}) ORDER BY u.id",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .locked_list(&sql, "u")
+            .bind(place.workspace)
+            .bind(place.directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        found.extend(query.fetch_all::<Linked>().await?);
+    }
+    Ok(found)
+}
+
+/// Writes the folded addresses of a User.
+pub async fn insert_emails(tx: &mut Tx, place: Place, id: UserId, keys: &[String]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO user_emails (workspace, directory, user_id, value_key) VALUES {} \
+         ON CONFLICT DO NOTHING",
+        super::values::rows(keys.len(), 4)
+    );
+    let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+    if !super::values::is_usual(keys.len()) {
+        query = query.once();
+    }
+    for key in keys {
+        query = query
+            .bind(place.workspace)
+            .bind(place.directory)
+            .bind(id)
+            .bind(key.clone());
+    }
+    query.execute().await?;
+    Ok(())
+}
+
+/// Takes the folded addresses of a User away.
+pub async fn delete_emails(tx: &mut Tx, place: Place, id: UserId) -> Result<()> {
+    tx.query("DELETE FROM user_emails WHERE workspace = $1 AND directory = $2 AND user_id = $3")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(id)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Remembers a User that was deleted.
+pub async fn insert_tombstone(
+    tx: &mut Tx,
+    place: Place,
+    user: &User,
+    member: MemberId,
+    at: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO tombstones (workspace, directory, user_id, external_id, member, deleted_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(user.id)
+    .bind(user.external_id.clone())
+    .bind(member)
+    .bind(at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Forgets the tombstones of an externalId: the person is back.
+pub async fn delete_tombstones(tx: &mut Tx, place: Place, external_id: &str) -> Result<()> {
+    tx.query("DELETE FROM tombstones WHERE workspace = $1 AND directory = $2 AND external_id = $3")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(external_id.to_owned())
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Notes that a create met a member of another way.
+pub async fn insert_conflict(
+    tx: &mut Tx,
+    place: Place,
+    user_name_key: &str,
+    external_id: Option<&str>,
+    member: MemberId,
+    at: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO conflicts (workspace, directory, user_name_key, external_id, member, \
+         first_at, last_at, times) VALUES ($1, $2, $3, $4, $5, $6, $6, 1) \
+         ON CONFLICT (workspace, directory, user_name_key) DO UPDATE SET \
+         external_id = excluded.external_id, member = excluded.member, \
+         last_at = excluded.last_at, times = conflicts.times + 1",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(user_name_key.to_owned())
+    .bind(external_id.map(str::to_owned))
+    .bind(member)
+    .bind(at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// How many live Users a member is linked to, beside `except`.
+pub async fn count_linked(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    except: UserId,
+) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) FROM users u WHERE u.workspace = $1 AND u.member = $2 \
+             AND u.id <> $3 AND u.active = $4",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(except)
+        .bind(true)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// Stores a person's sealed key.
+pub async fn insert_person(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    person: PersonId,
+    sealed: Vec<u8>,
+) -> Result<()> {
+    tx.query("INSERT INTO person_keys (workspace, id, sealed) VALUES ($1, $2, $3)")
+        .bind(workspace)
+        .bind(person)
+        .bind(sealed)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A person's sealed key, unless it was destroyed.
+pub async fn find_person(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    person: PersonId,
+) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = tx
+        .query("SELECT sealed FROM person_keys WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(person)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}

@@ -1,0 +1,232 @@
+//! The one door for writes: a use case is a closure that may run again.
+//!
+//! PostgreSQL: one transaction a call, tried again on a serialization failure or deadlock.
+//! SQLite: a writer task runs the closures that wait, each in a savepoint of one transaction, and
+//! commits them together; answers leave after that commit. A closure that fails or panics undoes
+//! its own savepoint and nobody else's. A caller that goes away does not stop a closure that has
+//! begun there: it is applied as a whole.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::db::{Conn, DbError, Result, Tx};
+use super::faults::Faults;
+use super::stats::Stats;
+use crate::error::Error;
+
+/// A future that borrows the transaction.
+pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// How often PostgreSQL may ask for another try.
+const RETRIES: u32 = 3;
+/// How many writes may wait for the SQLite writer.
+const QUEUE: usize = 1024;
+/// How often a busy database file is tried again, beyond the busy timeout of each try.
+const BEGIN_TRIES: u32 = 3;
+
+/// Where writes go.
+#[derive(Clone)]
+pub struct Writer {
+    kind: Kind,
+    faults: Arc<Faults>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Sqlite(mpsc::Sender<Message>),
+    Postgres(PgPool),
+}
+
+enum Message {
+    Work(Box<dyn Work>),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub(super) fn sqlite(conn: SqliteConnection, shared: usize, faults: Arc<Faults>) -> Self {
+        let (send, receive) = mpsc::channel(QUEUE);
+        let tx = Tx::new(
+            Conn::Shared(conn),
+            Some(Arc::clone(&faults)),
+            Arc::new(Stats::default()),
+        );
+        tokio::spawn(run(tx, receive, shared.max(1)));
+        Self {
+            kind: Kind::Sqlite(send),
+            faults,
+        }
+    }
+
+    pub(super) fn postgres(pool: PgPool, faults: Arc<Faults>) -> Self {
+        Self {
+            kind: Kind::Postgres(pool),
+            faults,
+        }
+    }
+
+    /// Runs `work` in a write transaction and answers once its effects are durable. `work` may run
+    /// more than once; only its last run counts.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
+    {
+        let stats = Stats::current();
+        match &self.kind {
+            Kind::Sqlite(queue) => {
+                let (tell, told) = oneshot::channel();
+                let pending = Pending {
+                    work,
+                    outcome: None,
+                    tell,
+                    stats,
+                };
+                queue
+                    .send(Message::Work(Box::new(pending)))
+                    .await
+                    .map_err(|_| DbError::Closed)?;
+                told.await.map_err(|_| DbError::Closed)?
+            }
+            Kind::Postgres(pool) => {
+                let mut retries = 0;
+                loop {
+                    let conn = Conn::Postgres(pool.begin().await.map_err(DbError::from)?);
+                    stats.round_trip();
+                    let faults = Some(Arc::clone(&self.faults));
+                    let mut tx = Tx::new(conn, faults, Arc::clone(&stats));
+                    let outcome = match work(&mut tx).await {
+                        Ok(value) => tx.commit().await.map(|()| value).map_err(Error::from),
+                        Err(error) => Err(error),
+                    };
+                    match outcome {
+                        Err(Error::Retry(_)) if retries < RETRIES => retries += 1,
+                        outcome => return outcome,
+                    }
+                    metrics::counter!("gatehouse_write_retries_total").increment(1);
+                }
+            }
+        }
+    }
+
+    /// Ends the writer after the writes that wait.
+    pub(super) async fn close(&self) {
+        if let Kind::Sqlite(queue) = &self.kind {
+            let (tell, told) = oneshot::channel();
+            if queue.send(Message::Close(tell)).await.is_ok() {
+                let _ = told.await;
+            }
+        }
+    }
+}
+
+/// A write on the SQLite queue, its types erased.
+trait Work: Send {
+    /// Runs it; false asks for the savepoint to be undone.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Tells the caller, after the shared commit.
+    fn answer(self: Box<Self>, committed: Result<(), Arc<DbError>>);
+}
+
+struct Pending<F, T> {
+    work: F,
+    outcome: Option<Result<T, Error>>,
+    tell: oneshot::Sender<Result<T, Error>>,
+    stats: Arc<Stats>,
+}
+
+impl<F, T> Work for Pending<F, T>
+where
+    T: Send + 'static,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
+{
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            tx.begin_work(Arc::clone(&self.stats));
+            let ran = AssertUnwindSafe(async { (self.work)(tx).await })
+                .catch_unwind()
+                .await;
+            let outcome = ran.unwrap_or_else(|_| Err(DbError::Panicked.into()));
+            let keep = outcome.is_ok();
+            self.outcome = Some(outcome);
+            keep
+        })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<DbError>>) {
+        let outcome = match (self.outcome, committed) {
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(error)) => Err(DbError::Commit(error).into()),
+            (None, Ok(())) => Err(DbError::Closed.into()),
+        };
+        // The caller may have gone away.
+        let _ = self.tell.send(outcome);
+    }
+}
+
+async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
+    let mut closing = None;
+    while closing.is_none() {
+        let Some(first) = queue.recv().await else {
+            break;
+        };
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            match message {
+                Message::Work(work) => batch.push(work),
+                Message::Close(tell) => closing = Some(tell),
+            }
+            if batch.len() < shared && closing.is_none() {
+                next = queue.try_recv().ok();
+            }
+        }
+        let committed = match together(&mut tx, &mut batch).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let _ = tx.command("ROLLBACK").await;
+                Err(Arc::new(error))
+            }
+        };
+        for work in batch {
+            work.answer(committed.clone());
+        }
+    }
+    let _ = tx.close().await;
+    if let Some(tell) = closing {
+        let _ = tell.send(());
+    }
+}
+
+async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>]) -> Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    begin(tx).await?;
+    for work in batch {
+        tx.command("SAVEPOINT one").await?;
+        if !work.run(tx).await {
+            tx.command("ROLLBACK TO one").await?;
+        }
+        tx.command("RELEASE one").await?;
+    }
+    tx.command("COMMIT").await
+}
+
+/// Another process may hold the file, such as the CLI beside a server.
+async fn begin(tx: &mut Tx) -> Result<()> {
+    let mut tries = 1;
+    loop {
+        match tx.command("BEGIN IMMEDIATE").await {
+            Err(_) if tries < BEGIN_TRIES => tries += 1,
+            outcome => return outcome,
+        }
+    }
+}
