@@ -130,22 +130,26 @@ pub async fn list_unnumbered(
         .await
 }
 
-/// Changes without a number whose version is lower than that of a later one in `before`, which
-/// happens when the clocks of two nodes differ.
+/// Changes without a number after the end of a batch, up to an instant, whose subject has a later
+/// version inside the batch.
 pub async fn list_overtaken(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    subject: Uuid,
-    version: i64,
+    (last_at, last_id): (Timestamp, ChangeId),
+    until: Timestamp,
 ) -> Result<Vec<Change>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM changes WHERE workspace = $1 AND number IS NULL AND subject = $2 \
-         AND subject_version < $3 ORDER BY subject_version"
+        "SELECT {COLUMNS} FROM changes c WHERE workspace = $1 AND number IS NULL AND at <= $4 \
+         AND (at > $2 OR (at = $2 AND id > $3)) AND EXISTS (SELECT b.id FROM changes b \
+         WHERE b.workspace = c.workspace AND b.subject = c.subject AND b.number IS NULL \
+         AND b.subject_version > c.subject_version \
+         AND (b.at < $2 OR (b.at = $2 AND b.id <= $3)))"
     );
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
-        .bind(subject)
-        .bind(version)
+        .bind(last_at)
+        .bind(last_id)
+        .bind(until)
         .fetch_all()
         .await
 }

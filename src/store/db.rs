@@ -311,6 +311,8 @@ pub(super) enum Conn {
 pub enum Lock {
     /// Nobody else may change or lock the row.
     Update,
+    /// Nobody else may change the row; rows that refer to it may still be written.
+    NoKeyUpdate,
     /// The row may change but not go away, nor be locked for update.
     KeyShare,
 }
@@ -348,22 +350,19 @@ impl Tx {
     /// `FOR UPDATE` of a join needs.
     pub fn locked(&mut self, sql: &'static str, lock: Lock, of: &'static str) -> Query<'_> {
         if matches!(self.conn, Conn::Postgres(_)) {
-            let clause = match lock {
-                Lock::Update => "UPDATE",
-                Lock::KeyShare => "KEY SHARE",
-            };
-            self.query(sqlx::AssertSqlSafe(format!("{sql} FOR {clause} OF {of}")))
+            self.locked_list(sql, lock, of)
         } else {
             self.query(sql)
         }
     }
 
-    /// [`Tx::locked`] for a statement with a list of ids.
-    pub(super) fn locked_list(&mut self, sql: &str, of: &'static str) -> Query<'_> {
-        let clause = if matches!(self.conn, Conn::Postgres(_)) {
-            format!(" FOR UPDATE OF {of}")
-        } else {
-            String::new()
+    /// [`Tx::locked`] for a statement that was built.
+    pub(super) fn locked_list(&mut self, sql: &str, lock: Lock, of: &'static str) -> Query<'_> {
+        let clause = match lock {
+            _ if !matches!(self.conn, Conn::Postgres(_)) => String::new(),
+            Lock::Update => format!(" FOR UPDATE OF {of}"),
+            Lock::NoKeyUpdate => format!(" FOR NO KEY UPDATE OF {of}"),
+            Lock::KeyShare => format!(" FOR KEY SHARE OF {of}"),
         };
         self.query(sqlx::AssertSqlSafe(format!("{sql}{clause}")))
     }

@@ -5,7 +5,9 @@ use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 
 /// Whose dialect a directory speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum DirectoryKind {
@@ -18,7 +20,9 @@ pub enum DirectoryKind {
 }
 
 /// What becomes of a directory's facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Mode {
@@ -100,7 +104,8 @@ pub async fn insert(tx: &mut Tx, directory: &Directory, key: &str) -> Result<()>
     .execute()
     .await?;
     let rows = super::values::rows(usize::try_from(SLOTS).unwrap_or(16) * 2, 5);
-    let sql = format!("INSERT INTO counters (workspace, directory, kind, slot, total) VALUES {rows}");
+    let sql =
+        format!("INSERT INTO counters (workspace, directory, kind, slot, total) VALUES {rows}");
     let mut query = tx.query(sqlx::AssertSqlSafe(sql)).once();
     for kind in ["users", "groups"] {
         for slot in 0..SLOTS {
@@ -122,19 +127,23 @@ pub async fn find_by_name(
     workspace: WorkspaceId,
     key: &str,
 ) -> Result<Option<Directory>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 AND name_key = $2")))
-        .bind(workspace)
-        .bind(key.to_owned())
-        .fetch_optional()
-        .await
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND name_key = $2"
+    )))
+    .bind(workspace)
+    .bind(key.to_owned())
+    .fetch_optional()
+    .await
 }
 
 /// The directories of a workspace, oldest first.
 pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Directory>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 ORDER BY id")))
-        .bind(workspace)
-        .fetch_all()
-        .await
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 ORDER BY id"
+    )))
+    .bind(workspace)
+    .fetch_all()
+    .await
 }
 
 /// Stores a credential's hash.

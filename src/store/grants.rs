@@ -8,7 +8,9 @@ use crate::clock::Timestamp;
 use crate::ids::{CauseId, ChangeId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId};
 
 /// What a grant gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum GrantKind {

@@ -2,8 +2,9 @@
 
 use super::db::{Lock, Result, Tx};
 use super::users::Place;
+use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
-use crate::ids::{GroupId, UserId};
+use crate::ids::{GroupId, UserId, WorkspaceId};
 
 /// A Group without its members.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -229,4 +230,40 @@ pub struct Belongs {
     pub group_id: GroupId,
     /// The Group's name.
     pub display: String,
+}
+
+/// Keeps Groups from going away, in id order; tells which there are.
+pub async fn keep_all(tx: &mut Tx, place: Place, ids: &[GroupId]) -> Result<Vec<GroupId>> {
+    let mut kept = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "SELECT g.id FROM user_groups g WHERE g.workspace = $1 AND g.directory = $2 \
+             AND g.id IN ({}) ORDER BY g.id",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .locked_list(&sql, Lock::KeyShare, "g")
+            .bind(place.workspace)
+            .bind(place.directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        kept.extend(query.fetch_all::<(GroupId,)>().await?);
+    }
+    Ok(kept.into_iter().map(|row| row.0).collect())
+}
+
+/// The names of all live Groups of a workspace that rules look at.
+pub async fn list_names(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+) -> Result<Vec<(GroupId, String)>> {
+    tx.query(
+        "SELECT g.id, g.display FROM user_groups g WHERE g.workspace = $1 \
+         AND g.deleted_at IS NULL AND EXISTS (SELECT r.rule FROM rule_groups r \
+         WHERE r.workspace = g.workspace AND r.group_id = g.id)",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
 }

@@ -1,12 +1,14 @@
 //! Members and the names that open their login.
 
-use super::db::{Result, Tx};
+use super::db::{Lock, Result, Tx};
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 
 /// How far a member is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Status {
@@ -23,7 +25,9 @@ pub enum Status {
 }
 
 /// Which way a member came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Source {
@@ -137,7 +141,9 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, ids: &[MemberId]) -> Resu
         "{COLUMNS} WHERE workspace = $1 AND id IN ({}) ORDER BY id",
         placeholders(2, ids.len())
     );
-    let mut query = tx.locked_list(&sql, "members").bind(workspace);
+    let mut query = tx
+        .locked_list(&sql, Lock::Update, "members")
+        .bind(workspace);
     for id in pad(&ids) {
         query = query.bind(id);
     }
@@ -152,7 +158,7 @@ pub async fn lock_unsettled(
     most: i64,
 ) -> Result<Vec<Member>> {
     let sql = format!("{COLUMNS} WHERE workspace = $1 AND rules_version < $2 ORDER BY id LIMIT $3");
-    tx.locked_list(&sql, "members")
+    tx.locked_list(&sql, Lock::Update, "members")
         .bind(workspace)
         .bind(floor)
         .bind(most)
@@ -268,19 +274,17 @@ pub async fn list(
 
 /// The member of that id.
 pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 AND id = $2")))
-        .bind(workspace)
-        .bind(id)
-        .fetch_optional()
-        .await
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND id = $2"
+    )))
+    .bind(workspace)
+    .bind(id)
+    .fetch_optional()
+    .await
 }
 
 /// The members of that folded address, those who are removed left out; three at most.
-pub async fn find_by_email(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    key: &str,
-) -> Result<Vec<Member>> {
+pub async fn find_by_email(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result<Vec<Member>> {
     let sql = format!(
         "{COLUMNS} WHERE workspace = $1 AND (email_key = $2 OR id = (SELECT l.member \
          FROM login_names l WHERE l.workspace = $1 AND l.key = $2)) AND status <> 'removed' \

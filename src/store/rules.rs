@@ -1,13 +1,18 @@
 //! Rules: which groups must hold, and what they give.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::db::{Result, Tx};
+use super::grants::GrantKind;
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};
 
 /// How far a rule is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum RuleState {
@@ -53,17 +58,26 @@ pub struct RuleGroup {
     pub group_id: Option<GroupId>,
 }
 
-/// One part of a live rule: a group that must hold, or something that it gives.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct LivePart {
+/// A rule that gives rights now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRule {
     /// The rule.
-    pub rule: RuleId,
+    pub id: RuleId,
     /// Its cause.
     pub cause: CauseId,
-    /// `group`, `team` or `role`.
-    pub kind: String,
-    /// The group, team or role.
-    pub target: Uuid,
+    /// The groups that must all hold.
+    pub groups: Vec<GroupId>,
+    /// What it gives.
+    pub grants: Vec<(GrantKind, Uuid)>,
+}
+
+/// One part of a live rule: a group that must hold, or something that it gives.
+#[derive(Debug, sqlx::FromRow)]
+struct LivePart {
+    rule: RuleId,
+    cause: CauseId,
+    kind: String,
+    target: Uuid,
 }
 
 /// Makes a rule with its groups and what it gives.
@@ -72,7 +86,7 @@ pub async fn insert(
     workspace: WorkspaceId,
     rule: &Rule,
     groups: &[RuleGroup],
-    grants: &[(&'static str, Uuid)],
+    grants: &[(GrantKind, Uuid)],
 ) -> Result<()> {
     tx.query(
         "INSERT INTO rules (workspace, id, directory, version, state, cause, created_at) \
@@ -139,20 +153,40 @@ pub async fn insert_cause(
     Ok(())
 }
 
-/// Every part of every live rule of a workspace, in one statement and so of one moment.
-pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LivePart>> {
-    tx.query(
-        "SELECT r.id AS rule, r.cause, 'group' AS kind, g.group_id AS target FROM rules r \
+/// Every live rule of a workspace, read in one statement and so of one moment.
+pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRule>> {
+    let parts: Vec<LivePart> = tx
+        .query(
+            "SELECT r.id AS rule, r.cause, 'group' AS kind, g.group_id AS target FROM rules r \
          JOIN rule_groups g ON g.workspace = r.workspace AND g.rule = r.id \
          WHERE r.workspace = $1 AND r.state = 'live' AND g.group_id IS NOT NULL \
          UNION ALL \
          SELECT r.id AS rule, r.cause, t.kind, t.target FROM rules r \
          JOIN rule_grants t ON t.workspace = r.workspace AND t.rule = r.id \
          WHERE r.workspace = $1 AND r.state = 'live'",
-    )
-    .bind(workspace)
-    .fetch_all()
-    .await
+        )
+        .bind(workspace)
+        .fetch_all()
+        .await?;
+    let mut rules: BTreeMap<RuleId, LiveRule> = BTreeMap::new();
+    for part in parts {
+        let rule = rules.entry(part.rule).or_insert_with(|| LiveRule {
+            id: part.rule,
+            cause: part.cause,
+            groups: Vec::new(),
+            grants: Vec::new(),
+        });
+        match part.kind.as_str() {
+            "team" => rule.grants.push((GrantKind::Team, part.target)),
+            "role" => rule.grants.push((GrantKind::Role, part.target)),
+            _ => rule.groups.push(GroupId(part.target)),
+        }
+    }
+    // A rule whose groups are not all there must give nothing.
+    Ok(rules
+        .into_values()
+        .filter(|rule| !rule.groups.is_empty())
+        .collect())
 }
 
 /// The rules of a workspace, oldest first.

@@ -95,11 +95,13 @@ pub async fn find_open(tx: &mut Tx) -> Result<Option<Run>> {
 
 /// The run of that id.
 pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RunId) -> Result<Option<Run>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE workspace = $1 AND id = $2")))
-        .bind(workspace)
-        .bind(id)
-        .fetch_optional()
-        .await
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND id = $2"
+    )))
+    .bind(workspace)
+    .bind(id)
+    .fetch_optional()
+    .await
 }
 
 /// The runs of a workspace, newest first.

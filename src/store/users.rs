@@ -67,10 +67,6 @@ pub struct Linked {
     pub member: Option<MemberId>,
 }
 
-pub(super) const COLUMNS: &str = "SELECT u.id, u.user_name_key, u.external_id, u.display_key, \
-     u.display, u.active, u.document, u.member, u.person, u.version, u.created_at, u.updated_at \
-     FROM users u";
-
 /// What is known of a person before a User is made.
 pub async fn find_known(
     tx: &mut Tx,
@@ -199,7 +195,7 @@ pub async fn lock_linked(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Ve
             placeholders(3, ids.len())
         );
         let mut query = tx
-            .locked_list(&sql, "u")
+            .locked_list(&sql, Lock::Update, "u")
             .bind(place.workspace)
             .bind(place.directory);
         for id in pad(ids) {

@@ -90,7 +90,7 @@ pub async fn find_rules_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<Rule
 pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
     tx.locked(
         "SELECT rules_tag, rules_version FROM workspaces WHERE id = $1",
-        Lock::Update,
+        Lock::NoKeyUpdate,
         "workspaces",
     )
     .bind(workspace)
@@ -230,11 +230,7 @@ pub async fn insert_role_permission(
 }
 
 /// The team of that folded name.
-pub async fn find_team(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    key: &str,
-) -> Result<Option<Named>> {
+pub async fn find_team(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result<Option<Named>> {
     tx.query("SELECT id, name FROM teams WHERE workspace = $1 AND name_key = $2")
         .bind(workspace)
         .bind(key.to_owned())
@@ -243,11 +239,7 @@ pub async fn find_team(
 }
 
 /// The role of that folded name.
-pub async fn find_role(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    key: &str,
-) -> Result<Option<Named>> {
+pub async fn find_role(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result<Option<Named>> {
     tx.query("SELECT id, name FROM roles WHERE workspace = $1 AND name_key = $2")
         .bind(workspace)
         .bind(key.to_owned())

@@ -1,0 +1,211 @@
+//! Who is this? A directory brings somebody: new, known of old, or a member of another way.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::changes::{self, Act, Change};
+use crate::error::{Error, Result};
+use crate::ids::{MemberId, PersonId, WorkspaceId};
+use crate::secrets::PersonKey;
+use crate::store::db::{DbError, Tx};
+use crate::store::directories::Mode;
+use crate::store::members::{self, Member, Profile, Source, Status};
+use crate::store::users::{self, Known, Place};
+
+/// What a directory says about somebody who arrives.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// The folded userName.
+    pub user_name_key: String,
+    /// The IdP's own id for the person.
+    pub external_id: Option<String>,
+    /// Whether the IdP lets the person in.
+    pub active: bool,
+    /// What the member shows.
+    pub profile: Profile,
+}
+
+/// What became of somebody who arrived.
+pub enum Arrival {
+    /// Admitted: the User may be stored.
+    Admitted(Admitted),
+    /// A member of another way has that name; a conflict row was written.
+    Conflict,
+}
+
+/// Somebody whose User may be stored.
+pub struct Admitted {
+    /// The member, in a live directory.
+    pub member: Option<MemberId>,
+    /// The person's key, for values that go into changes.
+    pub person: (PersonId, PersonKey),
+    /// What is to be told with the User's own change.
+    pub changes: Vec<Change>,
+}
+
+/// Admits a newcomer by the table of arrivals: nothing known makes a member, a tombstone of the
+/// same externalId is revived, a member of another way is a conflict. In mode `collect` nobody
+/// becomes a member.
+pub async fn arrive(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    (place, mode): (Place, Mode),
+    known: &Known,
+    newcomer: &Newcomer,
+) -> Result<Arrival> {
+    if let Some(holder) = known.holder {
+        note_conflict(tx, act, place, newcomer, holder).await?;
+        if mode == Mode::Live {
+            return Ok(Arrival::Conflict);
+        }
+    }
+    if mode == Mode::Collect {
+        let person = new_person(tx, app, act.workspace).await?;
+        return Ok(Arrival::Admitted(Admitted {
+            member: None,
+            person,
+            changes: Vec::new(),
+        }));
+    }
+    let admitted = match known.buried {
+        Some(member) if known.tombstones == 1 => {
+            revive(tx, app, act, place, member, newcomer).await?
+        }
+        _ => make(tx, app, act, known, newcomer).await?,
+    };
+    let member = admitted.member.ok_or(DbError::NotFound)?;
+    let key = &newcomer.user_name_key;
+    if members::insert_login_name(tx, act.workspace, key, member).await? {
+        Ok(Arrival::Admitted(admitted))
+    } else {
+        // Somebody else took the name since it was looked up: look again.
+        Err(Error::Retry(anyhow::anyhow!("a login name was taken meanwhile")))
+    }
+}
+
+/// Writes down that a directory asked for a name that a member of another way has.
+pub async fn note_conflict(
+    tx: &mut Tx,
+    act: &Act,
+    place: Place,
+    newcomer: &Newcomer,
+    holder: MemberId,
+) -> Result<()> {
+    let external_id = newcomer.external_id.as_deref();
+    users::insert_conflict(tx, place, &newcomer.user_name_key, external_id, holder, act.at).await?;
+    Ok(())
+}
+
+/// The key of a person, unless it was destroyed.
+pub async fn person_key(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+    person: PersonId,
+) -> Result<PersonKey> {
+    let sealed = users::find_person(tx, workspace, person)
+        .await?
+        .ok_or(DbError::NotFound)?;
+    PersonKey::open_sealed(&app.keys, &binding(workspace, person), &sealed)
+}
+
+async fn make(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    known: &Known,
+    newcomer: &Newcomer,
+) -> Result<Admitted> {
+    let person = new_person(tx, app, act.workspace).await?;
+    let profile = newcomer.profile.clone();
+    let member = Member {
+        id: MemberId::new(),
+        status: status(newcomer.active),
+        source: Source::Directory,
+        person: person.0,
+        user_name: profile.user_name,
+        display_name: profile.display_name,
+        given_name: profile.given_name,
+        family_name: profile.family_name,
+        email: profile.email,
+        rules_version: known.rules_version,
+        version: 1,
+        created_at: act.at,
+        updated_at: act.at,
+    };
+    members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
+    let detail = json!({"status": member.status, "source": member.source});
+    let change = act.change("member.added", ("member", member.id.0), Some(1), &detail);
+    let change = changes::seal(change, act.workspace, (person.0, &person.1), &shown(newcomer))?;
+    Ok(Admitted {
+        member: Some(member.id),
+        person,
+        changes: vec![change],
+    })
+}
+
+/// The same person is back: id and history go on, grants, credentials and links do not.
+async fn revive(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    member: MemberId,
+    newcomer: &Newcomer,
+) -> Result<Admitted> {
+    let member = members::lock(tx, act.workspace, &[member])
+        .await?
+        .pop()
+        .ok_or(DbError::NotFound)?;
+    let key = person_key(tx, app, act.workspace, member.person).await?;
+    let status = status(newcomer.active);
+    members::update(tx, act.workspace, member.id, &newcomer.profile, status, act.at).await?;
+    if let Some(external_id) = &newcomer.external_id {
+        users::delete_tombstones(tx, place, external_id).await?;
+    }
+    let detail = json!({"status": status});
+    let version = Some(member.version + 1);
+    let change = act.change("member.revived", ("member", member.id.0), version, &detail);
+    let change = changes::seal(change, act.workspace, (member.person, &key), &shown(newcomer))?;
+    Ok(Admitted {
+        member: Some(member.id),
+        person: (member.person, key),
+        changes: vec![change],
+    })
+}
+
+async fn new_person(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+) -> Result<(PersonId, PersonKey)> {
+    let person = PersonId::new();
+    let key = PersonKey::generate()?;
+    let sealed = key.sealed(&app.keys, &binding(workspace, person))?;
+    users::insert_person(tx, workspace, person, sealed).await?;
+    Ok((person, key))
+}
+
+fn status(active: bool) -> Status {
+    if active {
+        Status::Active
+    } else {
+        Status::Suspended
+    }
+}
+
+fn shown(newcomer: &Newcomer) -> serde_json::Value {
+    json!({
+        "user_name": newcomer.profile.user_name,
+        "display_name": newcomer.profile.display_name,
+        "email": newcomer.profile.email,
+    })
+}
+
+fn binding(workspace: WorkspaceId, person: PersonId) -> Vec<u8> {
+    let mut aad = b"person_keys.sealed".to_vec();
+    aad.extend_from_slice(workspace.0.as_bytes());
+    aad.extend_from_slice(person.0.as_bytes());
+    aad
+}

@@ -1,0 +1,92 @@
+//! A directory changes what it says about a member, shuts it out, lets it in again or gives it up.
+
+use serde_json::json;
+
+use crate::changes::{self, Act, Change};
+use crate::error::Result;
+use crate::ids::{MemberId, PersonId, UserId};
+use crate::secrets::PersonKey;
+use crate::store::db::{DbError, Tx};
+use crate::store::members::{self, Member, Profile, Status};
+use crate::store::users;
+
+/// Brings a member in line with a User that was written: profile, and in or out. Off is off with
+/// the commit: the member's access epoch rises. Another directory that holds the person active
+/// keeps the member in. Gives the change to be told, if anything did.
+pub async fn follow(
+    tx: &mut Tx,
+    act: &Act,
+    (user, member): (UserId, MemberId),
+    active: bool,
+    profile: &Profile,
+    (person, key): (PersonId, &PersonKey),
+) -> Result<Option<Change>> {
+    let member = lock(tx, act, member).await?;
+    let status = if active || users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
+        Status::Active
+    } else {
+        Status::Suspended
+    };
+    if status == member.status && shows(&member, profile) {
+        return Ok(None);
+    }
+    members::update(tx, act.workspace, member.id, profile, status, act.at).await?;
+    let kind = match (member.status, status) {
+        (Status::Active, Status::Suspended) => "member.suspended",
+        (Status::Suspended, Status::Active) => "member.reactivated",
+        _ => "member.updated",
+    };
+    let detail = json!({"status": status});
+    let version = Some(member.version + 1);
+    let change = act.change(kind, ("member", member.id.0), version, &detail);
+    let personal = json!({
+        "user_name": profile.user_name,
+        "display_name": profile.display_name,
+        "email": profile.email,
+    });
+    changes::seal(change, act.workspace, (person, key), &personal).map(Some)
+}
+
+/// The directory gave a User up, whose row and memberships are gone: the member leaves unless
+/// another directory holds it. Gives the locked member, for settling, and the change to be told.
+pub async fn leave(
+    tx: &mut Tx,
+    act: &Act,
+    (user, member): (UserId, MemberId),
+) -> Result<(Member, Option<Change>)> {
+    let mut member = lock(tx, act, member).await?;
+    if users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
+        return Ok((member, None));
+    }
+    let profile = Profile {
+        user_name: member.user_name.clone(),
+        display_name: member.display_name.clone(),
+        given_name: member.given_name.clone(),
+        family_name: member.family_name.clone(),
+        email: member.email.clone(),
+        // A member who left is not found by address.
+        email_key: None,
+    };
+    members::update(tx, act.workspace, member.id, &profile, Status::Removed, act.at).await?;
+    member.version += 1;
+    let change = act.change(
+        "member.removed",
+        ("member", member.id.0),
+        Some(member.version),
+        &json!({"status": Status::Removed}),
+    );
+    Ok((member, Some(change)))
+}
+
+async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
+    let found = members::lock(tx, act.workspace, &[member]).await?.pop();
+    Ok(found.ok_or(DbError::NotFound)?)
+}
+
+fn shows(member: &Member, profile: &Profile) -> bool {
+    member.user_name == profile.user_name
+        && member.display_name == profile.display_name
+        && member.given_name == profile.given_name
+        && member.family_name == profile.family_name
+        && member.email == profile.email
+}

@@ -1,0 +1,12 @@
+//! The single step by which anybody becomes a member, and the only way from facts to grants.
+//!
+//! `arrival` says who a person is and makes, links or revives the member; `departure` takes access
+//! away; `settle` holds what rules want against the ledger; `runs` and `sweep` do so for many
+//! members in batches. It knows nothing of SCIM documents: `directory` hands it what counts.
+
+pub mod arrival;
+pub mod departure;
+pub mod rules;
+pub mod runs;
+pub mod settle;
+pub mod sweep;

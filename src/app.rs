@@ -1,0 +1,143 @@
+//! What every use case gets: database, clock, keys, configuration and caches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::secrets::Keyring;
+use crate::store::db::{Db, DbError, Options, Tx};
+use crate::store::deployment;
+use crate::store::directories::Authenticated;
+use crate::store::rules::LiveRule;
+use crate::store::writer::BoxFuture;
+
+/// How long a cached credential is trusted before the database is asked again: what another
+/// process changes holds within this time.
+const CREDENTIAL_LIFE: Duration = Duration::from_secs(1);
+
+/// The application; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// The keys under which secrets at rest are sealed.
+    pub keys: Arc<Keyring>,
+    /// This process, as holder of leases.
+    pub node: Uuid,
+    /// Live rules by the tag of their set.
+    pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
+    /// Live credentials by hash.
+    pub(crate) credentials: Cache<[u8; 32], Arc<Authenticated>>,
+    /// Where a page of a list ended: (query, start index) to the last id before it.
+    pub(crate) pages: Cache<(u64, i64), Uuid>,
+}
+
+impl App {
+    /// Opens the database, brings its schema up to date and checks that the master key is the one
+    /// that the database was made with.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self> {
+        let options = Options {
+            url: config.database.url.clone(),
+            max_connections: config.database.max_connections,
+            acquire_timeout: config.database.acquire_timeout(),
+            statement_timeout: config.database.statement_timeout(),
+            shared_commits: config.database.shared_commits,
+        };
+        let keys = crate::secrets::load_or_create(&config).map_err(Error::internal)?;
+        let db = Db::open(&options).await?;
+        let app = Self {
+            config: Arc::new(config),
+            db,
+            clock,
+            keys: Arc::new(keys),
+            node: Uuid::now_v7(),
+            rules: Cache::new(1_000),
+            credentials: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(CREDENTIAL_LIFE)
+                .build(),
+            pages: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(Duration::from_secs(600))
+                .build(),
+        };
+        app.check_key().await?;
+        Ok(app)
+    }
+
+    /// Runs a use case in a write transaction and answers once its effects are durable; it may run
+    /// more than once.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        self.db.writer().write(work).await
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        match self.db.one().await {
+            Ok(mut tx) => deployment::find(&mut tx).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Stores the URL under which this deployment is reached.
+    pub async fn store_public_url(&self, public_url: &str) -> Result<()> {
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        self.write(move |tx| {
+            let public_url = public_url.clone();
+            Box::pin(async move {
+                deployment::update_public_url(tx, &public_url).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The URL under which this deployment is reached: the configured one, else the one that
+    /// `serve` stored.
+    pub async fn public_url(&self) -> Result<Option<String>> {
+        if let Some(url) = &self.config.server.public_url {
+            return Ok(Some(url.as_str().trim_end_matches('/').to_owned()));
+        }
+        let mut tx = self.db.one().await?;
+        Ok(deployment::find(&mut tx)
+            .await?
+            .and_then(|deployment| deployment.public_url))
+    }
+
+    async fn check_key(&self) -> Result<()> {
+        let check = self.keys.key_check();
+        let at = self.clock.now();
+        let stored = self
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(found) = deployment::find(tx).await? {
+                        return Ok(found.key_check);
+                    }
+                    deployment::insert(tx, &check, at).await?;
+                    let found = deployment::find(tx).await?;
+                    Ok(found.ok_or(DbError::NotFound)?.key_check)
+                })
+            })
+            .await?;
+        if stored == check {
+            Ok(())
+        } else {
+            Err(Error::internal(anyhow::anyhow!(
+                "secrets.key is not the key that this database was made with"
+            )))
+        }
+    }
+}

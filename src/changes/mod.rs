@@ -1,0 +1,127 @@
+//! The change log: what happened, to what, through which request.
+//!
+//! A change is written without a number in the transaction of what it tells. The sequencer numbers
+//! committed changes, one process at a time, so that a reader that keeps its number neither skips
+//! nor repeats one, with many writers. A counter row that writers raise themselves was left out:
+//! every write of a workspace would queue for it.
+
+pub mod sequencer;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
+use crate::secrets::PersonKey;
+use crate::store;
+use crate::store::db::Tx;
+
+pub use crate::store::changes::Change;
+
+/// Who asks, and by which request.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The request's id.
+    pub request: RequestId,
+    /// The credential that it came with.
+    pub credential: Option<CredentialId>,
+    /// Who acts, where it is no credential: `cli`, `worker`.
+    pub actor: Option<String>,
+    /// The HTTP method.
+    pub method: Option<String>,
+    /// The path, without the query.
+    pub path: Option<String>,
+}
+
+impl Origin {
+    /// Somebody at the command line.
+    pub fn cli() -> Self {
+        Self {
+            request: RequestId::new(),
+            credential: None,
+            actor: Some("cli".to_owned()),
+            method: None,
+            path: None,
+        }
+    }
+
+    /// The worker, on behalf of the request that planned the work.
+    pub fn worker(request: RequestId) -> Self {
+        Self {
+            request,
+            credential: None,
+            actor: Some("worker".to_owned()),
+            method: None,
+            path: None,
+        }
+    }
+}
+
+/// One act of one origin in one workspace, at one instant: what changes have in common.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// By which request.
+    pub origin: Origin,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The directory that it comes through.
+    pub directory: Option<DirectoryId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Act {
+    /// A change of this act.
+    pub fn change(
+        &self,
+        kind: &str,
+        (subject_kind, subject): (&str, Uuid),
+        subject_version: Option<i64>,
+        detail: &Value,
+    ) -> Change {
+        Change {
+            id: ChangeId::new(),
+            kind: kind.to_owned(),
+            subject_kind: subject_kind.to_owned(),
+            subject,
+            subject_version,
+            directory: self.directory,
+            detail: detail.to_string(),
+            person: None,
+            sealed: None,
+            request: self.origin.request,
+            credential: self.origin.credential,
+            actor: self.origin.actor.clone(),
+            method: self.origin.method.clone(),
+            path: self.origin.path.clone(),
+            at: self.at,
+        }
+    }
+}
+
+/// Puts personal values into a change, sealed with the person's key.
+pub fn seal(
+    mut change: Change,
+    workspace: WorkspaceId,
+    (person, key): (PersonId, &PersonKey),
+    personal: &Value,
+) -> Result<Change> {
+    let aad = binding(workspace, change.id);
+    change.person = Some(person);
+    change.sealed = Some(key.seal(&aad, personal.to_string().as_bytes())?);
+    Ok(change)
+}
+
+/// Writes changes in the transaction of what they tell.
+pub async fn record(tx: &mut Tx, workspace: WorkspaceId, changes: &[Change]) -> Result<()> {
+    Ok(store::changes::insert(tx, workspace, changes).await?)
+}
+
+/// Binds a sealed value to its row, so that it cannot be moved to another.
+fn binding(workspace: WorkspaceId, change: ChangeId) -> Vec<u8> {
+    let mut aad = b"changes.sealed".to_vec();
+    aad.extend_from_slice(workspace.0.as_bytes());
+    aad.extend_from_slice(change.0.as_bytes());
+    aad
+}

@@ -1,0 +1,139 @@
+//! Static bearer tokens of a directory: stored as hashes, shown once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::Directory;
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::CredentialId;
+use crate::secrets::tokens;
+use crate::store::directories as rows;
+use crate::store::directories::Authenticated;
+
+pub use crate::store::directories::Credential;
+
+/// How many live tokens a directory may have at once.
+const MOST: usize = 5;
+
+/// A token that was just made; its text is not to be had again.
+pub struct Issued {
+    /// The credential.
+    pub credential: Credential,
+    /// What the client sends.
+    pub token: SecretString,
+}
+
+/// Makes a token for a directory. With `retire`, tokens that are live now end at that time, so
+/// that the IdP can be given the new one first.
+pub async fn issue(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    life: Option<Duration>,
+) -> Result<Issued> {
+    let (token, hash) = tokens::mint(directory.workspace)?;
+    let at = app.clock.now();
+    let credential = Credential {
+        id: CredentialId::new(),
+        created_at: at,
+        expires_at: life.map(|life| at.after(life)),
+        revoked_at: None,
+    };
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at,
+    };
+    let (made, directory) = (credential.clone(), directory.id);
+    app.write(move |tx| {
+        let (credential, act) = (made.clone(), act.clone());
+        Box::pin(async move {
+            let live = rows::list_credentials(tx, act.workspace, directory).await?;
+            if live.iter().filter(|other| is_live(other, at)).count() >= MOST {
+                return Err(Error::Conflict(format!(
+                    "a directory has at most {MOST} live tokens; revoke one first"
+                )));
+            }
+            rows::insert_credential(tx, act.workspace, directory, &credential, &hash).await?;
+            let detail = json!({"credential": credential.id, "expires_at": credential.expires_at});
+            let subject = ("directory", directory.0);
+            let change = act.change("directory.token_issued", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    Ok(Issued { credential, token })
+}
+
+/// A directory's tokens, oldest first, without their text.
+pub async fn list(app: &App, directory: &Directory) -> Result<Vec<Credential>> {
+    let mut tx = app.db.one().await?;
+    Ok(rows::list_credentials(&mut tx, directory.workspace, directory.id).await?)
+}
+
+/// Ends a token at once.
+pub async fn revoke(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    credential: CredentialId,
+) -> Result<()> {
+    let at = app.clock.now();
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at,
+    };
+    let directory = directory.id;
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            if !rows::revoke_credential(tx, act.workspace, directory, credential, at).await? {
+                return Err(Error::NotFound("token"));
+            }
+            let subject = ("directory", directory.0);
+            let detail = json!({"credential": credential});
+            let change = act.change("directory.token_revoked", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    app.credentials.invalidate_all();
+    Ok(())
+}
+
+/// The directory that a token opens. Whatever is wrong with the token, the answer is the same.
+pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> {
+    let (workspace, hash) = tokens::parse(token).ok_or(Error::Unauthenticated)?;
+    let found = match app.credentials.get(&hash) {
+        Some(found) => found,
+        None => {
+            let mut tx = app.db.one().await?;
+            let found = rows::find_by_credential(&mut tx, workspace, &hash)
+                .await?
+                .map(Arc::new)
+                .ok_or(Error::Unauthenticated)?;
+            app.credentials.insert(hash, Arc::clone(&found));
+            found
+        }
+    };
+    let is_same = bool::from(found.hash.as_slice().ct_eq(&hash));
+    let is_alive = found.expires_at.is_none_or(|at| app.clock.now() < at);
+    if is_same && is_alive && found.directory.workspace == workspace {
+        Ok(found)
+    } else {
+        Err(Error::Unauthenticated)
+    }
+}
+
+fn is_live(credential: &Credential, at: crate::clock::Timestamp) -> bool {
+    credential.revoked_at.is_none() && credential.expires_at.is_none_or(|expires| at < expires)
+}

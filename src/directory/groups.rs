@@ -1,0 +1,335 @@
+//! SCIM Groups of a directory.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use super::membership::{self, Delta, Done};
+use crate::admission::runs::{self, Run, RunKind, RunState};
+use crate::admission::settle::{Rules, settle};
+use crate::app::App;
+use crate::changes::{self, Act};
+use crate::error::{Error, Result};
+use crate::ids::{GroupId, RunId, UserId};
+use crate::mapping::rules as mapping_rules;
+use crate::scim::fold;
+use crate::scim::patch::{self, MembersOperation, PatchRequest};
+use crate::scim::resource::{self, Incoming, Note};
+use crate::scim::schema;
+use crate::store::db::{DbError, Lock, OnDuplicate, Tx};
+use crate::store::groups as rows;
+use crate::store::users::{self, Place};
+use crate::store::{directories, members, memberships, workspaces};
+
+pub use crate::store::groups::{Group, Shown};
+
+/// In one of this many changes of members, the touches of a group are folded into its version, so
+/// that they do not pile up.
+const FOLD_EVERY: u8 = 128;
+
+/// A Group with its members, where they were asked for.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The Group.
+    pub group: Group,
+    /// Its members in id order; none if they were not asked for.
+    pub members: Option<Vec<Shown>>,
+}
+
+/// Makes a Group with its first members. A name that the directory has already is
+/// [`Error::Taken`].
+pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Found> {
+    let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
+    app.write(move |tx| {
+        let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
+        Box::pin(async move { insert(tx, &app, &caller, &incoming).await })
+    })
+    .await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    incoming: &Incoming,
+) -> Result<Found> {
+    let (act, place) = (caller.act(app), caller.place());
+    // Rules are not added meanwhile, so that a rule that waits for this name is seen.
+    workspaces::lock(tx, act.workspace).await?;
+    let mut group = Group {
+        id: GroupId::new(),
+        display: String::new(),
+        display_key: String::new(),
+        external_id: None,
+        document: String::new(),
+        version: 1,
+        created_at: act.at,
+        updated_at: act.at,
+    };
+    write(&mut group, &incoming.document)?;
+    rows::insert(tx, place, &group).await.on_duplicate("displayName")?;
+    let name = (group.id, group.display_key.as_str());
+    mapping_rules::bind(tx, &act, place.directory, name).await?;
+    let operations = [MembersOperation::Add(incoming.members.clone().unwrap_or_default())];
+    let mut done = membership::apply(tx, app, caller, &act, group.id, Delta::of(&operations)).await?;
+    done.notes.extend(incoming.notes.iter().cloned());
+    let detail = json!({"members": done.detail(), "notes": done.notes});
+    let change = act.change("group.created", ("group", group.id.0), Some(1), &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    count(tx, place, group.id, 1).await?;
+    let members = membership::present(tx, place, group.id).await?;
+    Ok(Found {
+        group,
+        members: Some(members),
+    })
+}
+
+/// The Group of that id; its members are not read unless they are asked for.
+pub async fn find(app: &App, caller: &Caller, id: GroupId, with_members: bool) -> Result<Found> {
+    let place = caller.place();
+    let mut tx = if with_members {
+        app.db.read().await?
+    } else {
+        app.db.one().await?
+    };
+    let group = rows::find(&mut tx, place, id)
+        .await?
+        .ok_or(Error::NotFound("group"))?;
+    let members = if with_members {
+        Some(membership::present(&mut tx, place, id).await?)
+    } else {
+        None
+    };
+    Ok(Found { group, members })
+}
+
+/// Replaces what the client may write, members included: those that are left out are gone
+/// (RFC 7644 section 3.5.1).
+pub async fn replace(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    incoming: Incoming,
+) -> Result<Found> {
+    let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
+    app.write(move |tx| {
+        let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
+        Box::pin(async move {
+            let (act, place) = (caller.act(&app), caller.place());
+            let group = lock(tx, place, id, Lock::Update).await?;
+            let members = incoming.members.clone().unwrap_or_default();
+            let edit = Edit {
+                document: incoming.document.clone(),
+                operations: vec![MembersOperation::Replace(members)],
+                notes: incoming.notes.clone(),
+            };
+            let group = update(tx, &app, &caller, &act, group, edit).await?;
+            let members = membership::present(tx, place, id).await?;
+            Ok(Found {
+                group,
+                members: Some(members),
+            })
+        })
+    })
+    .await
+}
+
+/// Applies the operations of a PATCH in order; all of them or none.
+pub async fn patch(app: &App, caller: &Caller, id: GroupId, request: PatchRequest) -> Result<()> {
+    let (app_, caller_, request) = (app.clone(), caller.clone(), Arc::new(request));
+    app.write(move |tx| {
+        let (app, caller, request) = (app_.clone(), caller_.clone(), Arc::clone(&request));
+        Box::pin(async move {
+            let (act, place) = (caller.act(&app), caller.place());
+            let group = rows::find(tx, place, id)
+                .await?
+                .ok_or(Error::NotFound("group"))?;
+            let edit = edit(&group, &request, &caller)?;
+            let is_delta = membership::is_delta(&edit.operations)
+                && stored(&edit.document) == group.document
+                && !is_time_to_fold();
+            if is_delta {
+                return touch(tx, &app, &caller, &act, id, edit).await;
+            }
+            let group = lock(tx, place, id, Lock::Update).await?;
+            let edit = self::edit(&group, &request, &caller)?;
+            update(tx, &app, &caller, &act, group, edit).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Deletes a Group. Rules that look at it break and give nothing from now on; where it is large,
+/// its memberships are taken apart by a run.
+pub async fn delete(app: &App, caller: &Caller, id: GroupId) -> Result<()> {
+    let (app_, caller_) = (app.clone(), caller.clone());
+    app.write(move |tx| {
+        let (app, caller) = (app_.clone(), caller_.clone());
+        Box::pin(async move { remove(tx, &app, &caller, id).await })
+    })
+    .await
+}
+
+/// What a request makes of a Group.
+struct Edit {
+    document: Map<String, Value>,
+    operations: Vec<MembersOperation>,
+    notes: Vec<Note>,
+}
+
+fn edit(group: &Group, request: &PatchRequest, caller: &Caller) -> Result<Edit> {
+    let mut document: Map<String, Value> =
+        serde_json::from_str(&group.document).map_err(Error::internal)?;
+    let applied = patch::apply(
+        schema::group(),
+        request,
+        &mut document,
+        &group.id.to_string(),
+        caller.strictness(),
+    )?;
+    Ok(Edit {
+        document,
+        operations: applied.members,
+        notes: applied.notes,
+    })
+}
+
+/// Adds and removes members under a lock that others who do the same share.
+async fn touch(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    act: &Act,
+    id: GroupId,
+    edit: Edit,
+) -> Result<()> {
+    let place = caller.place();
+    if !rows::keep(tx, place, id).await? {
+        return Err(Error::NotFound("group"));
+    }
+    let delta = Delta::of(&edit.operations);
+    let mut done = membership::apply(tx, app, caller, act, id, delta).await?;
+    done.notes.extend(edit.notes);
+    if !done.is_nothing() {
+        rows::insert_touches(tx, place, &[id], act.at).await?;
+    }
+    membership::record(tx, act, id, &done).await
+}
+
+/// Writes a Group that is locked for update.
+async fn update(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    act: &Act,
+    mut group: Group,
+    edit: Edit,
+) -> Result<Group> {
+    let place = caller.place();
+    let present = membership::present(tx, place, group.id).await?;
+    let delta = Delta::against(&present, &edit.operations);
+    let mut done: Done = membership::apply(tx, app, caller, act, group.id, delta).await?;
+    done.notes.extend(edit.notes);
+    let is_written = stored(&edit.document) != group.document;
+    if is_written || !done.is_nothing() {
+        write(&mut group, &edit.document)?;
+        group.version += 1;
+        group.updated_at = act.at;
+        rows::update(tx, place, &group).await.on_duplicate("displayName")?;
+    }
+    if is_written {
+        let detail = json!({"attributes": edit.document.keys().collect::<Vec<_>>()});
+        let subject = ("group", group.id.0);
+        let change = act.change("group.updated", subject, Some(group.version), &detail);
+        changes::record(tx, act.workspace, &[change]).await?;
+    }
+    membership::record(tx, act, group.id, &done).await?;
+    Ok(group)
+}
+
+async fn remove(tx: &mut Tx, app: &App, caller: &Caller, id: GroupId) -> Result<()> {
+    let (act, place) = (caller.act(app), caller.place());
+    workspaces::lock(tx, act.workspace).await?;
+    let group = lock(tx, place, id, Lock::Update).await?;
+    let total = memberships::count(tx, place, id).await?;
+    mapping_rules::break_rules(tx, &act, id).await?;
+    let run = (total > app.config.scim.run_threshold).then(RunId::new);
+    if let Some(run) = run {
+        rows::hide(tx, place, id, act.at).await?;
+        let run = Run {
+            id: run,
+            workspace: act.workspace,
+            kind: RunKind::GroupDelete,
+            state: RunState::Applying,
+            directory: place.directory,
+            group_id: id,
+            rule: None,
+            position: None,
+            total,
+            processed: 0,
+            request: act.origin.request,
+            created_at: act.at,
+            finished_at: None,
+        };
+        runs::plan(tx, &run).await?;
+    } else {
+        take_apart(tx, app, &act, place, id, total).await?;
+    }
+    let detail = json!({"members": total, "run": run});
+    let version = Some(group.version + 1);
+    let change = act.change("group.deleted", ("group", id.0), version, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    count(tx, place, id, -1).await?;
+    Ok(())
+}
+
+async fn take_apart(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    id: GroupId,
+    total: i64,
+) -> Result<()> {
+    let listed: Vec<UserId> = memberships::list_users(tx, place, id, None, total).await?;
+    let linked = users::lock_linked(tx, place, &listed).await?;
+    let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+    let locked = members::lock(tx, act.workspace, &ids).await?;
+    memberships::delete(tx, place, id, &listed).await?;
+    rows::delete(tx, place, id).await?;
+    let rules = Rules::current(tx, app, act).await?;
+    settle(tx, act, &locked, &rules, None).await?;
+    Ok(())
+}
+
+async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Group> {
+    rows::lock(tx, place, id, lock)
+        .await?
+        .ok_or(Error::NotFound("group"))
+}
+
+fn write(group: &mut Group, document: &Map<String, Value>) -> Result<()> {
+    let core = resource::group_core(document);
+    fold::check_name(core.display_name, "displayName")?;
+    core.display_name.clone_into(&mut group.display);
+    group.display_key = fold::key(core.display_name);
+    group.external_id = core.external_id.map(str::to_owned);
+    group.document = stored(document);
+    Ok(())
+}
+
+fn stored(document: &Map<String, Value>) -> String {
+    resource::to_stored(schema::group(), document)
+}
+
+fn is_time_to_fold() -> bool {
+    uuid::Uuid::new_v4().as_bytes()[0] % FOLD_EVERY == 0
+}
+
+async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), DbError> {
+    let slot = i64::from(id.0.as_bytes()[15]) % directories::SLOTS;
+    let place = (place.workspace, place.directory);
+    directories::count_up(tx, place, "groups", slot, by).await
+}

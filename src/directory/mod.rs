@@ -1,0 +1,145 @@
+//! What IdPs told us: directories with their credentials, and the users and groups in them as they
+//! were written. SCIM reads are answered from here. A fact gives no right: each write hands what it
+//! concerns to `admission`, in its own transaction.
+
+pub mod credentials;
+pub mod groups;
+mod membership;
+pub mod search;
+pub mod users;
+
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
+use crate::scim::resource::Strictness;
+use crate::store::db::OnDuplicate;
+use crate::store::directories as rows;
+use crate::store::users::Place;
+use crate::workspace::{Workspace, name_key};
+
+pub use crate::store::directories::{Directory, DirectoryKind, Mode};
+
+/// A directory's client, known by its credential. What it may reach is its directory alone.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The credential.
+    pub credential: CredentialId,
+    /// The directory that it opens.
+    pub directory: Directory,
+    /// The request.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// Where the caller's resources are.
+    pub fn place(&self) -> Place {
+        Place {
+            workspace: self.directory.workspace,
+            directory: self.directory.id,
+        }
+    }
+
+    /// How strictly the caller's input is read.
+    pub fn strictness(&self) -> Strictness {
+        if self.directory.strict {
+            Strictness::Strict
+        } else {
+            Strictness::Lenient
+        }
+    }
+
+    fn act(&self, app: &App) -> Act {
+        Act {
+            origin: self.origin.clone(),
+            workspace: self.directory.workspace,
+            directory: Some(self.directory.id),
+            at: app.clock.now(),
+        }
+    }
+}
+
+/// What a directory is made with.
+#[derive(Debug, Clone)]
+pub struct NewDirectory {
+    /// Its name, unique in the workspace.
+    pub name: String,
+    /// Whose dialect it speaks.
+    pub kind: DirectoryKind,
+    /// What becomes of its facts.
+    pub mode: Mode,
+    /// Whether unknown attributes and members are refused instead of skipped.
+    pub strict: bool,
+    /// Whether a create for an inactive user restores that user.
+    pub restore_inactive: bool,
+}
+
+/// Makes a directory. Its id is made here and shared with nothing else.
+pub async fn create(
+    app: &App,
+    origin: &Origin,
+    workspace: &Workspace,
+    new: NewDirectory,
+) -> Result<Directory> {
+    let key = name_key(&new.name, "name")?;
+    let directory = Directory {
+        id: DirectoryId::new(),
+        workspace: workspace.id,
+        name: new.name,
+        kind: new.kind,
+        mode: new.mode,
+        strict: new.strict,
+        restore_inactive: new.restore_inactive,
+        created_at: app.clock.now(),
+    };
+    let act = Act {
+        origin: origin.clone(),
+        workspace: workspace.id,
+        directory: Some(directory.id),
+        at: directory.created_at,
+    };
+    let made = directory.clone();
+    app.write(move |tx| {
+        let (directory, key, act) = (made.clone(), key.clone(), act.clone());
+        Box::pin(async move {
+            rows::insert(tx, &directory, &key).await.on_duplicate("name")?;
+            let detail = serde_json::json!({
+                "kind": directory.kind, "mode": directory.mode, "strict": directory.strict,
+            });
+            let subject = ("directory", directory.id.0);
+            let change = act.change("directory.created", subject, Some(1), &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    Ok(directory)
+}
+
+/// The directories of a workspace, oldest first.
+pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Directory>> {
+    let mut tx = app.db.one().await?;
+    Ok(rows::list(&mut tx, workspace).await?)
+}
+
+/// The directory of that name.
+pub async fn find(app: &App, workspace: WorkspaceId, name: &str) -> Result<Directory> {
+    let key = name_key(name, "directory")?;
+    let mut tx = app.db.one().await?;
+    rows::find_by_name(&mut tx, workspace, &key)
+        .await?
+        .ok_or(Error::NotFound("directory"))
+}
+
+/// How many users and groups a directory has.
+pub async fn totals(app: &App, directory: &Directory) -> Result<(i64, i64)> {
+    let place = (directory.workspace, directory.id);
+    let mut tx = app.db.read().await?;
+    let users = rows::count(&mut tx, place, "users").await?;
+    let groups = rows::count(&mut tx, place, "groups").await?;
+    Ok((users, groups))
+}
+
+/// Where a directory's SCIM API is.
+pub fn scim_base_url(public_url: &str, directory: DirectoryId) -> String {
+    format!("{}/d/{directory}/scim/v2", public_url.trim_end_matches('/'))
+}

@@ -1,0 +1,448 @@
+//! SCIM Users of a directory.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{Caller, Mode};
+use crate::admission::arrival::{self, Admitted, Arrival, Newcomer};
+use crate::admission::departure;
+use crate::admission::settle::{Rules, settle};
+use crate::app::App;
+use crate::changes::{self, Act};
+use crate::error::{Error, Result};
+use crate::ids::{GroupId, UserId};
+use crate::scim::fold;
+use crate::scim::patch::{self, PatchRequest};
+use crate::scim::resource::{self, Incoming, Note};
+use crate::scim::schema;
+use crate::store::db::{DbError, OnDuplicate, Tx};
+use crate::store::groups::Belongs;
+use crate::store::members::Profile;
+use crate::store::users as rows;
+use crate::store::users::Place;
+use crate::store::{directories, groups, members, memberships};
+
+pub use crate::store::users::User;
+
+/// A User with the groups that it is in.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The User.
+    pub user: User,
+    /// Its groups: id and name.
+    pub groups: Vec<(GroupId, String)>,
+}
+
+/// What became of a create.
+enum Created {
+    New(Box<User>),
+    /// An inactive User of that name is to be brought back.
+    Restore(UserId),
+    Taken,
+}
+
+/// Makes a User, and in a live directory the member with it. A userName that is taken, here or by a
+/// member of another way, is [`Error::Taken`].
+pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Found> {
+    let incoming = Arc::new(incoming);
+    let core = Written::of(&incoming.document)?;
+    let (app_, caller_, incoming_, core) =
+        (app.clone(), caller.clone(), Arc::clone(&incoming), Arc::new(core));
+    let created = app
+        .write(move |tx| {
+            let (app, caller) = (app_.clone(), caller_.clone());
+            let (incoming, core) = (Arc::clone(&incoming_), Arc::clone(&core));
+            Box::pin(async move { insert(tx, &app, &caller, &incoming, &core).await })
+        })
+        .await?;
+    match created {
+        Created::New(user) => Ok(Found {
+            user: *user,
+            groups: Vec::new(),
+        }),
+        Created::Taken => Err(Error::Taken("userName")),
+        Created::Restore(id) => {
+            let mut incoming = (*incoming).clone();
+            incoming.document.insert("active".to_owned(), Value::Bool(true));
+            replace(app, caller, id, incoming).await
+        }
+    }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    incoming: &Incoming,
+    core: &Written,
+) -> Result<Created> {
+    let (act, place) = (caller.act(app), caller.place());
+    let external_id = core.external_id.as_deref();
+    let known = rows::find_known(tx, place, &core.user_name_key, external_id).await?;
+    if let Some(own) = known.own {
+        let is_back = caller.directory.restore_inactive
+            && rows::find(tx, place, own).await?.is_some_and(|user| !user.active);
+        return Ok(if is_back { Created::Restore(own) } else { Created::Taken });
+    }
+    let newcomer = core.newcomer();
+    let mode = caller.directory.mode;
+    let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await?;
+    let Arrival::Admitted(Admitted {
+        member,
+        person,
+        changes: mut told,
+    }) = arrival
+    else {
+        return Ok(Created::Taken);
+    };
+    let user = User {
+        id: UserId::new(),
+        user_name_key: core.user_name_key.clone(),
+        external_id: core.external_id.clone(),
+        display_key: core.display_key.clone(),
+        display: core.display.clone(),
+        active: core.active,
+        document: resource::to_stored(schema::user(), &incoming.document),
+        member,
+        person: person.0,
+        version: 1,
+        created_at: act.at,
+        updated_at: act.at,
+    };
+    rows::insert(tx, place, &user).await.on_duplicate("userName")?;
+    rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
+    let attributes: Vec<_> = incoming.document.keys().collect();
+    let detail = json!({
+        "member": member, "attributes": attributes, "active": core.active,
+        "notes": notes(&incoming.notes),
+    });
+    let change = act.change("user.created", ("user", user.id.0), Some(1), &detail);
+    let personal = json!({"user_name": core.user_name});
+    let change = changes::seal(change, act.workspace, (person.0, &person.1), &personal)?;
+    told.push(change);
+    changes::record(tx, act.workspace, &told).await?;
+    count(tx, place, user.id, 1).await?;
+    Ok(Created::New(Box::new(user)))
+}
+
+/// The User of that id, with its groups unless they are not asked for.
+pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> Result<Found> {
+    let place = caller.place();
+    let mut tx = app.db.one().await?;
+    let user = rows::find(&mut tx, place, id)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
+    let groups = if with_groups {
+        belongs(&mut tx, place, id).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Found { user, groups })
+}
+
+/// Replaces what the client may write. `active` that is left out stays as it is; everything else
+/// that is left out is gone (RFC 7644 section 3.5.1).
+pub async fn replace(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    incoming: Incoming,
+) -> Result<Found> {
+    let incoming = Arc::new(incoming);
+    change(app, caller, id, move |before| {
+        let mut document = incoming.document.clone();
+        if !document.contains_key("active")
+            && let Some(active) = before.get("active")
+        {
+            document.insert("active".to_owned(), active.clone());
+        }
+        Ok(Edited {
+            document,
+            notes: incoming.notes.clone(),
+        })
+    })
+    .await
+}
+
+/// Applies the operations of a PATCH in order; all of them or none.
+pub async fn patch(app: &App, caller: &Caller, id: UserId, request: PatchRequest) -> Result<Found> {
+    let strictness = caller.strictness();
+    change(app, caller, id, move |before| {
+        let mut document = before.clone();
+        let applied = patch::apply(
+            schema::user(),
+            &request,
+            &mut document,
+            &id.to_string(),
+            strictness,
+        )?;
+        Ok(Edited {
+            document,
+            notes: applied.notes,
+        })
+    })
+    .await
+}
+
+struct Edited {
+    document: Map<String, Value>,
+    notes: Vec<Note>,
+}
+
+enum Changed {
+    Now(Box<Found>),
+    Taken,
+}
+
+async fn change<F>(app: &App, caller: &Caller, id: UserId, edit: F) -> Result<Found>
+where
+    F: Fn(&Map<String, Value>) -> Result<Edited> + Send + Sync + 'static,
+{
+    let (app_, caller_, edit) = (app.clone(), caller.clone(), Arc::new(edit));
+    let changed = app
+        .write(move |tx| {
+            let (app, caller, edit) = (app_.clone(), caller_.clone(), Arc::clone(&edit));
+            Box::pin(async move {
+                let place = caller.place();
+                let user = rows::lock(tx, place, id)
+                    .await?
+                    .ok_or(Error::NotFound("user"))?;
+                let before: Map<String, Value> =
+                    serde_json::from_str(&user.document).map_err(Error::internal)?;
+                let edited = edit(&before)?;
+                update(tx, &app, &caller, user, &before, edited).await
+            })
+        })
+        .await?;
+    match changed {
+        Changed::Now(found) => Ok(*found),
+        Changed::Taken => Err(Error::Taken("userName")),
+    }
+}
+
+async fn update(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    mut user: User,
+    before: &Map<String, Value>,
+    edited: Edited,
+) -> Result<Changed> {
+    let (act, place) = (caller.act(app), caller.place());
+    let document = resource::to_stored(schema::user(), &edited.document);
+    if document == user.document {
+        note(tx, &act, &user, &edited.notes).await?;
+        let groups = belongs(tx, place, user.id).await?;
+        return Ok(Changed::Now(Box::new(Found { user, groups })));
+    }
+    let core = Written::of(&edited.document)?;
+    if core.user_name_key != user.user_name_key
+        && !rename(tx, &act, caller, &user, &core).await?
+    {
+        return Ok(Changed::Taken);
+    }
+    let old_emails = Written::of(before)?.email_keys;
+    user.user_name_key.clone_from(&core.user_name_key);
+    user.external_id.clone_from(&core.external_id);
+    user.display_key.clone_from(&core.display_key);
+    user.display.clone_from(&core.display);
+    user.active = core.active;
+    user.document = document;
+    user.version += 1;
+    user.updated_at = act.at;
+    rows::update(tx, place, &user).await.on_duplicate("userName")?;
+    if core.email_keys != old_emails {
+        rows::delete_emails(tx, place, user.id).await?;
+        rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
+    }
+    let key = arrival::person_key(tx, app, act.workspace, user.person).await?;
+    let mut told = Vec::new();
+    if let Some(member) = user.member {
+        let link = (user.id, member);
+        let person = (user.person, &key);
+        told.extend(
+            departure::follow(tx, &act, link, core.active, &core.profile(), person).await?,
+        );
+    }
+    let detail = json!({
+        "attributes": attributes_changed(before, &edited.document),
+        "active": core.active, "notes": notes(&edited.notes),
+    });
+    let change = act.change("user.updated", ("user", user.id.0), Some(user.version), &detail);
+    let personal = json!({"user_name": core.user_name});
+    told.push(changes::seal(change, act.workspace, (user.person, &key), &personal)?);
+    changes::record(tx, act.workspace, &told).await?;
+    let groups = belongs(tx, place, user.id).await?;
+    Ok(Changed::Now(Box::new(Found { user, groups })))
+}
+
+/// Moves the login name of a User that is renamed. False when a member of another way has the new
+/// one, which is written down as a conflict.
+async fn rename(
+    tx: &mut Tx,
+    act: &Act,
+    caller: &Caller,
+    user: &User,
+    core: &Written,
+) -> Result<bool> {
+    let place = caller.place();
+    let known = rows::find_known(tx, place, &core.user_name_key, None).await?;
+    if known.own.is_some() {
+        return Ok(false);
+    }
+    if let Some(holder) = known.holder.filter(|holder| Some(*holder) != user.member) {
+        arrival::note_conflict(tx, act, place, &core.newcomer(), holder).await?;
+        if caller.directory.mode == Mode::Live {
+            return Ok(false);
+        }
+    }
+    if let Some(member) = user.member {
+        if !members::insert_login_name(tx, act.workspace, &core.user_name_key, member).await? {
+            return Err(Error::Retry(anyhow::anyhow!("a login name was taken meanwhile")));
+        }
+        members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
+    }
+    Ok(true)
+}
+
+/// Deletes a User. Its member leaves, unless another directory holds it; a tombstone stays.
+pub async fn delete(app: &App, caller: &Caller, id: UserId) -> Result<()> {
+    let (app_, caller_) = (app.clone(), caller.clone());
+    app.write(move |tx| {
+        let (app, caller) = (app_.clone(), caller_.clone());
+        Box::pin(async move { remove(tx, &app, &caller, id).await })
+    })
+    .await
+}
+
+async fn remove(tx: &mut Tx, app: &App, caller: &Caller, id: UserId) -> Result<()> {
+    let (act, place) = (caller.act(app), caller.place());
+    let listed = memberships::list_groups(tx, place, id).await?;
+    groups::keep_all(tx, place, &listed).await?;
+    let user = rows::lock(tx, place, id)
+        .await?
+        .ok_or(Error::NotFound("user"))?;
+    let left = memberships::delete_by_user(tx, place, id).await?;
+    groups::insert_touches(tx, place, &left, act.at).await?;
+    rows::delete(tx, place, id).await?;
+    let detail = json!({"member": user.member, "groups": left});
+    let version = Some(user.version + 1);
+    let mut told = vec![act.change("user.deleted", ("user", id.0), version, &detail)];
+    if let Some(member) = user.member {
+        members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
+        rows::insert_tombstone(tx, place, &user, member, act.at).await?;
+        let (member, change) = departure::leave(tx, &act, (id, member)).await?;
+        told.extend(change);
+        let rules = Rules::current(tx, app, &act).await?;
+        settle(tx, &act, &[member], &rules, None).await?;
+    }
+    changes::record(tx, act.workspace, &told).await?;
+    count(tx, place, id, -1).await
+}
+
+/// What was skipped must not be lost where nothing else is written.
+async fn note(tx: &mut Tx, act: &Act, user: &User, noted: &[Note]) -> Result<()> {
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let detail = json!({"notes": notes(noted)});
+    let change = act.change("user.noted", ("user", user.id.0), None, &detail);
+    changes::record(tx, act.workspace, &[change]).await
+}
+
+/// The groups of one User: id and name.
+async fn belongs(tx: &mut Tx, place: Place, id: UserId) -> Result<Vec<(GroupId, String)>> {
+    let groups: Vec<Belongs> = memberships::list_belongs(tx, place, &[id]).await?;
+    Ok(groups
+        .into_iter()
+        .map(|group| (group.group_id, group.display))
+        .collect())
+}
+
+async fn count(tx: &mut Tx, place: Place, id: UserId, by: i64) -> Result<(), DbError> {
+    let slot = i64::from(id.0.as_bytes()[15]) % directories::SLOTS;
+    let place = (place.workspace, place.directory);
+    directories::count_up(tx, place, "users", slot, by).await
+}
+
+fn notes(notes: &[Note]) -> Value {
+    serde_json::to_value(notes).unwrap_or_default()
+}
+
+fn attributes_changed<'d>(
+    before: &'d Map<String, Value>,
+    after: &'d Map<String, Value>,
+) -> Vec<&'d String> {
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
+    let written = after
+        .iter()
+        .filter(|(key, value)| before.get(*key) != Some(value));
+    written.map(|(key, _)| key).chain(gone).collect()
+}
+
+/// What of a document is kept in columns and shown by the member.
+struct Written {
+    user_name: String,
+    user_name_key: String,
+    external_id: Option<String>,
+    display: Option<String>,
+    display_key: Option<String>,
+    active: bool,
+    given_name: Option<String>,
+    family_name: Option<String>,
+    email: Option<String>,
+    email_keys: Vec<String>,
+}
+
+impl Written {
+    fn of(document: &Map<String, Value>) -> Result<Self> {
+        let core = resource::user_core(document);
+        let user_name = core.user_name.to_owned();
+        fold::check_name(&user_name, "userName")?;
+        let display_name = core.display_name.map(str::to_owned);
+        let shown = display_name
+            .clone()
+            .or_else(|| core.formatted.map(str::to_owned))
+            .unwrap_or_else(|| user_name.clone());
+        let mut email_keys: Vec<String> = core
+            .emails
+            .iter()
+            .filter_map(|email| email.value.map(fold::key))
+            .collect();
+        email_keys.sort_unstable();
+        email_keys.dedup();
+        Ok(Self {
+            user_name_key: fold::key(&user_name),
+            external_id: core.external_id.map(str::to_owned),
+            display_key: display_name.as_deref().map(fold::key),
+            display: Some(shown),
+            active: core.active,
+            given_name: core.given_name.map(str::to_owned),
+            family_name: core.family_name.map(str::to_owned),
+            email: core.primary_email().map(str::to_owned),
+            email_keys,
+            user_name,
+        })
+    }
+
+    fn profile(&self) -> Profile {
+        Profile {
+            user_name: Some(self.user_name.clone()),
+            display_name: self.display.clone(),
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            email_key: self.email.as_deref().map(fold::key),
+            email: self.email.clone(),
+        }
+    }
+
+    fn newcomer(&self) -> Newcomer {
+        Newcomer {
+            user_name_key: self.user_name_key.clone(),
+            external_id: self.external_id.clone(),
+            active: self.active,
+            profile: self.profile(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Why somebody has what: each grant with its cause, and what would end it.
+
+use std::collections::HashMap;
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::ids::{GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
+use crate::store::grants::{self, Explained, GrantKind};
+use crate::store::members::{Member, Status};
+use crate::store::rules::RuleGroup;
+use crate::store::{groups, rules};
+use crate::workspace::members::names;
+
+/// Everything that a member has, and why.
+#[derive(Debug, serde::Serialize)]
+pub struct Explanation {
+    /// The member.
+    pub member: MemberId,
+    /// The name that its directory signs in with.
+    pub user_name: Option<String>,
+    /// The address.
+    pub email: Option<String>,
+    /// How far the member is in; grants of one who is not active have no effect.
+    pub status: Status,
+    /// The grants that have not ended.
+    pub grants: Vec<Why>,
+}
+
+/// A grant and its reasons.
+#[derive(Debug, serde::Serialize)]
+pub struct Why {
+    /// The grant.
+    pub id: GrantId,
+    /// What it gives.
+    pub kind: GrantKind,
+    /// The name of the team, role or permission.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it has effect now.
+    pub effective: bool,
+    /// What kind of cause it has: `rule`, `admin`, …
+    pub cause: String,
+    /// The rule, with its groups.
+    pub rule: Option<WhyRule>,
+    /// The request that brought it.
+    pub request: WhyRequest,
+    /// What would end it.
+    pub ends_with: Vec<String>,
+}
+
+/// The rule behind a grant.
+#[derive(Debug, serde::Serialize)]
+pub struct WhyRule {
+    /// Its id.
+    pub id: RuleId,
+    /// Its version.
+    pub version: i64,
+    /// The groups that all hold.
+    pub groups: Vec<WhyGroup>,
+}
+
+/// A group behind a grant.
+#[derive(Debug, serde::Serialize)]
+pub struct WhyGroup {
+    /// Its id.
+    pub id: Option<GroupId>,
+    /// Its name now, or the one that the rule was made with.
+    pub name: String,
+}
+
+/// The request behind a grant.
+#[derive(Debug, serde::Serialize)]
+pub struct WhyRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// Its method, where it was one over HTTP.
+    pub method: Option<String>,
+    /// Its path, where it was one over HTTP.
+    pub path: Option<String>,
+    /// When it was.
+    pub at: Timestamp,
+}
+
+/// Explains every grant of a member that has not ended.
+pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Result<Explanation> {
+    let mut tx = app.db.read().await?;
+    let names = names(&mut tx, workspace).await?;
+    let explained = grants::list_explained(&mut tx, workspace, member.id).await?;
+    let mut asked: HashMap<RuleId, Vec<RuleGroup>> = HashMap::new();
+    for group in rules::list_groups(&mut tx, workspace).await? {
+        asked.entry(group.rule).or_default().push(group);
+    }
+    let group_names = groups::list_names(&mut tx, workspace).await?;
+    let group_names: HashMap<GroupId, String> = group_names.into_iter().collect();
+    let why = explained
+        .into_iter()
+        .map(|grant| {
+            let name = names.get(&grant.target).cloned().unwrap_or_default();
+            let groups = grant.rule.and_then(|rule| asked.get(&rule));
+            let groups = groups
+                .into_iter()
+                .flatten()
+                .map(|group| WhyGroup {
+                    id: group.group_id,
+                    name: group
+                        .group_id
+                        .and_then(|id| group_names.get(&id).cloned())
+                        .unwrap_or_else(|| group.name.clone()),
+                })
+                .collect();
+            why(grant, name, groups, member.status)
+        })
+        .collect();
+    Ok(Explanation {
+        member: member.id,
+        user_name: member.user_name.clone(),
+        email: member.email.clone(),
+        status: member.status,
+        grants: why,
+    })
+}
+
+fn why(grant: Explained, name: String, groups: Vec<WhyGroup>, status: Status) -> Why {
+    let mut ends_with: Vec<String> = groups
+        .iter()
+        .flat_map(|group| {
+            [
+                format!("removal from group \"{}\"", group.name),
+                format!("deletion of group \"{}\"", group.name),
+            ]
+        })
+        .collect();
+    if let (Some(rule), Some(version)) = (grant.rule, grant.rule_version) {
+        ends_with.push(format!("the end of version {version} of rule {rule}"));
+    }
+    ends_with.push("deletion of the user by its directory".to_owned());
+    Why {
+        id: grant.id,
+        kind: grant.kind,
+        name,
+        since: grant.from_at,
+        effective: status == Status::Active && grant.cause_ended_at.is_none(),
+        cause: grant.cause_kind,
+        rule: grant.rule.zip(grant.rule_version).map(|(id, version)| WhyRule {
+            id,
+            version,
+            groups,
+        }),
+        request: WhyRequest {
+            id: RequestId(grant.request),
+            method: grant.method,
+            path: grant.path,
+            at: grant.at,
+        },
+        ends_with,
+    }
+}

@@ -1,0 +1,76 @@
+//! The rules of a workspace: reading, and what of them waits or broke.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::changes::{self, Act};
+use crate::error::Result;
+use crate::ids::{DirectoryId, GroupId, RuleId, WorkspaceId};
+use crate::store::db::Tx;
+use crate::store::workspaces::{self, Sweep};
+use crate::store::rules as rows;
+
+pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
+
+/// The version and the live rules of a workspace, from the cache while their tag is the same.
+pub async fn current(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+) -> Result<(i64, Arc<Vec<LiveRule>>)> {
+    let mark = workspaces::find_rules_mark(tx, workspace).await?;
+    if let Some(live) = app.rules.get(&mark.rules_tag) {
+        return Ok((mark.rules_version, live));
+    }
+    let live = Arc::new(rows::list_live(tx, workspace).await?);
+    app.rules.insert(mark.rules_tag, Arc::clone(&live));
+    Ok((mark.rules_version, live))
+}
+
+/// Binds rules that wait for a group of that name to the group just made. A rule binds once; a
+/// rename binds nothing. Nobody but the group's first members can be concerned. The workspace is
+/// locked by the caller, so that no rule is being added meanwhile.
+pub async fn bind(
+    tx: &mut Tx,
+    act: &Act,
+    directory: DirectoryId,
+    (group, name_key): (GroupId, &str),
+) -> Result<()> {
+    let bound = rows::bind(tx, act.workspace, directory, name_key, group).await?;
+    if bound.is_empty() {
+        return Ok(());
+    }
+    rows::update_bound(tx, act.workspace).await?;
+    workspaces::update_rules_mark(tx, act.workspace, uuid::Uuid::new_v4(), Sweep::NotNeeded)
+        .await?;
+    let changes: Vec<_> = bound
+        .iter()
+        .map(|rule| told(act, "rule.bound", *rule, group))
+        .collect();
+    changes::record(tx, act.workspace, &changes).await
+}
+
+/// Breaks the rules that look at a group which goes away: their causes end at once, and only an
+/// admin binds them anew.
+pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<Vec<RuleId>> {
+    let broken = rows::update_broken(tx, act.workspace, group, act.at).await?;
+    if broken.is_empty() {
+        return Ok(broken);
+    }
+    // Whoever had the rule's grants has them ended with the group, inline or by the run.
+    workspaces::update_rules_mark(tx, act.workspace, uuid::Uuid::new_v4(), Sweep::Needed).await?;
+    let changes: Vec<_> = broken
+        .iter()
+        .map(|rule| told(act, "rule.broken", *rule, group))
+        .collect();
+    changes::record(tx, act.workspace, &changes).await?;
+    tracing::warn!(rules = broken.len(), group.id = %group, "a deleted group broke rules");
+    Ok(broken)
+}
+
+fn told(act: &Act, kind: &str, rule: RuleId, group: GroupId) -> changes::Change {
+    // A rule's state has no version of its own; the workspace's lock orders these changes.
+    act.change(kind, ("rule", rule.0), None, &json!({ "group": group }))
+}

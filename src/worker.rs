@@ -1,0 +1,91 @@
+//! Work that no request waits for: runs, the sweeper and the sequencer. One process at a time does
+//! it, under a lease; every step is a transaction of its own and can be resumed by another process.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::{runs, sweep};
+use crate::app::App;
+use crate::changes::sequencer;
+use crate::error::{Error, Result};
+use crate::store::deployment;
+
+/// The lease under which the work is done.
+const LEASE: &str = "worker";
+/// How long a lease holds; it is prolonged before each round.
+const LEASE_LIFE: Duration = Duration::from_secs(15);
+/// How long to wait when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(200);
+/// How long to wait when another process holds the lease, or the database is away.
+const AWAY: Duration = Duration::from_secs(1);
+
+/// Works until told to stop.
+pub async fn work(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let pause = match round(&app).await {
+            Ok(Round::Worked) => Duration::ZERO,
+            Ok(Round::Idle) => IDLE,
+            Ok(Round::Elsewhere) => AWAY,
+            Err(error) => {
+                metrics::counter!("gatehouse_worker_errors_total").increment(1);
+                tracing::error!(error = ?error, "a round of background work failed");
+                AWAY
+            }
+        };
+        let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+    let _ = release(&app).await;
+}
+
+/// What a round came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// There was something to do, and there may be more.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+    /// Another process holds the lease.
+    Elsewhere,
+}
+
+/// One round: a batch of each kind of work.
+pub async fn round(app: &App) -> Result<Round> {
+    if !take(app).await? {
+        return Ok(Round::Elsewhere);
+    }
+    let mut is_idle = sequencer::number(app).await? == 0;
+    if let Some(run) = runs::next(app).await? {
+        match runs::step(app, &run).await {
+            // Another process took the lease and this batch.
+            Ok(_) | Err(Error::Conflict(_)) => is_idle = false,
+            Err(error) => return Err(error),
+        }
+    }
+    is_idle &= sweep::sweep(app).await? == 0;
+    Ok(if is_idle { Round::Idle } else { Round::Worked })
+}
+
+/// Takes or prolongs the lease; false when another process holds it.
+pub async fn take(app: &App) -> Result<bool> {
+    let (node, now) = (app.node, app.clock.now());
+    app.write(move |tx| {
+        Box::pin(async move {
+            let until = now.after(LEASE_LIFE);
+            Ok(deployment::take_lease(tx, LEASE, node, now, until).await?)
+        })
+    })
+    .await
+}
+
+/// Gives the lease back, for the next process to take at once.
+pub async fn release(app: &App) -> Result<()> {
+    let node = app.node;
+    app.write(move |tx| {
+        Box::pin(async move {
+            deployment::delete_lease(tx, LEASE, node).await?;
+            Ok(())
+        })
+    })
+    .await
+}

@@ -1,0 +1,111 @@
+//! Workspaces and what apps see of them: members, teams, roles, and the ledger of who has what and
+//! because of what. It knows nothing of IdPs; facts reach it through `admission` alone.
+
+pub mod ledger;
+pub mod members;
+
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{RoleId, WorkspaceId};
+use crate::scim::fold;
+use crate::store::db::{OnDuplicate, Tx};
+use crate::store::workspaces as rows;
+
+pub use crate::store::workspaces::Workspace;
+
+/// The longest slug, team name or role name, in characters.
+const NAME_LENGTH: usize = 64;
+
+/// The permissions of the built-in role `admin`.
+const ADMIN_PERMISSIONS: [&str; 2] = ["members.manage", "data.export"];
+
+/// Makes a workspace with the built-in roles `admin` and `user`. A slug is 1 to 64 of `a-z`, `0-9`
+/// and `-`, and no `-` at its ends; a taken one is [`Error::Taken`].
+pub async fn create(app: &App, origin: &Origin, slug: &str, name: &str) -> Result<Workspace> {
+    check_slug(slug)?;
+    fold::check_name(name, "name")?;
+    let workspace = Workspace {
+        id: WorkspaceId::new(),
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        status: "active".to_owned(),
+        created_at: app.clock.now(),
+    };
+    let act = Act {
+        origin: origin.clone(),
+        workspace: workspace.id,
+        directory: None,
+        at: workspace.created_at,
+    };
+    let made = workspace.clone();
+    app.write(move |tx| {
+        let (workspace, act) = (made.clone(), act.clone());
+        Box::pin(async move { insert(tx, &act, &workspace).await })
+    })
+    .await?;
+    Ok(workspace)
+}
+
+async fn insert(tx: &mut Tx, act: &Act, workspace: &Workspace) -> Result<()> {
+    rows::insert(tx, workspace, uuid::Uuid::new_v4())
+        .await
+        .on_duplicate("slug")?;
+    for (name, permissions) in [("admin", &ADMIN_PERMISSIONS[..]), ("user", &[])] {
+        let id = RoleId::new();
+        rows::insert_role(tx, workspace.id, id, (name, name), true, act.at).await?;
+        for permission in permissions {
+            rows::insert_role_permission(tx, workspace.id, id, permission).await?;
+        }
+    }
+    let detail = serde_json::json!({ "slug": workspace.slug });
+    let change = act.change(
+        "workspace.created",
+        ("workspace", workspace.id.0),
+        Some(1),
+        &detail,
+    );
+    changes::record(tx, workspace.id, &[change]).await
+}
+
+/// The workspace of that slug.
+pub async fn find(app: &App, slug: &str) -> Result<Workspace> {
+    let mut tx = app.db.one().await?;
+    rows::find_by_slug(&mut tx, slug)
+        .await?
+        .ok_or(Error::NotFound("workspace"))
+}
+
+/// All workspaces, by slug.
+pub async fn list(app: &App) -> Result<Vec<Workspace>> {
+    let mut tx = app.db.one().await?;
+    Ok(rows::list(&mut tx).await?)
+}
+
+/// Refuses what is no name for a team, role or directory; gives the folded key of what is.
+pub fn name_key(name: &str, what: &'static str) -> Result<String> {
+    fold::check_name(name, what)?;
+    if name.chars().count() > NAME_LENGTH {
+        return Err(Error::value(format!(
+            "{what} must have at most {NAME_LENGTH} characters"
+        )));
+    }
+    Ok(fold::key(name))
+}
+
+fn check_slug(slug: &str) -> Result<()> {
+    let fits = !slug.is_empty()
+        && slug.len() <= NAME_LENGTH
+        && slug
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !slug.starts_with('-')
+        && !slug.ends_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::value(
+            "slug must be 1 to 64 of a-z, 0-9 and -, with no - at its ends",
+        ))
+    }
+}
