@@ -1,5 +1,6 @@
 //! What every use case gets: database, clock, keys, configuration and caches.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::store::deployment;
 use crate::store::directories::Authenticated;
 use crate::store::rules::LiveRule;
 use crate::store::writer::BoxFuture;
+
+pub use crate::store::stats::{Stats, counted};
 
 /// How long a cached credential is trusted before the database is asked again: what another
 /// process changes holds within this time.
@@ -39,6 +42,8 @@ pub struct App {
     pub(crate) credentials: Cache<[u8; 32], Arc<Authenticated>>,
     /// Where a page of a list ended: (query, start index) to the last id before it.
     pub(crate) pages: Cache<(u64, i64), Uuid>,
+    /// Makes the names of queries; its keys are this process's own.
+    pub(crate) page_names: RandomState,
 }
 
 impl App {
@@ -69,6 +74,7 @@ impl App {
                 .max_capacity(10_000)
                 .time_to_live(Duration::from_secs(600))
                 .build(),
+            page_names: RandomState::new(),
         };
         app.check_key().await?;
         Ok(app)

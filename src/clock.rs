@@ -31,10 +31,10 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as SCIM's `dateTime` wants it.
+    /// RFC 3339 in UTC with all six fraction digits, so that what is read back compares equal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(instant) => write!(f, "{instant:.3}"),
+            Ok(instant) => write!(f, "{instant:.6}"),
             Err(_) => write!(f, "{}", self.0),
         }
     }

@@ -124,6 +124,32 @@ pub fn link(before: &[u8], number: i64, change: &Change) -> Vec<u8> {
     hash.finish().as_ref().to_vec()
 }
 
+/// Whether the hash chain of a workspace is whole, from its first change to its head.
+pub async fn verify_chain(app: &App, workspace: WorkspaceId) -> Result<bool> {
+    let mut tx = app.db.read().await?;
+    let head = rows::find_head(&mut tx, workspace).await?;
+    let mut end = Head {
+        number: 0,
+        hash: Vec::new(),
+    };
+    loop {
+        let page = rows::list_numbered(&mut tx, workspace, end.number, BATCH).await?;
+        if page.is_empty() {
+            return Ok(end.number == head.number && end.hash == head.hash);
+        }
+        for numbered in page {
+            let hash = link(&end.hash, end.number + 1, &numbered.change);
+            if numbered.number != end.number + 1 || numbered.hash != hash {
+                return Ok(false);
+            }
+            end = Head {
+                number: numbered.number,
+                hash,
+            };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -333,3 +333,9 @@ async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), Db
     let place = (place.workspace, place.directory);
     directories::count_up(tx, place, "groups", slot, by).await
 }
+
+/// How many members a Group has.
+pub async fn count_members(app: &App, caller: &Caller, id: GroupId) -> Result<i64> {
+    let mut tx = app.db.one().await?;
+    Ok(memberships::count(&mut tx, caller.place(), id).await?)
+}

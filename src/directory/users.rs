@@ -44,7 +44,12 @@ enum Created {
 
 /// Makes a User, and in a live directory the member with it. A userName that is taken, here or by a
 /// member of another way, is [`Error::Taken`].
-pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Found> {
+pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Result<Found> {
+    // Whoever is made without a word about it is let in, and shown so.
+    incoming
+        .document
+        .entry("active")
+        .or_insert(Value::Bool(true));
     let incoming = Arc::new(incoming);
     let core = Written::of(&incoming.document)?;
     let (app_, caller_, incoming_, core) =

@@ -74,3 +74,49 @@ fn told(act: &Act, kind: &str, rule: RuleId, group: GroupId) -> changes::Change 
     // A rule's state has no version of its own; the workspace's lock orders these changes.
     act.change(kind, ("rule", rule.0), None, &json!({ "group": group }))
 }
+
+/// A rule as admins see it, with names.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: RuleId,
+    /// Its version.
+    pub version: i64,
+    /// How far it is.
+    pub state: RuleState,
+    /// The directory whose groups it looks at.
+    pub directory: DirectoryId,
+    /// The names of its groups, as it was made with them.
+    pub groups: Vec<String>,
+    /// What it gives: `team NAME` or `role NAME`.
+    pub grants: Vec<String>,
+}
+
+/// The rules of a workspace, oldest first.
+pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Listed>> {
+    let mut tx = app.db.read().await?;
+    let names = crate::workspace::members::names(&mut tx, workspace).await?;
+    let groups = rows::list_groups(&mut tx, workspace).await?;
+    let grants = rows::list_grants(&mut tx, workspace).await?;
+    let rules = rows::list(&mut tx, workspace).await?;
+    let listed = rules.into_iter().map(|rule| Listed {
+        id: rule.id,
+        version: rule.version,
+        state: rule.state,
+        directory: rule.directory,
+        groups: groups
+            .iter()
+            .filter(|group| group.rule == rule.id)
+            .map(|group| group.name.clone())
+            .collect(),
+        grants: grants
+            .iter()
+            .filter(|grant| grant.rule == rule.id)
+            .map(|grant| {
+                let name = names.get(&grant.target).map_or("", String::as_str);
+                format!("{} {name}", grant.kind)
+            })
+            .collect(),
+    });
+    Ok(listed.collect())
+}

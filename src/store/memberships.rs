@@ -145,6 +145,43 @@ pub async fn list_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec
     .await
 }
 
+/// A member of one of several Groups as SCIM shows it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ShownOf {
+    /// The Group.
+    pub group_id: GroupId,
+    /// The User.
+    pub user_id: UserId,
+    /// Its name for people.
+    pub display: Option<String>,
+}
+
+/// The Users of several Groups as SCIM shows them, in id order.
+pub async fn list_shown_of(
+    tx: &mut Tx,
+    place: Place,
+    groups: &[GroupId],
+) -> Result<Vec<ShownOf>> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT m.group_id, m.user_id, u.display FROM memberships m \
+         JOIN users u ON u.workspace = m.workspace AND u.directory = m.directory \
+         AND u.id = m.user_id WHERE m.workspace = $1 AND m.directory = $2 \
+         AND m.group_id IN ({}) ORDER BY m.group_id, m.user_id",
+        placeholders(3, groups.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(place.workspace)
+        .bind(place.directory);
+    for group in pad(groups) {
+        query = query.bind(group);
+    }
+    query.fetch_all().await
+}
+
 /// The live Groups of Users as SCIM shows them.
 pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Belongs>> {
     if users.is_empty() {

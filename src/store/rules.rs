@@ -211,6 +211,25 @@ pub async fn list_groups(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule
     .await
 }
 
+/// Something that a rule gives.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct RuleGrant {
+    /// The rule.
+    pub rule: RuleId,
+    /// `team` or `role`.
+    pub kind: String,
+    /// The team or role.
+    pub target: Uuid,
+}
+
+/// What a workspace's rules give.
+pub async fn list_grants(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<RuleGrant>> {
+    tx.query("SELECT rule, kind, target FROM rule_grants WHERE workspace = $1")
+        .bind(workspace)
+        .fetch_all()
+        .await
+}
+
 /// The rule of that id.
 pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<Option<Rule>> {
     tx.query(

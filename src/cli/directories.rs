@@ -1,0 +1,223 @@
+//! `gatehouse directory …`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{Settings, table};
+use crate::app::App;
+use crate::changes::Origin;
+use crate::directory::credentials::{self, Issued};
+use crate::directory::{self, Directory, DirectoryKind, Mode, NewDirectory, scim_base_url};
+use crate::workspace;
+
+/// A day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a directory with its first token.
+    Create(Create),
+    /// List a workspace's directories.
+    List {
+        /// The workspace's slug.
+        #[arg(long)]
+        workspace: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show a directory, its totals and its tokens.
+    Show {
+        #[command(flatten)]
+        named: Named,
+    },
+    /// Make a further token; those that are live stay so until they are revoked.
+    RotateToken {
+        #[command(flatten)]
+        named: Named,
+        /// How many days the new token is good for.
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u32>,
+    },
+    /// End a token at once.
+    RevokeToken {
+        #[command(flatten)]
+        named: Named,
+        /// The token's id, as `show` lists it.
+        #[arg(long, value_name = "ID")]
+        token: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The workspace's slug.
+    #[arg(long)]
+    workspace: String,
+    /// The directory's name.
+    #[arg(long)]
+    name: String,
+    /// Whose dialect it speaks.
+    #[arg(long, value_enum)]
+    kind: KindName,
+    /// What becomes of its facts.
+    #[arg(long, value_enum, default_value = "live")]
+    mode: ModeName,
+    /// Refuse unknown attributes and members instead of skipping them.
+    #[arg(long)]
+    strict: bool,
+    /// Let a create for an inactive user bring that user back.
+    #[arg(long)]
+    restore_inactive: bool,
+    /// How many days the token is good for.
+    #[arg(long, value_name = "DAYS")]
+    token_days: Option<u32>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The workspace's slug.
+    #[arg(long)]
+    workspace: String,
+    /// The directory's name.
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KindName {
+    Okta,
+    Entra,
+    Generic,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeName {
+    Live,
+    Collect,
+}
+
+impl Command {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Create(create) => create.run().await?,
+            Self::List {
+                workspace,
+                settings,
+            } => list(&workspace, &settings).await?,
+            Self::Show { named } => show(&named).await?,
+            Self::RotateToken { named, days } => rotate(&named, days).await?,
+            Self::RevokeToken { named, token } => {
+                let (app, directory) = named.find().await?;
+                let credential = token.parse().context("--token must be a token's id")?;
+                credentials::revoke(&app, &Origin::cli(), &directory, credential).await?;
+                let value = json!({"id": token, "revoked": true});
+                named.settings.print(&value, || format!("token {token} is revoked"))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Create {
+    async fn run(self) -> anyhow::Result<()> {
+        let app = self.settings.open().await?;
+        let workspace = workspace::find(&app, &self.workspace).await?;
+        let new = NewDirectory {
+            name: self.name,
+            kind: match self.kind {
+                KindName::Okta => DirectoryKind::Okta,
+                KindName::Entra => DirectoryKind::Entra,
+                KindName::Generic => DirectoryKind::Generic,
+            },
+            mode: match self.mode {
+                ModeName::Live => Mode::Live,
+                ModeName::Collect => Mode::Collect,
+            },
+            strict: self.strict,
+            restore_inactive: self.restore_inactive,
+        };
+        let origin = Origin::cli();
+        let directory = directory::create(&app, &origin, &workspace, new).await?;
+        let life = self.token_days.map(|days| DAY * days);
+        let issued = credentials::issue(&app, &origin, &directory, life).await?;
+        let value = told(&app, &directory, Some(&issued)).await?;
+        self.settings.print(&value, || text(&value))
+    }
+}
+
+impl Named {
+    async fn find(&self) -> anyhow::Result<(App, Directory)> {
+        let app = self.settings.open().await?;
+        let workspace = workspace::find(&app, &self.workspace).await?;
+        let directory = directory::find(&app, workspace.id, &self.name).await?;
+        Ok((app, directory))
+    }
+}
+
+async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
+    let app = settings.open().await?;
+    let workspace = workspace::find(&app, workspace).await?;
+    let directories = directory::list(&app, workspace.id).await?;
+    settings.print(&directories, || {
+        let rows = directories.iter().map(|directory| {
+            let kind = format!("{:?}", directory.kind).to_lowercase();
+            let mode = format!("{:?}", directory.mode).to_lowercase();
+            vec![directory.name.clone(), kind, mode, directory.id.to_string()]
+        });
+        table(&["name", "kind", "mode", "id"], rows)
+    })
+}
+
+async fn show(named: &Named) -> anyhow::Result<()> {
+    let (app, directory) = named.find().await?;
+    let mut value = told(&app, &directory, None).await?;
+    let (users, groups) = directory::totals(&app, &directory).await?;
+    value["users"] = users.into();
+    value["groups"] = groups.into();
+    value["tokens"] = serde_json::to_value(credentials::list(&app, &directory).await?)?;
+    named.settings.print(&value, || text(&value))
+}
+
+async fn rotate(named: &Named, days: Option<u32>) -> anyhow::Result<()> {
+    let (app, directory) = named.find().await?;
+    let life = days.map(|days| DAY * days);
+    let issued = credentials::issue(&app, &Origin::cli(), &directory, life).await?;
+    let value = told(&app, &directory, Some(&issued)).await?;
+    named.settings.print(&value, || text(&value))
+}
+
+/// A directory as the commands show it; a token is shown when it is made and never again.
+async fn told(
+    app: &App,
+    directory: &Directory,
+    issued: Option<&Issued>,
+) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(directory)?;
+    let public_url = app.public_url().await?;
+    value["scim_base_url"] = match public_url {
+        Some(url) => scim_base_url(&url, directory.id).into(),
+        None => Value::Null,
+    };
+    if let Some(issued) = issued {
+        value["token_id"] = issued.credential.id.to_string().into();
+        value["token"] = issued.token.expose_secret().into();
+    }
+    Ok(value)
+}
+
+fn text(value: &Value) -> String {
+    let rows = value.as_object().into_iter().flatten().map(|(key, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        vec![key.clone(), value]
+    });
+    table(&["", ""], rows)
+}

@@ -1,0 +1,182 @@
+//! The commands. Each opens the same database as a running server and calls the same use cases;
+//! what it changes holds there within a second.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults.
+
+mod demo;
+mod directories;
+mod people;
+mod serve;
+mod verify;
+mod workspaces;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Overrides};
+use crate::error::Error;
+
+/// Gatehouse: a SCIM 2.0 and OAuth identity provisioning gateway.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve SCIM, and work runs and changes off.
+    Serve(serve::Serve),
+    /// Show it all in a minute: two IdPs sync 200 people, and why each has what.
+    Demo(demo::Demo),
+    /// Workspaces.
+    #[command(subcommand)]
+    Workspace(workspaces::Command),
+    /// Directories and their tokens.
+    #[command(subcommand)]
+    Directory(directories::Command),
+    /// Rules: which groups give which teams and roles.
+    #[command(subcommand)]
+    Rule(people::RuleCommand),
+    /// Members.
+    #[command(subcommand)]
+    Members(people::MembersCommand),
+    /// Say why a member has what.
+    Explain(people::Explain),
+    /// Check the configuration and print it with secrets masked.
+    CheckConfig(Settings),
+    /// Bring the database's schema up to date.
+    Migrate(Settings),
+    /// Check the whole database against what is promised.
+    Verify(verify::Verify),
+}
+
+/// Where settings come from; each command takes these.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Settings {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database: `sqlite:PATH` or `postgres://…`.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The URL under which this deployment is reached.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Settings {
+    fn load(&self, listen: Option<String>) -> anyhow::Result<Config> {
+        let overrides = Overrides {
+            database: self.database.clone(),
+            listen,
+            public_url: self.public_url.clone(),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let environment = std::env::vars();
+        Ok(Config::load(self.config.as_deref(), environment, overrides)?)
+    }
+
+    async fn open(&self) -> anyhow::Result<App> {
+        let config = self.load(None)?;
+        crate::telemetry::start_quiet();
+        Ok(App::open(config, Clock::system()).await?)
+    }
+
+    /// Prints a value as JSON where that was asked for, otherwise as `text` says.
+    fn print<T: serde::Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(value)?);
+        } else {
+            println!("{}", text());
+        }
+        Ok(())
+    }
+}
+
+/// Runs the command that the arguments name.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(command) => command.run().await,
+        Command::Demo(command) => command.run().await,
+        Command::Workspace(command) => command.run().await,
+        Command::Directory(command) => command.run().await,
+        Command::Rule(command) => command.run().await,
+        Command::Members(command) => command.run().await,
+        Command::Explain(command) => command.run().await,
+        Command::CheckConfig(settings) => check_config(&settings),
+        Command::Migrate(settings) => migrate(&settings).await,
+        Command::Verify(command) => command.run().await,
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("gatehouse: {}", told(&error));
+            exit_code(&error)
+        }
+    }
+}
+
+fn check_config(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let config = settings.load(None)?;
+    println!("{}", config.effective_toml());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let app = settings.open().await?;
+    app.db.close().await;
+    settings.print(&serde_json::json!({"migrated": true}), || {
+        "the schema is up to date".to_owned()
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An error with its causes: at the command line nothing is kept back.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Invalid { .. }) => ExitCode::from(2),
+        Some(Error::NotFound(_)) => ExitCode::from(3),
+        Some(Error::Taken(_) | Error::Conflict(_)) => ExitCode::from(4),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// A table of rows for people.
+fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    table.to_string()
+}

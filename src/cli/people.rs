@@ -1,0 +1,228 @@
+//! `gatehouse rule …`, `gatehouse members …` and `gatehouse explain`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Settings, table};
+use crate::admission::rules::{self, NewRule};
+use crate::admission::runs::{self, RunState};
+use crate::app::App;
+use crate::changes::Origin;
+use crate::ids::{RunId, WorkspaceId};
+use crate::mapping;
+use crate::mapping::explain::{self, Explanation};
+use crate::worker::{self, Round};
+use crate::workspace::{self, members};
+
+/// How many members are read at a time.
+const PAGE: i64 = 500;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RuleCommand {
+    /// Say that who is in all these groups gets these teams and roles.
+    Add(AddRule),
+    /// List a workspace's rules.
+    List {
+        /// The workspace's slug.
+        #[arg(long)]
+        workspace: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddRule {
+    /// The workspace's slug.
+    #[arg(long)]
+    workspace: String,
+    /// The directory whose groups the rule looks at.
+    #[arg(long)]
+    directory: String,
+    /// A group; repeated, all must hold. A name that no group has yet waits for one.
+    #[arg(long = "group", value_name = "NAME", required = true)]
+    groups: Vec<String>,
+    /// A team that it gives; made where it is missing.
+    #[arg(long = "team", value_name = "NAME")]
+    teams: Vec<String>,
+    /// A role that it gives; made, empty, where it is missing.
+    #[arg(long = "role", value_name = "NAME")]
+    roles: Vec<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MembersCommand {
+    /// List members with their teams and roles.
+    List {
+        /// The workspace's slug.
+        #[arg(long)]
+        workspace: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The workspace's slug.
+    #[arg(long)]
+    workspace: String,
+    /// The member: id, address or user name.
+    #[arg(long, value_name = "ID_OR_EMAIL")]
+    member: String,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl RuleCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Add(add) => add.run().await?,
+            Self::List {
+                workspace,
+                settings,
+            } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &workspace).await?;
+                let rules = mapping::rules::list(&app, workspace.id).await?;
+                settings.print(&rules, || {
+                    let rows = rules.iter().map(|rule| {
+                        vec![
+                            rule.id.to_string(),
+                            format!("{:?}", rule.state).to_lowercase(),
+                            rule.groups.join(", "),
+                            rule.grants.join(", "),
+                        ]
+                    });
+                    table(&["id", "state", "groups", "gives"], rows)
+                })?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl AddRule {
+    async fn run(self) -> anyhow::Result<()> {
+        let app = self.settings.open().await?;
+        let workspace = workspace::find(&app, &self.workspace).await?;
+        let new = NewRule {
+            directory: self.directory,
+            groups: self.groups,
+            teams: self.teams,
+            roles: self.roles,
+        };
+        let added = rules::add(&app, &Origin::cli(), &workspace, new).await?;
+        if let Some(run) = added.run {
+            work_off(&app, workspace.id, run).await?;
+        }
+        self.settings.print(&added, || {
+            let bound = if added.bound { "bound" } else { "waits for its group" };
+            format!("rule {} is there: {bound}, {} members changed", added.id, added.changed)
+        })
+    }
+}
+
+/// Works a run off where no server holds the lease; where one does, it has the run already.
+async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} members settled")?,
+    );
+    loop {
+        let round = worker::round(app).await?;
+        let Some(run) = runs::find(app, workspace, id).await? else {
+            break;
+        };
+        bar.set_length(u64::try_from(run.total).unwrap_or(0));
+        bar.set_position(u64::try_from(run.processed).unwrap_or(0));
+        if run.state == RunState::Done || round == Round::Elsewhere {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(worker::release(app).await?)
+}
+
+impl MembersCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self::List {
+            workspace,
+            settings,
+        } = self;
+        let app = settings.open().await?;
+        let workspace = workspace::find(&app, &workspace).await?;
+        let mut listed = Vec::new();
+        loop {
+            let after = listed.last().map(|member: &members::Listed| member.id);
+            let page = members::list(&app, workspace.id, after, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page);
+        }
+        settings.print(&listed, || {
+            let rows = listed.iter().map(|member| {
+                vec![
+                    member.user_name.clone().unwrap_or_default(),
+                    format!("{:?}", member.status).to_lowercase(),
+                    member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
+                    member.roles.iter().cloned().collect::<Vec<_>>().join(", "),
+                ]
+            });
+            table(&["user name", "status", "teams", "roles"], rows)
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Explain {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let app = self.settings.open().await?;
+        let workspace = workspace::find(&app, &self.workspace).await?;
+        let member = members::find(&app, workspace.id, &self.member).await?;
+        let explanation = explain::explain(&app, workspace.id, &member).await?;
+        self.settings.print(&explanation, || text(&explanation))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// An explanation in sentences.
+pub(super) fn text(explanation: &Explanation) -> String {
+    let name = explanation.user_name.as_deref().unwrap_or("this member");
+    let status = format!("{:?}", explanation.status).to_lowercase();
+    let mut lines = vec![format!("{name} is {status} and has {} grants", explanation.grants.len())];
+    for why in &explanation.grants {
+        let kind = format!("{:?}", why.kind).to_lowercase();
+        let groups: Vec<_> = why
+            .rule
+            .iter()
+            .flat_map(|rule| &rule.groups)
+            .map(|group| {
+                let id = group.id.map(|id| id.to_string()).unwrap_or_default();
+                format!("\"{}\" ({id})", group.name)
+            })
+            .collect();
+        let cause = match &why.rule {
+            Some(rule) => format!(
+                "rule {} version {}, being in group {}",
+                rule.id,
+                rule.version,
+                groups.join(" and ")
+            ),
+            None => why.cause.clone(),
+        };
+        let request = match (&why.request.method, &why.request.path) {
+            (Some(method), Some(path)) => format!("{method} {path}"),
+            _ => "the command line or the worker".to_owned(),
+        };
+        lines.push(format!("  {kind} \"{}\" since {}", why.name, why.since));
+        lines.push(format!("    because of {cause}"));
+        lines.push(format!("    through {request}, request {}", why.request.id));
+        lines.push(format!("    ends with {}", why.ends_with.join(", or ")));
+    }
+    lines.join("\n")
+}

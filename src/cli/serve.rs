@@ -1,0 +1,109 @@
+//! `gatehouse serve`
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::http::{self, server};
+use crate::{telemetry, worker};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.settings.load(self.listen)?;
+        let metrics = telemetry::start(&config.log)?;
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let app = App::open(config, Clock::system()).await?;
+        let listener = bind(app.config.server.listen)?;
+        let metrics_listener = match app.config.server.metrics_listen {
+            Some(address) => Some((bind(address)?, metrics)),
+            None => None,
+        };
+        serve(app, listener, metrics_listener, stopped()).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Serves until told to stop, then lets what is in flight end.
+pub(super) async fn serve(
+    app: App,
+    listener: TcpListener,
+    metrics: Option<(TcpListener, telemetry::Metrics)>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    if let Some(url) = &app.config.server.public_url {
+        app.store_public_url(url.as_str()).await?;
+    }
+    tracing::info!(%address, "serving on {address}");
+    let options = server::ServeOptions::from(&app.config.server);
+    let tasks = tokio_util::task::TaskTracker::new();
+    // The worker goes on while requests drain, and ends after them.
+    let worker_stop = CancellationToken::new();
+    tasks.spawn(worker::work(app.clone(), worker_stop.clone()));
+    if let Some((listener, metrics)) = metrics {
+        let router = http::health::metrics_router(metrics);
+        tasks.spawn(server::serve(listener, router, options.clone(), stop.clone()));
+    }
+    let router = http::router(app.clone());
+    let served = server::serve(listener, router, options, stop.clone()).await;
+    stop.cancel();
+    worker_stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.db.close().await;
+    tracing::info!("stopped");
+    served
+}
+
+/// Binds an address before anything else is told of it.
+pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Is cancelled by SIGTERM or an interrupt.
+pub(super) fn stopped() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        cancel.cancel();
+    });
+    stop
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,74 @@
+//! `gatehouse verify`: checks over the whole database, by the number of the promise.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Settings, table};
+use crate::app::App;
+use crate::changes::sequencer::verify_chain;
+use crate::error::Result;
+use crate::store::verify::{CHECKS, count_faults};
+use crate::workspace;
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What a check found.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// The number of the promise.
+    pub promise: u8,
+    /// What must hold.
+    pub holds: String,
+    /// How many times it does not.
+    pub faults: i64,
+}
+
+impl Verify {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let app = self.settings.open().await?;
+        let findings = verify(&app).await?;
+        let is_clean = findings.iter().all(|finding| finding.faults == 0);
+        self.settings.print(&findings, || {
+            let rows = findings.iter().map(|finding| {
+                let outcome = match finding.faults {
+                    0 => "holds".to_owned(),
+                    faults => format!("{faults} faults"),
+                };
+                vec![finding.promise.to_string(), finding.holds.clone(), outcome]
+            });
+            table(&["promise", "what must hold", ""], rows)
+        })?;
+        Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(5) })
+    }
+}
+
+/// Runs every check, each on a snapshot of its own.
+pub async fn verify(app: &App) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        let mut tx = app.db.read().await?;
+        findings.push(Finding {
+            promise: check.promise,
+            holds: check.holds.to_owned(),
+            faults: count_faults(&mut tx, check).await?,
+        });
+    }
+    let mut broken = 0;
+    for workspace in workspace::list(app).await? {
+        if !verify_chain(app, workspace.id).await? {
+            broken += 1;
+        }
+    }
+    findings.push(Finding {
+        promise: 7,
+        holds: "the hash chain of every workspace is whole".to_owned(),
+        faults: broken,
+    });
+    Ok(findings)
+}

@@ -1,0 +1,93 @@
+//! The settings as TOML, secrets masked: what `check-config` prints.
+
+use std::fmt::{Display, Write};
+
+use super::Config;
+
+impl Config {
+    /// Every setting with its effective value, secrets as `***`; those that are not set are
+    /// commented out.
+    pub fn effective_toml(&self) -> String {
+        let mut text = Text(String::new());
+        let server = &self.server;
+        text.section("server");
+        text.quoted("listen", server.listen);
+        text.optional("public_url", server.public_url.as_ref());
+        text.optional("metrics_listen", server.metrics_listen);
+        text.bare("allow_insecure_http", server.allow_insecure_http);
+        text.bare("drain_seconds", server.drain_seconds);
+        text.bare("header_seconds", server.header_seconds);
+        text.bare("body_seconds", server.body_seconds);
+        text.bare("write_seconds", server.write_seconds);
+        text.bare("max_connections", server.max_connections);
+        let database = &self.database;
+        text.section("database");
+        text.quoted("url", masked(&database.url));
+        text.bare("max_connections", database.max_connections);
+        text.bare("acquire_seconds", database.acquire_seconds);
+        text.bare("statement_seconds", database.statement_seconds);
+        text.bare("shared_commits", database.shared_commits);
+        text.section("secrets");
+        text.optional("key", self.secrets.key.as_ref().map(|_| "***"));
+        let key_file = self.secrets.key_file.as_ref();
+        text.optional("key_file", key_file.map(|path| path.display()));
+        let limits = &self.limits;
+        text.section("limits");
+        text.bare("body_user_bytes", limits.body_user_bytes);
+        text.bare("body_group_bytes", limits.body_group_bytes);
+        text.bare("page_size", limits.page_size);
+        text.bare("requests_in_flight", limits.requests_in_flight);
+        text.bare("workspace_in_flight", limits.workspace_in_flight);
+        text.bare("queue_milliseconds", limits.queue_milliseconds);
+        match limits.workspace_requests_per_second {
+            Some(quota) => text.bare("workspace_requests_per_second", quota),
+            None => text.bare("# workspace_requests_per_second", 25),
+        }
+        text.section("log");
+        text.quoted("format", self.log.format);
+        text.quoted("filter", &self.log.filter);
+        let scim = &self.scim;
+        text.section("scim");
+        let members = scim.generic_patch_group_body_members;
+        text.bare("generic_patch_group_body_members", members);
+        text.bare("run_threshold", scim.run_threshold);
+        text.bare("run_batch", scim.run_batch);
+        text.0
+    }
+}
+
+/// A database URL without its password.
+fn masked(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+struct Text(String);
+
+impl Text {
+    fn section(&mut self, name: &str) {
+        let gap = if self.0.is_empty() { "" } else { "\n" };
+        let _ = writeln!(self.0, "{gap}[{name}]");
+    }
+
+    fn bare(&mut self, key: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    fn quoted(&mut self, key: &str, value: impl Display) {
+        let value = value.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+        let _ = writeln!(self.0, "{key} = \"{value}\"");
+    }
+
+    fn optional(&mut self, key: &str, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.quoted(key, value),
+            None => self.quoted(&format!("# {key}"), ""),
+        }
+    }
+}

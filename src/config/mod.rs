@@ -1,0 +1,356 @@
+//! Settings: defaults in code, one TOML file, the environment as `GATEHOUSE__SECTION__KEY`, and what
+//! the command line says, each over the one before. Nothing else reads the environment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+mod effective;
+mod problems;
+
+pub use problems::Problems;
+
+/// Every setting.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Listening and answering.
+    pub server: Server,
+    /// The database.
+    pub database: Database,
+    /// Keys.
+    pub secrets: Secrets,
+    /// What a request may cost.
+    pub limits: Limits,
+    /// The log.
+    pub log: Log,
+    /// The SCIM surface and what follows from it.
+    pub scim: Scim,
+}
+
+/// Listening and answering.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The address of the public listener.
+    pub listen: SocketAddr,
+    /// The URL under which people and IdPs reach it.
+    pub public_url: Option<Url>,
+    /// The address of the listener for metrics; none if not set.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Takes a public URL of plain http that is not on this machine.
+    pub allow_insecure_http: bool,
+    /// How long requests in flight may go on after a stop, in seconds.
+    pub drain_seconds: u64,
+    /// How long a client may take to send a header, in seconds.
+    pub header_seconds: u64,
+    /// How long a client may take to send a body, in seconds.
+    pub body_seconds: u64,
+    /// How long a client may leave an answer unread, in seconds.
+    pub write_seconds: u64,
+    /// How many connections are open at once.
+    pub max_connections: usize,
+}
+
+/// The database.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// PostgreSQL connections of one process.
+    pub max_connections: u32,
+    /// How long to wait for a free connection, in seconds.
+    pub acquire_seconds: u64,
+    /// How long one statement may take on PostgreSQL, in seconds.
+    pub statement_seconds: u64,
+    /// How many waiting writes may share a commit on SQLite.
+    pub shared_commits: usize,
+}
+
+/// Keys.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Secrets {
+    /// The master key: 256 random bits in base64 or hex.
+    pub key: Option<SecretString>,
+    /// A file that holds it.
+    pub key_file: Option<PathBuf>,
+}
+
+/// What a request may cost.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The body of a request about a user, in bytes.
+    pub body_user_bytes: usize,
+    /// The body of a request about a group, in bytes.
+    pub body_group_bytes: usize,
+    /// The most resources of a page.
+    pub page_size: usize,
+    /// How many requests are worked on at once.
+    pub requests_in_flight: usize,
+    /// How many of these one workspace may have.
+    pub workspace_in_flight: usize,
+    /// How long a request waits for its place, in milliseconds.
+    pub queue_milliseconds: u64,
+    /// How many requests a second a workspace may make, on average; no quota if not set.
+    pub workspace_requests_per_second: Option<u32>,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Its form.
+    pub format: LogFormat,
+    /// What is logged: `info`, or directives such as `info,sqlx=warn`.
+    pub filter: String,
+}
+
+/// The SCIM surface and what follows from it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scim {
+    /// Up to how many members a generic directory's PATCH of a group answers with the group.
+    pub generic_patch_group_body_members: i64,
+    /// Above how many members an outcome becomes a run.
+    pub run_threshold: i64,
+    /// How many members a batch of a run settles.
+    pub run_batch: i64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            metrics_listen: None,
+            allow_insecure_http: false,
+            drain_seconds: 30,
+            header_seconds: 10,
+            body_seconds: 30,
+            write_seconds: 60,
+            max_connections: 4_096,
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:gatehouse.db".to_owned(),
+            max_connections: 10,
+            acquire_seconds: 3,
+            statement_seconds: 5,
+            shared_commits: 64,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_user_bytes: 256 * 1024,
+            body_group_bytes: 8 * 1024 * 1024,
+            page_size: 200,
+            requests_in_flight: 256,
+            workspace_in_flight: 64,
+            queue_milliseconds: 10_000,
+            workspace_requests_per_second: None,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+impl Default for Scim {
+    fn default() -> Self {
+        Self {
+            generic_patch_group_body_members: 100,
+            run_threshold: 1_000,
+            run_batch: 500,
+        }
+    }
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--database`
+    pub database: Option<String>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+}
+
+impl Config {
+    /// Reads file, environment and command line, and reports every problem at once.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        overrides: Overrides,
+    ) -> Result<Self, Problems> {
+        let mut tree = problems::file(file)?;
+        problems::environment(&mut tree, environment);
+        let command_line = [
+            ("database.url", overrides.database),
+            ("server.listen", overrides.listen),
+            ("server.public_url", overrides.public_url),
+        ];
+        for (key, value) in command_line {
+            if let Some(value) = value {
+                problems::set(&mut tree, key, value);
+            }
+        }
+        let config = problems::read(tree)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Settings for a test on that database: a fixed key, and nothing that waits.
+    pub fn for_tests(database_url: &str) -> Self {
+        let mut config = Self::default();
+        config.database.url = database_url.to_owned();
+        config.secrets.key = Some(SecretString::from(
+            "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39",
+        ));
+        config.server.public_url = Url::parse("http://localhost").ok();
+        config
+    }
+
+    /// What a deployment should be told about its settings at each start.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.server.allow_insecure_http {
+            warnings.push(
+                "server.allow_insecure_http is on: tokens travel unencrypted to the public URL"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+
+    fn check(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        if let Some(url) = &self.server.public_url {
+            let is_local = match url.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                None => false,
+            };
+            match url.scheme() {
+                "https" => {}
+                "http" if is_local || self.server.allow_insecure_http => {}
+                "http" => problems.add(
+                    "server.public_url",
+                    "plain http is for loopback only; use https, or force it with \
+                     server.allow_insecure_http",
+                ),
+                _ => problems.add("server.public_url", "must begin with https:// or http://"),
+            }
+            if url.query().is_some() || url.fragment().is_some() {
+                problems.add("server.public_url", "must have no query and no fragment");
+            }
+        }
+        let url = &self.database.url;
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            problems.add("database.url", "must begin with sqlite: or postgres:");
+        }
+        if self.secrets.key.is_some() && self.secrets.key_file.is_some() {
+            problems.add("secrets.key", "only one of secrets.key and secrets.key_file may be set");
+        }
+        self.check_ranges(&mut problems);
+        problems.or(())
+    }
+
+    /// Every limit has a floor and a ceiling.
+    fn check_ranges(&self, problems: &mut Problems) {
+        let (server, database, limits) = (&self.server, &self.database, &self.limits);
+        let mut within = |key: &str, value: u64, lowest: u64, highest: u64| {
+            if !(lowest..=highest).contains(&value) {
+                problems.add(key, &format!("must be {lowest} to {highest}"));
+            }
+        };
+        let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        let count = |count: i64| u64::try_from(count).unwrap_or(u64::MAX);
+        within("server.drain_seconds", server.drain_seconds, 0, 600);
+        within("server.header_seconds", server.header_seconds, 1, 60);
+        within("server.body_seconds", server.body_seconds, 1, 300);
+        within("server.write_seconds", server.write_seconds, 1, 600);
+        within("server.max_connections", size(server.max_connections), 1, 1_000_000);
+        within("database.max_connections", database.max_connections.into(), 1, 1_000);
+        within("database.acquire_seconds", database.acquire_seconds, 1, 60);
+        within("database.statement_seconds", database.statement_seconds, 1, 60);
+        within("database.shared_commits", size(database.shared_commits), 1, 1_000);
+        within("limits.body_user_bytes", size(limits.body_user_bytes), 1_024, 4 << 20);
+        within("limits.body_group_bytes", size(limits.body_group_bytes), 1_024, 64 << 20);
+        within("limits.page_size", size(limits.page_size), 1, 1_000);
+        within("limits.requests_in_flight", size(limits.requests_in_flight), 1, 100_000);
+        within("limits.workspace_in_flight", size(limits.workspace_in_flight), 1, 100_000);
+        within("limits.queue_milliseconds", limits.queue_milliseconds, 1, 60_000);
+        if let Some(quota) = limits.workspace_requests_per_second {
+            within("limits.workspace_requests_per_second", quota.into(), 25, 1_000_000);
+        }
+        let scim = &self.scim;
+        let members = count(scim.generic_patch_group_body_members);
+        within("scim.generic_patch_group_body_members", members, 0, 10_000);
+        within("scim.run_threshold", count(scim.run_threshold), 1, 10_000);
+        within("scim.run_batch", count(scim.run_batch), 1, 500);
+    }
+}
+
+impl Server {
+    /// How long a client may take to send a body.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_seconds)
+    }
+}
+
+impl Database {
+    /// How long to wait for a free connection.
+    pub fn acquire_timeout(&self) -> Duration {
+        Duration::from_secs(self.acquire_seconds)
+    }
+
+    /// How long one statement may take on PostgreSQL.
+    pub fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.statement_seconds)
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

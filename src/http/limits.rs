@@ -1,0 +1,203 @@
+//! What holds for every request of every surface: its id, its size, its share of the server, and
+//! that a panic ends that request alone.
+
+use std::num::NonZeroU32;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use governor::clock::Clock;
+use governor::{DefaultKeyedRateLimiter, RateLimiter};
+use http_body_util::LengthLimitError;
+use moka::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::config::Limits;
+use crate::error::{Error, Invalid, Result};
+use crate::ids::WorkspaceId;
+
+/// The longest address, in bytes.
+const ADDRESS: usize = 16 * 1024;
+/// How many workspaces' shares are remembered.
+const WORKSPACES: u64 = 10_000;
+
+/// The id of a request, made here and taken from nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestIdent(pub Uuid);
+
+/// Renders an error of this layer in the wire format of a surface.
+pub type Render = fn(StatusCode, &str) -> Response;
+
+/// Puts what holds for every request around routes.
+pub fn layers(routes: Router, render: Render) -> Router {
+    routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+        guard(request, next, render)
+    }))
+}
+
+async fn guard(mut request: Request, next: Next, render: Render) -> Response {
+    let started = Instant::now();
+    let ident = Uuid::now_v7();
+    request.extensions_mut().insert(RequestIdent(ident));
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!("request", id = %ident, %method, %route);
+    let refused = if request.uri().path_and_query().is_some_and(|it| it.as_str().len() > ADDRESS) {
+        Some((StatusCode::URI_TOO_LONG, "the address is too long"))
+    } else if is_encoded(request.headers()) {
+        Some((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "bodies must come without content encoding",
+        ))
+    } else {
+        None
+    };
+    let mut response = if let Some((status, detail)) = refused {
+        render(status, detail)
+    } else {
+        let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()))
+            .catch_unwind()
+            .await;
+        answered.unwrap_or_else(|_| {
+            metrics::counter!("gatehouse_panics_total").increment(1);
+            span.in_scope(|| tracing::error!("a request panicked"));
+            render(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        })
+    };
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&ident.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let status = response.status().as_u16();
+    let seconds = started.elapsed().as_secs_f64();
+    metrics::histogram!(
+        "gatehouse_request_seconds",
+        "route" => route, "method" => method.to_string(), "status" => status.to_string()
+    )
+    .record(seconds);
+    span.in_scope(|| tracing::info!(status, seconds, "answered {status}"));
+    response
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Reads a body of at most `limit` bytes within `timeout`; nothing beyond the limit is kept.
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|it| it > limit) || length > u64::from(u32::MAX)) {
+        return Err(Error::TooLarge(limit));
+    }
+    match tokio::time::timeout(timeout, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.into_inner().is::<LengthLimitError>() => {
+            Err(Error::TooLarge(limit))
+        }
+        Ok(Err(_)) | Err(_) => {
+            let detail = "the body did not arrive whole in time";
+            Err(Error::invalid(Invalid::Syntax, detail))
+        }
+    }
+}
+
+/// A place among the requests in flight; given back when it is dropped.
+pub struct Permit(#[expect(dead_code, reason = "held, not read")] [OwnedSemaphorePermit; 2]);
+
+/// Shares the server among workspaces: one that floods waits for its own requests, not others for
+/// it.
+pub struct FairShare {
+    all: Arc<Semaphore>,
+    own: Cache<WorkspaceId, Arc<Semaphore>>,
+    share: usize,
+    wait: Duration,
+}
+
+impl FairShare {
+    /// Shares by those limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits.requests_in_flight)),
+            own: Cache::new(WORKSPACES),
+            share: limits.workspace_in_flight.min(limits.requests_in_flight),
+            wait: Duration::from_millis(limits.queue_milliseconds),
+        }
+    }
+
+    /// Waits for a place; [`Error::Unavailable`] when none comes free in time.
+    pub async fn enter(&self, workspace: WorkspaceId) -> Result<Permit> {
+        let share = self.share;
+        let own = self
+            .own
+            .get_with(workspace, || Arc::new(Semaphore::new(share)));
+        let places = async {
+            let own = own.acquire_owned().await.map_err(Error::internal)?;
+            let all = Arc::clone(&self.all).acquire_owned().await;
+            Ok(Permit([own, all.map_err(Error::internal)?]))
+        };
+        match tokio::time::timeout(self.wait, places).await {
+            Ok(places) => places,
+            Err(_) => Err(Error::Unavailable),
+        }
+    }
+}
+
+/// How many requests a second each workspace may make; off unless it is set.
+pub struct Quota(Option<DefaultKeyedRateLimiter<WorkspaceId>>);
+
+impl Quota {
+    /// The quota of those limits.
+    pub fn new(limits: &Limits) -> Self {
+        let rate = limits.workspace_requests_per_second.and_then(NonZeroU32::new);
+        Self(rate.map(|rate| RateLimiter::keyed(governor::Quota::per_second(rate))))
+    }
+
+    /// Counts a request; [`Error::TooManyRequests`] above the quota, with whole seconds to wait.
+    pub fn check(&self, workspace: WorkspaceId) -> Result<()> {
+        let Some(limiter) = &self.0 else {
+            return Ok(());
+        };
+        limiter.check_key(&workspace).map_err(|refused| {
+            // Forgets workspaces that are back at their full quota, at a time when it is cheap.
+            if limiter.len() > 10_000 {
+                limiter.retain_recent();
+            }
+            let wait = refused.wait_time_from(governor::clock::DefaultClock::default().now());
+            Error::TooManyRequests {
+                retry_after: Duration::from_secs(wait.as_secs() + 1),
+            }
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! axum and nothing else: routes, limits, and the wire format of each surface.
+//!
+//! Handlers parse, call a use case and respond. `http` never imports `store`.
+
+pub mod health;
+pub mod limits;
+pub mod scim;
+pub mod server;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+
+use crate::app::{App, Stats, counted};
+use limits::{FairShare, Quota};
+
+/// What every handler gets.
+#[derive(Clone)]
+pub struct Shared {
+    /// The application.
+    pub app: App,
+    /// Places among the requests in flight.
+    pub(crate) fair_share: Arc<FairShare>,
+    /// The quota of each workspace.
+    pub(crate) quota: Arc<Quota>,
+}
+
+impl Shared {
+    /// The state of a router.
+    pub fn new(app: App) -> Self {
+        let limits = &app.config.limits;
+        Self {
+            fair_share: Arc::new(FairShare::new(limits)),
+            quota: Arc::new(Quota::new(limits)),
+            app,
+        }
+    }
+
+    /// The URL that answers speak of.
+    pub(crate) fn public_url(&self) -> String {
+        let server = &self.app.config.server;
+        match &server.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", server.listen),
+        }
+    }
+}
+
+/// The router of the public listener.
+pub fn router(app: App) -> Router {
+    let shared = Shared::new(app.clone());
+    let ready = app.clone();
+    let routes = Router::new()
+        .merge(scim::router())
+        .merge(health::router(move || {
+            let app = ready.clone();
+            async move { app.is_ready().await }
+        }))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(other_method)
+        .with_state(shared)
+        .layer(middleware::from_fn(count));
+    limits::layers(routes, |status, detail| {
+        scim::render_error(status, None, detail)
+    })
+}
+
+/// Counts what a request costs at the database; the figures travel with the answer.
+async fn count(request: Request, next: Next) -> Response {
+    let stats = Arc::new(Stats::default());
+    let mut response = counted(Arc::clone(&stats), next.run(request)).await;
+    metrics::histogram!("gatehouse_request_statements").record(stats.statements());
+    metrics::histogram!("gatehouse_request_round_trips").record(stats.round_trips());
+    response.extensions_mut().insert(stats);
+    response
+}
+
+async fn nowhere() -> Response {
+    scim::render_error(StatusCode::NOT_FOUND, None, "there is nothing at this path")
+}
+
+async fn other_method() -> Response {
+    let detail = "this method is not offered here";
+    scim::render_error(StatusCode::METHOD_NOT_ALLOWED, None, detail)
+}

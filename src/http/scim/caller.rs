@@ -1,0 +1,96 @@
+//! Who calls: the bearer token of a directory, and nothing else of the request.
+
+use std::collections::HashMap;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use super::query::Query;
+use super::respond::ScimError;
+use crate::changes::Origin;
+use crate::directory::{Caller, credentials, scim_base_url};
+use crate::error::{Error, Result};
+use crate::http::Shared;
+use crate::http::limits::{Permit, RequestIdent};
+use crate::ids::{DirectoryId, RequestId};
+
+/// A directory's client, with what every handler needs of its request.
+pub struct ScimCaller {
+    /// Who it is.
+    pub caller: Caller,
+    /// The query parameters.
+    pub query: Query,
+    /// The `{id}` of the path, where there is one.
+    pub id: String,
+    /// The base URL that the client used, for locations.
+    pub base_url: String,
+    /// The workspace's place among the requests in flight, held until the answer is made.
+    _permit: Permit,
+}
+
+impl FromRequestParts<Shared> for ScimCaller {
+    type Rejection = ScimError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ScimError> {
+        let found = credentials::authenticate(&shared.app, token(parts)?).await?;
+        let directory = found.directory.clone();
+        let params = Path::<HashMap<String, String>>::from_request_parts(parts, shared)
+            .await
+            .map(|Path(params)| params)
+            .unwrap_or_default();
+        let public_url = shared.public_url();
+        let base_url = match params.get("directory") {
+            Some(named) if named.parse::<DirectoryId>().ok() != Some(directory.id) => {
+                return Err(Error::NotFound("directory").into());
+            }
+            Some(_) => scim_base_url(&public_url, directory.id),
+            None => format!("{public_url}/scim/v2"),
+        };
+        shared.quota.check(directory.workspace)?;
+        let permit = shared.fair_share.enter(directory.workspace).await?;
+        let request = parts.extensions.get::<RequestIdent>();
+        let origin = Origin {
+            request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
+            credential: Some(found.credential),
+            actor: None,
+            method: Some(parts.method.to_string()),
+            path: Some(path(parts)),
+        };
+        Ok(Self {
+            caller: Caller {
+                credential: found.credential,
+                directory,
+                origin,
+            },
+            query: Query::parse(parts.uri.query().unwrap_or_default())?,
+            id: params.get("id").cloned().unwrap_or_default(),
+            base_url,
+            _permit: permit,
+        })
+    }
+}
+
+/// The token of the one Authorization header: behind the word `Bearer`, or bare as Okta's header
+/// mode sends it (RFC 6750 section 2.1).
+fn token(parts: &Parts) -> Result<&str> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return Err(Error::Unauthenticated);
+    };
+    let text = header.to_str().map_err(|_| Error::Unauthenticated)?;
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
+        Some(_) => return Err(Error::Unauthenticated),
+        None => text,
+    };
+    if token.is_empty() {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(token)
+}
+
+/// The path as the audit keeps it: bounded, and without the query.
+fn path(parts: &Parts) -> String {
+    parts.uri.path().chars().take(200).collect()
+}

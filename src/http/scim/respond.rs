@@ -1,0 +1,126 @@
+//! Answers of the SCIM surface: resources, lists and errors (RFC 7644 section 3.12).
+
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::{Error, Invalid};
+use crate::scim::messages;
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
+
+/// An error on its way to a SCIM client.
+#[derive(Debug)]
+pub struct ScimError {
+    error: Error,
+    status: Option<StatusCode>,
+}
+
+impl ScimError {
+    /// The body's media type is not taken here.
+    pub(super) fn media_type() -> Self {
+        let detail = "the body must be application/scim+json or application/json in UTF-8";
+        Self {
+            error: Error::invalid(Invalid::Syntax, detail),
+            status: Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        }
+    }
+}
+
+impl<E: Into<Error>> From<E> for ScimError {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            status: None,
+        }
+    }
+}
+
+impl IntoResponse for ScimError {
+    fn into_response(self) -> Response {
+        let status = self.status.unwrap_or_else(|| status(&self.error));
+        let mut response = render_error(status, scim_type(status, &self.error), &self.error.to_string());
+        let headers = response.headers_mut();
+        match &self.error {
+            Error::Unauthenticated => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Error::TooManyRequests { retry_after } => {
+                headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
+            }
+            Error::Unavailable | Error::Retry(_) => {
+                headers.insert(RETRY_AFTER, 1.into());
+            }
+            Error::Internal(cause) => {
+                metrics::counter!("gatehouse_internal_errors_total").increment(1);
+                tracing::error!(error = ?cause, "a request failed");
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An error body with its status.
+pub fn render_error(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Response {
+    let body = messages::error(status.as_u16(), scim_type, detail);
+    text(status, body)
+}
+
+/// A resource that was read or written.
+pub(super) fn resource(status: StatusCode, body: String, version: i64, location: &str) -> Response {
+    let mut response = text(status, body);
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&format!("W/\"{version}\"")) {
+        headers.insert(ETAG, tag);
+    }
+    if let Ok(location) = HeaderValue::from_str(location) {
+        let name = if status == StatusCode::CREATED {
+            LOCATION
+        } else {
+            HeaderName::from_static("content-location")
+        };
+        headers.insert(name, location);
+    }
+    response
+}
+
+/// Any other document.
+pub(super) fn text(status: StatusCode, body: String) -> Response {
+    (status, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response()
+}
+
+/// The table "Answers": which status an error has. A refusal for a reason of business is never 401
+/// or 403: IdPs read those as a broken credential.
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Taken(_) | Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Error::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::Unavailable | Error::Retry(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// RFC 7644 table 9; a type goes with 400, and `uniqueness` with 409.
+fn scim_type(status: StatusCode, error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Taken(_) => Some("uniqueness"),
+        Error::Invalid { kind, .. } if status == StatusCode::BAD_REQUEST => Some(match kind {
+            Invalid::Filter => "invalidFilter",
+            Invalid::Path => "invalidPath",
+            Invalid::Value => "invalidValue",
+            Invalid::Syntax => "invalidSyntax",
+            Invalid::Mutability => "mutability",
+            Invalid::NoTarget => "noTarget",
+            Invalid::TooMany => "tooMany",
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,149 @@
+//! Checks over the whole database, each one statement that finds what must not be.
+
+use super::db::{Result, Tx};
+
+/// A check: the promise of the design that it belongs to, what it says, and what counts faults.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// The number of the promise.
+    pub promise: u8,
+    /// What must hold.
+    pub holds: &'static str,
+    /// Counts the rows for which it does not.
+    faults: &'static str,
+}
+
+/// All checks.
+pub const CHECKS: &[Check] = &[
+    Check {
+        promise: 1,
+        holds: "every member belongs to a workspace",
+        faults: "SELECT COUNT(*) FROM members m WHERE NOT EXISTS \
+                 (SELECT w.id FROM workspaces w WHERE w.id = m.workspace)",
+    },
+    Check {
+        promise: 1,
+        holds: "every directory belongs to a workspace",
+        faults: "SELECT COUNT(*) FROM directories d WHERE NOT EXISTS \
+                 (SELECT w.id FROM workspaces w WHERE w.id = d.workspace)",
+    },
+    Check {
+        promise: 1,
+        holds: "every user and group belongs to a directory of its workspace",
+        faults: "SELECT (SELECT COUNT(*) FROM users u WHERE NOT EXISTS (SELECT d.id \
+                 FROM directories d WHERE d.workspace = u.workspace AND d.id = u.directory)) + \
+                 (SELECT COUNT(*) FROM user_groups g WHERE NOT EXISTS (SELECT d.id \
+                 FROM directories d WHERE d.workspace = g.workspace AND d.id = g.directory))",
+    },
+    Check {
+        promise: 1,
+        holds: "memberships join a user and a group of one directory",
+        faults: "SELECT COUNT(*) FROM memberships m WHERE NOT EXISTS (SELECT u.id FROM users u \
+                 WHERE u.workspace = m.workspace AND u.directory = m.directory \
+                 AND u.id = m.user_id) OR NOT EXISTS (SELECT g.id FROM user_groups g \
+                 WHERE g.workspace = m.workspace AND g.directory = m.directory \
+                 AND g.id = m.group_id)",
+    },
+    Check {
+        promise: 1,
+        holds: "a rule looks at groups of its own directory",
+        faults: "SELECT COUNT(*) FROM rule_groups r JOIN user_groups g \
+                 ON g.id = r.group_id WHERE g.workspace <> r.workspace \
+                 OR g.directory <> r.directory",
+    },
+    Check {
+        promise: 2,
+        holds: "a directory has one live user for a member",
+        faults: "SELECT COUNT(*) FROM (SELECT u.member FROM users u WHERE u.member IS NOT NULL \
+                 GROUP BY u.workspace, u.directory, u.member HAVING COUNT(*) > 1) doubled",
+    },
+    Check {
+        promise: 3,
+        holds: "every user of a live directory has a member, and its name opens that login",
+        faults: "SELECT COUNT(*) FROM users u JOIN directories d ON d.workspace = u.workspace \
+                 AND d.id = u.directory WHERE d.mode = 'live' AND (u.member IS NULL OR NOT EXISTS \
+                 (SELECT l.key FROM login_names l WHERE l.workspace = u.workspace \
+                 AND l.key = u.user_name_key AND l.member = u.member))",
+    },
+    Check {
+        promise: 3,
+        holds: "every login name has a source",
+        faults: "SELECT COUNT(*) FROM login_names l WHERE l.sources <> (SELECT COUNT(*) \
+                 FROM users u WHERE u.workspace = l.workspace AND u.member = l.member \
+                 AND u.user_name_key = l.key)",
+    },
+    Check {
+        promise: 4,
+        holds: "every grant has a cause",
+        faults: "SELECT COUNT(*) FROM grants g WHERE NOT EXISTS (SELECT c.id FROM causes c \
+                 WHERE c.workspace = g.workspace AND c.id = g.cause)",
+    },
+    Check {
+        promise: 4,
+        holds: "every effective grant of a rule is wanted by its groups",
+        faults: "SELECT COUNT(*) FROM grants g JOIN causes c ON c.workspace = g.workspace \
+                 AND c.id = g.cause JOIN rule_groups r ON r.workspace = c.workspace \
+                 AND r.rule = c.rule WHERE g.to_at IS NULL AND c.kind = 'rule' \
+                 AND c.ended_at IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
+                 JOIN memberships m ON m.workspace = u.workspace AND m.directory = u.directory \
+                 AND m.user_id = u.id WHERE u.workspace = g.workspace AND u.member = g.member \
+                 AND m.group_id = r.group_id)",
+    },
+    Check {
+        promise: 4,
+        holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",
+        faults: "SELECT COUNT(*) FROM users u JOIN rules r ON r.workspace = u.workspace \
+                 AND r.directory = u.directory AND r.state = 'live' JOIN rule_grants t \
+                 ON t.workspace = r.workspace AND t.rule = r.id JOIN workspaces w \
+                 ON w.id = u.workspace WHERE u.member IS NOT NULL \
+                 AND w.rules_swept >= w.rules_floor AND NOT EXISTS (SELECT o.id FROM runs o \
+                 WHERE o.workspace = u.workspace AND o.state <> 'done') \
+                 AND NOT EXISTS (SELECT q.rule FROM rule_groups q WHERE q.workspace = r.workspace \
+                 AND q.rule = r.id AND (q.group_id IS NULL OR NOT EXISTS (SELECT m.user_id \
+                 FROM memberships m WHERE m.workspace = u.workspace \
+                 AND m.directory = u.directory AND m.user_id = u.id \
+                 AND m.group_id = q.group_id))) \
+                 AND NOT EXISTS (SELECT g.id FROM grants g WHERE g.workspace = u.workspace \
+                 AND g.member = u.member AND g.kind = t.kind AND g.target = t.target \
+                 AND g.cause = r.cause AND g.to_at IS NULL)",
+    },
+    Check {
+        promise: 5,
+        holds: "a member is active only while a directory that holds it says so",
+        faults: "SELECT COUNT(*) FROM members m WHERE m.source = 'directory' \
+                 AND m.status = 'active' AND NOT EXISTS (SELECT u.id FROM users u \
+                 WHERE u.workspace = m.workspace AND u.member = m.id AND u.active)",
+    },
+    Check {
+        promise: 6,
+        holds: "the totals of a directory are what it has",
+        faults: "SELECT COUNT(*) FROM directories d WHERE (SELECT SUM(c.total) FROM counters c \
+                 WHERE c.workspace = d.workspace AND c.directory = d.id AND c.kind = 'users') <> \
+                 (SELECT COUNT(*) FROM users u WHERE u.workspace = d.workspace \
+                 AND u.directory = d.id) OR (SELECT SUM(c.total) FROM counters c \
+                 WHERE c.workspace = d.workspace AND c.directory = d.id AND c.kind = 'groups') <> \
+                 (SELECT COUNT(*) FROM user_groups g WHERE g.workspace = d.workspace \
+                 AND g.directory = d.id AND g.deleted_at IS NULL)",
+    },
+    Check {
+        promise: 7,
+        holds: "numbers of changes have no gap",
+        faults: "SELECT COUNT(*) FROM change_heads h WHERE h.number <> (SELECT COUNT(*) \
+                 FROM changes c WHERE c.workspace = h.workspace AND c.number IS NOT NULL)",
+    },
+    Check {
+        promise: 7,
+        holds: "versions of a subject ascend with the numbers",
+        faults: "SELECT COUNT(*) FROM (SELECT c.subject_version AS version, \
+                 LAG(c.subject_version) OVER (PARTITION BY c.workspace, c.subject \
+                 ORDER BY c.number) AS before FROM changes c WHERE c.number IS NOT NULL \
+                 AND c.subject_version IS NOT NULL) versions \
+                 WHERE versions.before >= versions.version",
+    },
+];
+
+/// How many rows break a check.
+pub async fn count_faults(tx: &mut Tx, check: &Check) -> Result<i64> {
+    let row: (i64,) = tx.query(check.faults).fetch_one().await?;
+    Ok(row.0)
+}
