@@ -83,7 +83,10 @@ impl Clock {
         if self.fixed {
             return Timestamp(self.last.load(Ordering::Relaxed));
         }
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the clock"
+        )]
         let read = jiff::Timestamp::now().as_microsecond();
         Timestamp(self.last.fetch_max(read, Ordering::Relaxed).max(read))
     }
