@@ -4,7 +4,9 @@ pub mod evaluate;
 pub mod filter;
 pub mod fold;
 pub mod json;
+pub mod patch;
 pub mod path;
 #[cfg(test)]
 mod properties;
+pub mod resource;
 pub mod schema;

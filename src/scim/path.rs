@@ -78,14 +78,9 @@ impl AttributePath {
         })
     }
 
-    /// A path below the schema of that URN.
-    pub(super) fn under(schema: &Schema, rest: &str) -> Option<Self> {
-        Self::read(&format!("{}:{rest}", schema.id))
-    }
-
-    /// The first name, by which a path is known before it is looked up.
-    pub fn first(&self) -> &str {
-        &self.names[0]
+    /// Whether that name, in any letter case, is part of the path.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.names.iter().any(|part| part.eq_ignore_ascii_case(name))
     }
 
     /// Looks the path up; names and URNs match whatever their letter case.

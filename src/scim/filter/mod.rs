@@ -7,9 +7,11 @@
 mod grammar;
 mod print;
 mod resolve;
+
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::resolve::boolean;
 use crate::error::{Error, Invalid, Result};
 use crate::scim::path::{AttributePath, Resolved};
 use crate::scim::schema::{Attribute, ResourceType};
