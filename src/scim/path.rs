@@ -80,7 +80,9 @@ impl AttributePath {
 
     /// Whether that name, in any letter case, is part of the path.
     pub(super) fn names(&self, name: &str) -> bool {
-        self.names.iter().any(|part| part.eq_ignore_ascii_case(name))
+        self.names
+            .iter()
+            .any(|part| part.eq_ignore_ascii_case(name))
     }
 
     /// Looks the path up; names and URNs match whatever their letter case.

@@ -86,26 +86,25 @@ impl Work<'_> {
             return self.at(op, &path, Some(value), Origin::Key);
         }
         let start = |name: &&str| {
-            text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            text.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
-        if GUARDED.iter().any(|name| start(&name) && self.kind.attribute(name).is_some()) {
+        if GUARDED
+            .iter()
+            .any(|name| start(&name) && self.kind.attribute(name).is_some())
+        {
             return Err(bad_path("value: expected attribute paths as keys"));
         }
         self.skip(shown, Reason::Malformed)
     }
 
-    fn at(
-        &mut self,
-        op: Op,
-        path: &PatchPath,
-        value: Option<Value>,
-        origin: Origin,
-    ) -> Result<()> {
+    fn at(&mut self, op: Op, path: &PatchPath, value: Option<Value>, origin: Origin) -> Result<()> {
         match path.attribute().resolve(self.kind) {
             Resolution::Known(found) => match found.attribute.mutability {
                 Mutability::ReadOnly => self.read_only(found, value.as_ref(), origin),
                 Mutability::WriteOnly => {
-                    self.intake.leave_out(&found.attribute.name, Reason::Password);
+                    self.intake
+                        .leave_out(&found.attribute.name, Reason::Password);
                     Ok(())
                 }
                 Mutability::ReadWrite | Mutability::Immutable => {
@@ -180,7 +179,9 @@ impl Work<'_> {
                 members::selected(op, found.attribute, filter, sub, value)?
             }
         };
-        steps.into_iter().for_each(|step| members::push(&mut self.members, step));
+        steps
+            .into_iter()
+            .for_each(|step| members::push(&mut self.members, step));
         Ok(())
     }
 
@@ -207,7 +208,10 @@ impl Work<'_> {
         if sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
             return self.skip(&path.attribute().to_string(), Reason::ReadOnly);
         }
-        let current = self.holder(found).and_then(|holder| holder.get(&attribute.name)).cloned();
+        let current = self
+            .holder(found)
+            .and_then(|holder| holder.get(&attribute.name))
+            .cloned();
         let intake = &mut self.intake;
         let next = match (&filter, sub) {
             (Some(filter), sub) => {
@@ -246,7 +250,9 @@ impl Work<'_> {
         let path = path.attribute();
         let is_guarded = |name: &&str| path.names(name) && self.kind.attribute(name).is_some();
         if GUARDED.iter().any(is_guarded) {
-            return Err(bad_path("the path names a sub-attribute that does not exist"));
+            return Err(bad_path(
+                "the path names a sub-attribute that does not exist",
+            ));
         }
         self.skip(&path.to_string(), Reason::Unknown)
     }
@@ -254,7 +260,9 @@ impl Work<'_> {
     /// Goes on without it, unless the directory is strict.
     fn skip(&mut self, path: &str, reason: Reason) -> Result<()> {
         if self.intake.is_strict() {
-            return Err(bad_path("the path names an attribute that cannot be written"));
+            return Err(bad_path(
+                "the path names an attribute that cannot be written",
+            ));
         }
         self.intake.leave_out(path, reason);
         Ok(())
@@ -282,16 +290,30 @@ fn differences(kind: &ResourceType, old: &Document, new: &Document) -> Vec<Strin
         names.remove(at);
         let empty = Map::new();
         let inner = |document: &'_ Document| {
-            document.get(&extension.id).and_then(Value::as_object).unwrap_or(&empty).clone()
+            document
+                .get(&extension.id)
+                .and_then(Value::as_object)
+                .unwrap_or(&empty)
+                .clone()
         };
         let parts = differing(&inner(old), &inner(new));
-        names.extend(parts.into_iter().map(|name| format!("{}:{name}", extension.id)));
+        names.extend(
+            parts
+                .into_iter()
+                .map(|name| format!("{}:{name}", extension.id)),
+        );
     }
     names
 }
 
 fn differing(old: &Document, new: &Document) -> Vec<String> {
-    let changed = old.iter().filter(|(name, value)| new.get(*name) != Some(value));
+    let changed = old
+        .iter()
+        .filter(|(name, value)| new.get(*name) != Some(value));
     let added = new.keys().filter(|name| !old.contains_key(*name));
-    changed.map(|(name, _)| name).chain(added).cloned().collect()
+    changed
+        .map(|(name, _)| name)
+        .chain(added)
+        .cloned()
+        .collect()
 }

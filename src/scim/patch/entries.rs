@@ -73,8 +73,9 @@ pub(super) fn selected(
 ) -> Result<Option<Value>> {
     let mut entries = list(current);
     let matching = |entry: &Value| matches_element(filter, entry);
-    let mut hits: Vec<usize> =
-        (0..entries.len()).filter(|&index| matching(&entries[index])).collect();
+    let mut hits: Vec<usize> = (0..entries.len())
+        .filter(|&index| matching(&entries[index]))
+        .collect();
     let fresh = match sub {
         Some(sub) => fresh_part(intake, op, sub, value)?,
         None if op == Op::Remove => None,
@@ -159,9 +160,9 @@ fn set_part(entries: &mut Vec<Value>, hits: &[usize], sub: &Attribute, value: Op
 /// Whether an entry says nothing any more, now that this part of it is gone.
 fn is_hollow(entry: &Value, gone: &Attribute) -> bool {
     let label = |name: &String| ["type", "primary", "display", "$ref"].contains(&name.as_str());
-    entry.as_object().is_some_and(|entry| {
-        entry.is_empty() || (gone.name == "value" && entry.keys().all(label))
-    })
+    entry
+        .as_object()
+        .is_some_and(|entry| entry.is_empty() || (gone.name == "value" && entry.keys().all(label)))
 }
 
 /// Puts the entries back; a primary one among those touched takes that place from the others.
@@ -173,16 +174,21 @@ fn finish(
     if entries.len() > ENTRIES {
         return Err(too_many(attribute));
     }
-    let claimed = touched.iter().copied().find(|&index| {
-        index < entries.len() && primary_at(&entries[index..=index]).is_some()
-    });
+    let claimed = touched
+        .iter()
+        .copied()
+        .find(|&index| index < entries.len() && primary_at(&entries[index..=index]).is_some());
     if let Some(keep) = claimed {
         demote_primaries(&mut entries, keep);
     }
     if entries.is_empty() {
         return Ok(None);
     }
-    Ok(Some(if attribute.multi_valued { Value::Array(entries) } else { entries.remove(0) }))
+    Ok(Some(if attribute.multi_valued {
+        Value::Array(entries)
+    } else {
+        entries.remove(0)
+    }))
 }
 
 fn add_all(
@@ -193,7 +199,10 @@ fn add_all(
     let mut entries = list(current);
     let mut touched = Vec::new();
     for new in list(fresh) {
-        match entries.iter().position(|entry| is_same(attribute, &new, entry)) {
+        match entries
+            .iter()
+            .position(|entry| is_same(attribute, &new, entry))
+        {
             Some(index) => {
                 if let (Value::Object(old), Value::Object(new)) = (&mut entries[index], new) {
                     old.extend(new);
@@ -239,7 +248,9 @@ fn is_same(attribute: &Attribute, named: &Value, entry: &Value) -> bool {
         return equal(attribute, named, Some(entry));
     };
     let same = |name: &str, value: &Value| {
-        attribute.sub(name).is_some_and(|sub| equal(sub, value, entry.get(name)))
+        attribute
+            .sub(name)
+            .is_some_and(|sub| equal(sub, value, entry.get(name)))
     };
     match parts.get("value") {
         Some(value) => {
@@ -284,7 +295,10 @@ fn merge(
         merged.shift_remove(&name);
     }
     if let Some(Value::Object(fresh)) = fresh {
-        if fresh.get("value").is_some_and(|value| merged.get("value") != Some(value)) {
+        if fresh
+            .get("value")
+            .is_some_and(|value| merged.get("value") != Some(value))
+        {
             merged.clear();
         }
         merged.extend(fresh);
@@ -300,7 +314,11 @@ fn seed(filter: &Filter) -> Document {
         one => std::slice::from_ref(one),
     };
     for term in terms {
-        if let Filter::Compare { path, operator: Operator::Eq, value } = term
+        if let Filter::Compare {
+            path,
+            operator: Operator::Eq,
+            value,
+        } = term
             && let Some(sub) = path.sub
         {
             let value = match value {

@@ -56,7 +56,9 @@ pub(super) fn selected(
         Op::Remove => Ok(vec![removal(filter, named)]),
         Op::Add => match named {
             Some(members) => Ok(vec![MembersOperation::Add(members)]),
-            None => Err(no_target("members: expected a filter that names members by value")),
+            None => Err(no_target(
+                "members: expected a filter that names members by value",
+            )),
         },
         Op::Replace => {
             let fresh = resource::members(value.unwrap_or_default(), attribute)?;
@@ -90,10 +92,15 @@ fn removal(filter: Filter, named: Option<Vec<MemberRef>>) -> MembersOperation {
 /// The members of `value eq "id"`, or of several such terms joined by `or`.
 fn named(filter: &Filter) -> Option<Vec<MemberRef>> {
     match filter {
-        Filter::Compare { path, operator: Operator::Eq, value: Literal::String(id) }
-            if path.sub.is_some_and(|sub| sub.name == "value") && !id.is_empty() =>
-        {
-            Some(vec![MemberRef { value: id.clone(), kind: None }])
+        Filter::Compare {
+            path,
+            operator: Operator::Eq,
+            value: Literal::String(id),
+        } if path.sub.is_some_and(|sub| sub.name == "value") && !id.is_empty() => {
+            Some(vec![MemberRef {
+                value: id.clone(),
+                kind: None,
+            }])
         }
         Filter::Or(terms) => {
             let all: Option<Vec<_>> = terms.iter().map(named).collect();
@@ -104,5 +111,8 @@ fn named(filter: &Filter) -> Option<Vec<MemberRef>> {
 }
 
 fn fixed() -> Error {
-    Error::invalid(Invalid::Mutability, "members: a member can be added or removed, not changed")
+    Error::invalid(
+        Invalid::Mutability,
+        "members: a member can be added or removed, not changed",
+    )
 }

@@ -33,7 +33,10 @@ pub fn parse(body: Value) -> Result<PatchRequest> {
     if operations.len() > OPERATIONS {
         return Err(Error::value("Operations: expected at most 2000 operations"));
     }
-    let operations = operations.into_iter().map(operation).collect::<Result<_>>()?;
+    let operations = operations
+        .into_iter()
+        .map(operation)
+        .collect::<Result<_>>()?;
     Ok(PatchRequest { operations })
 }
 
@@ -66,7 +69,9 @@ fn check(op: Op, path: Option<&PatchPath>, value: Option<&Value>) -> Result<()> 
         // `add members[value eq "id"]` says everything by its path.
         (Op::Add, Some(PatchPath(Place::Selection(_))), None) => Ok(()),
         (_, Some(_), None) => Err(Error::value("value: expected a value")),
-        (_, None, _) => Err(Error::value("value: expected an object where there is no path")),
+        (_, None, _) => Err(Error::value(
+            "value: expected an object where there is no path",
+        )),
     }
 }
 
@@ -93,12 +98,22 @@ impl PatchPath {
 }
 
 fn op(name: &str) -> Option<Op> {
-    let known = [("add", Op::Add), ("replace", Op::Replace), ("remove", Op::Remove)];
-    known.into_iter().find(|(word, _)| word.eq_ignore_ascii_case(name)).map(|(_, op)| op)
+    let known = [
+        ("add", Op::Add),
+        ("replace", Op::Replace),
+        ("remove", Op::Remove),
+    ];
+    known
+        .into_iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(name))
+        .map(|(_, op)| op)
 }
 
 fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
-    let key = object.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+    let key = object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case(name))?
+        .clone();
     object.remove(&key)
 }
 

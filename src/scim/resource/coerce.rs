@@ -21,7 +21,10 @@ const NOTES: usize = 100;
 
 impl Intake {
     pub(in crate::scim) fn new(strictness: Strictness) -> Self {
-        Self { strictness, notes: Vec::new() }
+        Self {
+            strictness,
+            notes: Vec::new(),
+        }
     }
 
     pub(in crate::scim) fn is_strict(&self) -> bool {
@@ -35,7 +38,9 @@ impl Intake {
     /// Leaves something out, which a strict directory refuses.
     pub(in crate::scim) fn note(&mut self, path: &str, reason: Reason) -> Result<()> {
         if self.is_strict() {
-            return Err(Error::value("the body has an attribute that no schema defines"));
+            return Err(Error::value(
+                "the body has an attribute that no schema defines",
+            ));
         }
         self.leave_out(path, reason);
         Ok(())
@@ -207,7 +212,10 @@ impl Intake {
 
 /// The sub-attribute of that name; some clients write `displayName` for `display`.
 pub(in crate::scim) fn part<'a>(attribute: &'a Attribute, name: &str) -> Option<&'a Attribute> {
-    let alias = || name.eq_ignore_ascii_case("displayName").then(|| attribute.sub("display"));
+    let alias = || {
+        name.eq_ignore_ascii_case("displayName")
+            .then(|| attribute.sub("display"))
+    };
     attribute.sub(name).or_else(|| alias().flatten())
 }
 
@@ -250,7 +258,9 @@ pub(in crate::scim) fn members(value: Value, attribute: &Attribute) -> Result<Ve
 fn member(item: Value) -> Option<MemberRef> {
     let (value, kind) = match item {
         Value::Object(object) => {
-            let kind = find(&object, "type").and_then(Value::as_str).and_then(member_kind);
+            let kind = find(&object, "type")
+                .and_then(Value::as_str)
+                .and_then(member_kind);
             (unwrap_value(object)?, kind)
         }
         value => (value, None),
@@ -266,7 +276,10 @@ fn member(item: Value) -> Option<MemberRef> {
 
 fn member_kind(text: &str) -> Option<MemberKind> {
     let named = [("user", MemberKind::User), ("group", MemberKind::Group)];
-    named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, kind)| kind)
+    named
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text))
+        .map(|(_, kind)| kind)
 }
 
 fn text_value(attribute: &Attribute, text: String) -> Result<Option<Value>> {
@@ -278,7 +291,10 @@ fn text_value(attribute: &Attribute, text: String) -> Result<Option<Value>> {
         _ => text.len() <= STRING || text.chars().count() <= STRING,
     };
     if !fits || text.contains('\0') {
-        return Err(wrong(&attribute.name, "shorter text without NUL characters"));
+        return Err(wrong(
+            &attribute.name,
+            "shorter text without NUL characters",
+        ));
     }
     if attribute.kind == Kind::DateTime && Timestamp::parse(&text).is_none() {
         return Err(expected(attribute));
@@ -287,12 +303,18 @@ fn text_value(attribute: &Attribute, text: String) -> Result<Option<Value>> {
 }
 
 fn unwrap_value(mut object: Map<String, Value>) -> Option<Value> {
-    let key = object.keys().find(|key| key.eq_ignore_ascii_case("value"))?.clone();
+    let key = object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case("value"))?
+        .clone();
     object.remove(&key)
 }
 
 fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    object
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
 }
 
 fn is_primary(entry: &Value) -> bool {
@@ -300,15 +322,18 @@ fn is_primary(entry: &Value) -> bool {
 }
 
 fn expected(attribute: &Attribute) -> Error {
-    wrong(&attribute.name, match attribute.kind {
-        Kind::String | Kind::Reference => "text",
-        Kind::Boolean => "true or false",
-        Kind::Decimal => "a number",
-        Kind::Integer => "a whole number",
-        Kind::DateTime => "an RFC 3339 date-time",
-        Kind::Binary => "base64 text",
-        Kind::Complex => "an object",
-    })
+    wrong(
+        &attribute.name,
+        match attribute.kind {
+            Kind::String | Kind::Reference => "text",
+            Kind::Boolean => "true or false",
+            Kind::Decimal => "a number",
+            Kind::Integer => "a whole number",
+            Kind::DateTime => "an RFC 3339 date-time",
+            Kind::Binary => "base64 text",
+            Kind::Complex => "an object",
+        },
+    )
 }
 
 pub(in crate::scim) fn too_many(attribute: &Attribute) -> Error {

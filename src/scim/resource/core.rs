@@ -54,11 +54,15 @@ impl<'a> UserCore<'a> {
     /// `userName` that looks like an address.
     pub fn primary_email(&self) -> Option<&'a str> {
         let is_work = |email: &&EmailRef<'_>| {
-            email.kind.is_some_and(|kind| kind.eq_ignore_ascii_case("work"))
+            email
+                .kind
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("work"))
         };
         let chosen = self.emails.iter().find(|email| email.primary);
         let chosen = chosen.or_else(|| self.emails.iter().find(is_work));
-        let chosen = chosen.or_else(|| self.emails.first()).map(|email| email.value);
+        let chosen = chosen
+            .or_else(|| self.emails.first())
+            .map(|email| email.value);
         chosen.or_else(|| looks_like_address(self.user_name).then_some(self.user_name))
     }
 
@@ -86,13 +90,18 @@ pub fn user_core(document: &Map<String, Value>) -> UserCore<'_> {
         user_name: text(document, "userName").unwrap_or_default(),
         external_id: text(document, "externalId"),
         display_name: text(document, "displayName"),
-        active: document.get("active").and_then(Value::as_bool).unwrap_or(true),
+        active: document
+            .get("active")
+            .and_then(Value::as_bool)
+            .unwrap_or(true),
         given_name: part("givenName"),
         family_name: part("familyName"),
         formatted: part("formatted"),
         emails: emails.into_iter().flatten().filter_map(email).collect(),
         preferred_language: text(document, "preferredLanguage"),
-        manager: manager.and_then(|manager| manager.get("value")).and_then(Value::as_str),
+        manager: manager
+            .and_then(|manager| manager.get("value"))
+            .and_then(Value::as_str),
     }
 }
 

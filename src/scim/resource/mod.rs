@@ -10,9 +10,9 @@ mod render;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub(super) use self::coerce::{Intake, demote_primaries, members, part, primary_at, too_many};
 pub use self::core::{EmailRef, GroupCore, UserCore, group_core, user_core};
 pub use self::render::{Meta, from_stored, render, to_stored};
-pub(super) use self::coerce::{Intake, demote_primaries, members, part, primary_at, too_many};
 use crate::error::{Error, Invalid, Result};
 use crate::scim::fold;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
@@ -89,7 +89,10 @@ pub enum Reason {
 
 impl Note {
     pub(super) fn new(path: &str, reason: Reason) -> Self {
-        Self { path: path.chars().take(100).collect(), reason }
+        Self {
+            path: path.chars().take(100).collect(),
+            reason,
+        }
     }
 }
 
@@ -121,8 +124,12 @@ pub fn normalise(
         return Err(Error::invalid(Invalid::Syntax, "expected a JSON object"));
     };
     let mut intake = Intake::new(strictness);
-    let mut incoming =
-        Incoming { document: Map::new(), members: None, id: None, notes: Vec::new() };
+    let mut incoming = Incoming {
+        document: Map::new(),
+        members: None,
+        id: None,
+        notes: Vec::new(),
+    };
     for (name, value) in body {
         if let Some(extension) = kind.extension(&name) {
             let mut inner = Map::new();
@@ -133,7 +140,9 @@ pub fn normalise(
                 }
             }
             if !inner.is_empty() {
-                incoming.document.insert(extension.id.clone(), Value::Object(inner));
+                incoming
+                    .document
+                    .insert(extension.id.clone(), Value::Object(inner));
             }
             continue;
         }
@@ -157,7 +166,12 @@ pub fn normalise(
 
 /// What must hold for every stored document: what is required is there, the name is fit to be one.
 pub(super) fn check(kind: &ResourceType, document: &Map<String, Value>) -> Result<()> {
-    for attribute in kind.schema.attributes.iter().filter(|attribute| attribute.required) {
+    for attribute in kind
+        .schema
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.required)
+    {
         let text = document.get(&attribute.name).and_then(Value::as_str);
         if text.is_none_or(|text| text.trim().is_empty()) {
             return Err(Error::value(format!("{} is required", attribute.name)));

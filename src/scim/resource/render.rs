@@ -33,19 +33,27 @@ const START: &str = "{\"schemas\":[";
 
 /// The text to store: the document after the list of its schemas.
 pub fn to_stored(kind: &ResourceType, document: &Map<String, Value>) -> String {
-    let present = kind.extensions.iter().filter(|schema| document.contains_key(&schema.id));
-    let urns: Vec<&str> =
-        std::iter::once(kind.schema).chain(present.copied()).map(|s| s.id.as_str()).collect();
+    let present = kind
+        .extensions
+        .iter()
+        .filter(|schema| document.contains_key(&schema.id));
+    let urns: Vec<&str> = std::iter::once(kind.schema)
+        .chain(present.copied())
+        .map(|s| s.id.as_str())
+        .collect();
     let mut stored = Map::new();
     stored.insert("schemas".to_owned(), Value::from(urns));
-    stored.extend(document.iter().map(|(name, value)| (name.clone(), value.clone())));
+    stored.extend(
+        document
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     Value::Object(stored).to_string()
 }
 
 /// The document of a stored text.
 pub fn from_stored(stored: &str) -> Result<Map<String, Value>> {
-    let mut document: Map<String, Value> =
-        serde_json::from_str(stored).map_err(Error::internal)?;
+    let mut document: Map<String, Value> = serde_json::from_str(stored).map_err(Error::internal)?;
     document.shift_remove("schemas");
     Ok(document)
 }
@@ -77,7 +85,10 @@ pub fn render(
     parts: &[(&str, &str)],
     meta: &Meta,
 ) -> String {
-    let extra: usize = parts.iter().map(|(name, text)| name.len() + text.len() + 4).sum();
+    let extra: usize = parts
+        .iter()
+        .map(|(name, text)| name.len() + text.len() + 4)
+        .sum();
     let mut text = String::with_capacity(stored.len() + extra + 320);
     let rest = match split(stored) {
         Some((schemas, rest)) => {
