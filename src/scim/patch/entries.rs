@@ -1,0 +1,350 @@
+//! What an operation makes of the value of one attribute.
+
+use serde_json::{Map, Value};
+
+use super::{Document, Op, no_target};
+use crate::error::Result;
+use crate::scim::evaluate::matches_element;
+use crate::scim::filter::{Filter, Literal, Operator};
+use crate::scim::fold;
+use crate::scim::resource::{ENTRIES, Intake, demote_primaries, primary_at, too_many};
+use crate::scim::schema::{Attribute, Kind};
+
+/// The whole attribute.
+pub(super) fn whole(
+    intake: &mut Intake,
+    op: Op,
+    attribute: &Attribute,
+    current: Option<Value>,
+    value: Option<Value>,
+) -> Result<Option<Value>> {
+    let value = value.unwrap_or_default();
+    if op == Op::Remove {
+        return without_listed(intake, attribute, current, value);
+    }
+    if !attribute.multi_valued {
+        return match attribute.kind {
+            Kind::Complex => merge(intake, attribute, current, value),
+            _ => intake.attribute(attribute, value),
+        };
+    }
+    let fresh = intake.attribute(attribute, value)?;
+    match op {
+        Op::Add => add_all(attribute, current, fresh),
+        Op::Replace | Op::Remove => Ok(fresh),
+    }
+}
+
+/// A part of the attribute; of each entry if there are several.
+pub(super) fn part(
+    intake: &mut Intake,
+    op: Op,
+    attribute: &Attribute,
+    sub: &Attribute,
+    current: Option<Value>,
+    value: Option<Value>,
+) -> Result<Option<Value>> {
+    let fresh = fresh_part(intake, op, sub, value)?;
+    let mut entries = list(current);
+    if entries.is_empty() && fresh.is_some() {
+        entries.push(Value::Object(Map::new()));
+    }
+    let all: Vec<usize> = (0..entries.len()).collect();
+    if let Some(fresh) = &fresh
+        && !attribute.multi_valued
+        && sub.name == "value"
+        && entries[0].get("value") != Some(fresh)
+    {
+        entries[0] = Value::Object(Map::new());
+    }
+    set_part(&mut entries, &all, sub, fresh.as_ref());
+    finish(attribute, entries, &all)
+}
+
+/// The entries that a filter selects, or a part of them.
+pub(super) fn selected(
+    intake: &mut Intake,
+    op: Op,
+    attribute: &Attribute,
+    filter: &Filter,
+    sub: Option<&Attribute>,
+    current: Option<Value>,
+    value: Option<Value>,
+) -> Result<Option<Value>> {
+    let mut entries = list(current);
+    let matching = |entry: &Value| matches_element(filter, entry);
+    let mut hits: Vec<usize> = (0..entries.len())
+        .filter(|&index| matching(&entries[index]))
+        .collect();
+    let fresh = match sub {
+        Some(sub) => fresh_part(intake, op, sub, value)?,
+        None if op == Op::Remove => None,
+        None => intake.entry(attribute, only_item(value.unwrap_or_default()))?,
+    };
+    match (sub, fresh) {
+        (None, None) => {
+            entries.retain(|entry| !matching(entry));
+            hits.clear();
+        }
+        (Some(sub), None) => set_part(&mut entries, &hits, sub, None),
+        (sub, Some(fresh)) => {
+            let seed = seed(filter);
+            if hits.is_empty() {
+                // Entra and others expect the entry to be made (RFC 7644 says noTarget).
+                let made = Value::Object(seed.clone());
+                if attribute.kind != Kind::Complex || !matching(&made) {
+                    return Err(no_target("the filter of the path selects nothing"));
+                }
+                hits.push(entries.len());
+                entries.push(made);
+            }
+            match sub {
+                Some(sub) => set_part(&mut entries, &hits, sub, Some(&fresh)),
+                None => hits.iter().for_each(|&hit| {
+                    entries[hit] = renewed(op, &entries[hit], &seed, &fresh);
+                }),
+            }
+        }
+    }
+    finish(attribute, entries, &hits)
+}
+
+fn fresh_part(
+    intake: &mut Intake,
+    op: Op,
+    sub: &Attribute,
+    value: Option<Value>,
+) -> Result<Option<Value>> {
+    match op {
+        Op::Remove => Ok(None),
+        Op::Add | Op::Replace => intake.attribute(sub, value.unwrap_or_default()),
+    }
+}
+
+/// An entry with a new value: `add` merges, `replace` keeps only what the filter asked for.
+fn renewed(op: Op, old: &Value, seed: &Document, fresh: &Value) -> Value {
+    let Value::Object(fresh) = fresh else {
+        return fresh.clone();
+    };
+    let mut entry = match (op, old) {
+        (Op::Add, Value::Object(old)) => old.clone(),
+        _ => seed.clone(),
+    };
+    entry.extend(fresh.clone());
+    Value::Object(entry)
+}
+
+fn set_part(entries: &mut Vec<Value>, hits: &[usize], sub: &Attribute, value: Option<&Value>) {
+    for &hit in hits {
+        let Some(entry) = entries[hit].as_object_mut() else {
+            continue;
+        };
+        match value {
+            Some(value) => {
+                entry.insert(sub.name.clone(), value.clone());
+            }
+            None => {
+                entry.shift_remove(&sub.name);
+            }
+        }
+    }
+    if value.is_none() {
+        let mut index = 0;
+        entries.retain(|entry| {
+            index += 1;
+            !(hits.contains(&(index - 1)) && is_hollow(entry, sub))
+        });
+    }
+}
+
+/// Whether an entry says nothing any more, now that this part of it is gone.
+fn is_hollow(entry: &Value, gone: &Attribute) -> bool {
+    let label = |name: &String| ["type", "primary", "display", "$ref"].contains(&name.as_str());
+    entry
+        .as_object()
+        .is_some_and(|entry| entry.is_empty() || (gone.name == "value" && entry.keys().all(label)))
+}
+
+/// Puts the entries back; a primary one among those touched takes that place from the others.
+fn finish(
+    attribute: &Attribute,
+    mut entries: Vec<Value>,
+    touched: &[usize],
+) -> Result<Option<Value>> {
+    if entries.len() > ENTRIES {
+        return Err(too_many(attribute));
+    }
+    let claimed = touched
+        .iter()
+        .copied()
+        .find(|&index| index < entries.len() && primary_at(&entries[index..=index]).is_some());
+    if let Some(keep) = claimed {
+        demote_primaries(&mut entries, keep);
+    }
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(if attribute.multi_valued {
+        Value::Array(entries)
+    } else {
+        entries.remove(0)
+    }))
+}
+
+fn add_all(
+    attribute: &Attribute,
+    current: Option<Value>,
+    fresh: Option<Value>,
+) -> Result<Option<Value>> {
+    let mut entries = list(current);
+    let mut touched = Vec::new();
+    for new in list(fresh) {
+        match entries
+            .iter()
+            .position(|entry| is_same(attribute, &new, entry))
+        {
+            Some(index) => {
+                if let (Value::Object(old), Value::Object(new)) = (&mut entries[index], new) {
+                    old.extend(new);
+                }
+                touched.push(index);
+            }
+            None => {
+                touched.push(entries.len());
+                entries.push(new);
+            }
+        }
+    }
+    finish(attribute, entries, &touched)
+}
+
+/// Without the listed entries; without a list nothing is left.
+fn without_listed(
+    intake: &mut Intake,
+    attribute: &Attribute,
+    current: Option<Value>,
+    value: Value,
+) -> Result<Option<Value>> {
+    let is_empty = value.is_null() || value.as_str() == Some("");
+    if is_empty || !attribute.multi_valued {
+        return Ok(None);
+    }
+    let listed = match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let mut entries = list(current);
+    for item in listed {
+        if let Some(item) = intake.entry(attribute, item)? {
+            entries.retain(|entry| !is_same(attribute, &item, entry));
+        }
+    }
+    finish(attribute, entries, &[])
+}
+
+/// Whether `named` means that entry: the same value and type, or no value and nothing that differs.
+fn is_same(attribute: &Attribute, named: &Value, entry: &Value) -> bool {
+    let (Value::Object(parts), Value::Object(_)) = (named, entry) else {
+        return equal(attribute, named, Some(entry));
+    };
+    let same = |name: &str, value: &Value| {
+        attribute
+            .sub(name)
+            .is_some_and(|sub| equal(sub, value, entry.get(name)))
+    };
+    match parts.get("value") {
+        Some(value) => {
+            same("value", value) && parts.get("type").is_none_or(|kind| same("type", kind))
+        }
+        None => parts.iter().all(|(name, value)| same(name, value)),
+    }
+}
+
+fn equal(attribute: &Attribute, left: &Value, right: Option<&Value>) -> bool {
+    match (left, right) {
+        (Value::String(left), Some(Value::String(right))) if !attribute.case_exact => {
+            left == right || fold::key(left) == fold::key(right)
+        }
+        (left, right) => Some(left) == right,
+    }
+}
+
+/// A single complex attribute: given parts are set, null and empty ones cleared.
+fn merge(
+    intake: &mut Intake,
+    attribute: &Attribute,
+    current: Option<Value>,
+    value: Value,
+) -> Result<Option<Value>> {
+    let value = only_item(value);
+    let cleared: Vec<String> = match &value {
+        Value::Object(parts) => parts
+            .iter()
+            .filter(|(_, value)| value.is_null() || value.as_str() == Some(""))
+            .filter_map(|(name, _)| attribute.sub(name).map(|sub| sub.name.clone()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let is_object = value.is_object();
+    let fresh = intake.attribute(attribute, value)?;
+    let mut merged = match current {
+        Some(Value::Object(current)) if is_object || fresh.is_some() => current,
+        _ => Map::new(),
+    };
+    for name in cleared {
+        merged.shift_remove(&name);
+    }
+    if let Some(Value::Object(fresh)) = fresh {
+        if fresh
+            .get("value")
+            .is_some_and(|value| merged.get("value") != Some(value))
+        {
+            merged.clear();
+        }
+        merged.extend(fresh);
+    }
+    Ok((!merged.is_empty()).then_some(Value::Object(merged)))
+}
+
+/// What the `eq` terms of a filter say of an entry that it would select.
+fn seed(filter: &Filter) -> Document {
+    let mut seed = Map::new();
+    let terms = match filter {
+        Filter::And(terms) => terms.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    for term in terms {
+        if let Filter::Compare {
+            path,
+            operator: Operator::Eq,
+            value,
+        } = term
+            && let Some(sub) = path.sub
+        {
+            let value = match value {
+                Literal::String(text) => Value::String(text.clone()),
+                Literal::Number(number) => Value::Number(number.clone()),
+                Literal::Boolean(value) => Value::Bool(*value),
+                Literal::Null => continue,
+            };
+            seed.insert(sub.name.clone(), value);
+        }
+    }
+    seed
+}
+
+fn list(value: Option<Value>) -> Vec<Value> {
+    match value {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(one) => vec![one],
+    }
+}
+
+/// The only item of a list of one, or the value itself.
+fn only_item(value: Value) -> Value {
+    match value {
+        Value::Array(mut items) if items.len() == 1 => items.remove(0),
+        value => value,
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading the body of a PATCH request.
+
+use serde_json::{Map, Value};
+
+use super::{OPERATIONS, Op, Operation, PatchPath, PatchRequest, Place, bad_path, no_target};
+use crate::error::{Error, Invalid, Result};
+use crate::scim::filter::Selection;
+use crate::scim::path::{AttributePath, LIMIT};
+
+/// Reads a PATCH body. Names of keys and operations match whatever their letter case, further keys
+/// are ignored, no operation at all is fine.
+///
+/// ```
+/// use gatehouse::scim::{patch, resource::Strictness, schema};
+/// use serde_json::json;
+///
+/// let request = patch::parse(json!({
+///     "Operations": [{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@b.c"}],
+/// }))?;
+/// let mut document = json!({"userName": "ada"}).as_object().unwrap().clone();
+/// patch::apply(schema::user(), &request, &mut document, "id", Strictness::Lenient)?;
+/// assert_eq!(document["emails"], json!([{"type": "work", "value": "a@b.c"}]));
+/// # Ok::<(), gatehouse::error::Error>(())
+/// ```
+pub fn parse(body: Value) -> Result<PatchRequest> {
+    let operations = match body {
+        Value::Object(mut body) => take(&mut body, "operations"),
+        _ => None,
+    };
+    let Some(Value::Array(operations)) = operations else {
+        return Err(syntax("expected an object with a list of Operations"));
+    };
+    if operations.len() > OPERATIONS {
+        return Err(Error::value("Operations: expected at most 2000 operations"));
+    }
+    let operations = operations
+        .into_iter()
+        .map(operation)
+        .collect::<Result<_>>()?;
+    Ok(PatchRequest { operations })
+}
+
+fn operation(item: Value) -> Result<Operation> {
+    let Value::Object(mut item) = item else {
+        return Err(syntax("Operations: expected objects"));
+    };
+    let op = match take(&mut item, "op") {
+        Some(Value::String(name)) => op(&name),
+        _ => None,
+    };
+    let op = op.ok_or_else(|| syntax("op: expected add, replace or remove"))?;
+    let path = match take(&mut item, "path") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.is_empty() => None,
+        Some(Value::String(text)) => Some(PatchPath::parse(&text)?),
+        Some(_) => return Err(bad_path("path: expected text")),
+    };
+    let value = take(&mut item, "value");
+    check(op, path.as_ref(), value.as_ref())?;
+    Ok(Operation { op, path, value })
+}
+
+/// What an operation must have (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
+fn check(op: Op, path: Option<&PatchPath>, value: Option<&Value>) -> Result<()> {
+    match (op, path, value) {
+        (Op::Remove, None, Some(Value::Object(_))) => Ok(()),
+        (Op::Remove, None, _) => Err(no_target("remove: expected a path")),
+        (Op::Remove, Some(_), _) | (_, _, Some(Value::Object(_))) | (_, Some(_), Some(_)) => Ok(()),
+        // `add members[value eq "id"]` says everything by its path.
+        (Op::Add, Some(PatchPath(Place::Selection(_))), None) => Ok(()),
+        (_, Some(_), None) => Err(Error::value("value: expected a value")),
+        (_, None, _) => Err(Error::value(
+            "value: expected an object where there is no path",
+        )),
+    }
+}
+
+impl PatchPath {
+    /// Reads `attribute`, `attribute.sub`, `attribute[filter]` or `attribute[filter].sub`.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.len() > LIMIT {
+            return Err(bad_path("expected a path of at most 512 bytes"));
+        }
+        if text.contains('[') {
+            let selection = Selection::parse(text).map_err(bad_path)?;
+            return Ok(Self(Place::Selection(selection)));
+        }
+        Ok(Self(Place::Attribute(AttributePath::parse(text)?)))
+    }
+
+    /// The attribute without its filter.
+    pub fn attribute(&self) -> &AttributePath {
+        match &self.0 {
+            Place::Attribute(path) => path,
+            Place::Selection(selection) => &selection.path,
+        }
+    }
+}
+
+fn op(name: &str) -> Option<Op> {
+    let known = [
+        ("add", Op::Add),
+        ("replace", Op::Replace),
+        ("remove", Op::Remove),
+    ];
+    known
+        .into_iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(name))
+        .map(|(_, op)| op)
+}
+
+fn take(object: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let key = object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case(name))?
+        .clone();
+    object.remove(&key)
+}
+
+fn syntax(detail: &str) -> Error {
+    Error::invalid(Invalid::Syntax, detail)
+}

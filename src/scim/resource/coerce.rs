@@ -1,0 +1,345 @@
+//! Fitting a JSON value to its attribute: the listed coercions and nothing else (C061).
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{BINARY, ENTRIES, MemberKind, MemberRef, Note, Reason, STRING, Strictness};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::scim::filter;
+use crate::scim::schema::{Attribute, Kind, Mutability, Schema};
+
+/// Takes values in and remembers what it left out.
+pub(in crate::scim) struct Intake {
+    strictness: Strictness,
+    notes: Vec<Note>,
+}
+
+/// A list of this many notes says enough.
+const NOTES: usize = 100;
+
+impl Intake {
+    pub(in crate::scim) fn new(strictness: Strictness) -> Self {
+        Self {
+            strictness,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(in crate::scim) fn is_strict(&self) -> bool {
+        self.strictness == Strictness::Strict
+    }
+
+    pub(in crate::scim) fn into_notes(self) -> Vec<Note> {
+        self.notes
+    }
+
+    /// Leaves something out, which a strict directory refuses.
+    pub(in crate::scim) fn note(&mut self, path: &str, reason: Reason) -> Result<()> {
+        if self.is_strict() {
+            return Err(Error::value(
+                "the body has an attribute that no schema defines",
+            ));
+        }
+        self.leave_out(path, reason);
+        Ok(())
+    }
+
+    /// Leaves something out that every directory leaves out.
+    pub(in crate::scim) fn leave_out(&mut self, path: &str, reason: Reason) {
+        if self.notes.len() < NOTES {
+            self.notes.push(Note::new(path, reason));
+        }
+    }
+
+    /// The attributes of an extension; null and empty text mean none.
+    pub(in crate::scim) fn extension(
+        &self,
+        schema: &Schema,
+        value: Value,
+    ) -> Result<Map<String, Value>> {
+        match value {
+            Value::Object(object) => Ok(object),
+            Value::Null => Ok(Map::new()),
+            Value::String(text) if text.is_empty() => Ok(Map::new()),
+            _ => Err(wrong(&schema.name, "an object")),
+        }
+    }
+
+    /// A whole attribute; none where it is null or empty.
+    pub(in crate::scim) fn attribute(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+    ) -> Result<Option<Value>> {
+        if !attribute.multi_valued {
+            return self.single(attribute, value);
+        }
+        let items = match value {
+            Value::Null => return Ok(None),
+            Value::String(text) if text.is_empty() => return Ok(None),
+            Value::Array(items) => items,
+            object @ Value::Object(_) => vec![object],
+            _ => return Err(wrong(&attribute.name, "a list")),
+        };
+        if items.len() > ENTRIES {
+            return Err(too_many(attribute));
+        }
+        let mut entries = Vec::with_capacity(items.len());
+        for item in items {
+            entries.extend(self.entry(attribute, item)?);
+        }
+        if let Some(first) = entries.iter().position(is_primary) {
+            demote_primaries(&mut entries, first);
+        }
+        Ok((!entries.is_empty()).then_some(Value::Array(entries)))
+    }
+
+    /// One entry of a multi-valued attribute.
+    pub(in crate::scim) fn entry(
+        &mut self,
+        attribute: &Attribute,
+        value: Value,
+    ) -> Result<Option<Value>> {
+        match value {
+            Value::Array(_) => Err(wrong(&attribute.name, "no list within the list")),
+            value => self.one(attribute, value),
+        }
+    }
+
+    /// A single-valued attribute, which may come as a list of one.
+    fn single(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
+        let Value::Array(mut items) = value else {
+            return self.one(attribute, value);
+        };
+        let item = match (items.pop(), items.len()) {
+            (None, _) if attribute.kind == Kind::Complex => return Ok(None),
+            (Some(item), 0) => item,
+            _ => return Err(wrong(&attribute.name, "a single value")),
+        };
+        match item {
+            // Entra wraps scalars: `[{"$ref": null, "value": "x"}]`.
+            Value::Object(object) if attribute.kind != Kind::Complex => {
+                let inner = unwrap_value(object).ok_or_else(|| expected(attribute))?;
+                self.one(attribute, inner)
+            }
+            item => self.one(attribute, item),
+        }
+    }
+
+    fn one(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
+        match value {
+            Value::Null => Ok(None),
+            Value::Array(_) => Err(expected(attribute)),
+            value if attribute.kind == Kind::Complex => self.complex(attribute, value),
+            value => self.scalar(attribute, value),
+        }
+    }
+
+    fn scalar(&self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
+        match (attribute.kind, value) {
+            (Kind::Boolean, value @ Value::Bool(_)) => Ok(Some(value)),
+            (Kind::Boolean, Value::String(text)) => match filter::boolean(&text) {
+                Some(value) => Ok(Some(Value::Bool(value))),
+                // Silence must not decide who is active (C033).
+                None if text.is_empty() && attribute.name != "active" => Ok(None),
+                None => Err(expected(attribute)),
+            },
+            (Kind::Boolean, Value::Object(object)) if attribute.name == "active" => {
+                match unwrap_value(object) {
+                    Some(value @ (Value::Bool(_) | Value::String(_))) => {
+                        self.scalar(attribute, value)
+                    }
+                    _ => Err(expected(attribute)),
+                }
+            }
+            (Kind::Integer, Value::Number(number)) if number.is_f64() => Err(expected(attribute)),
+            (Kind::Integer | Kind::Decimal, value @ Value::Number(_)) => Ok(Some(value)),
+            (Kind::Boolean | Kind::Integer | Kind::Decimal | Kind::Complex, _) => {
+                Err(expected(attribute))
+            }
+            (_, Value::String(text)) => text_value(attribute, text),
+            (Kind::String, Value::Number(number)) if !self.is_strict() => {
+                Ok(Some(Value::String(number.to_string())))
+            }
+            _ => Err(expected(attribute)),
+        }
+    }
+
+    fn complex(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
+        let Value::Object(object) = value else {
+            return self.bare(attribute, value);
+        };
+        let mut parts = Map::new();
+        for (name, value) in object {
+            let Some(sub) = part(attribute, &name) else {
+                self.note(&format!("{}.{name}", attribute.name), Reason::Unknown)?;
+                continue;
+            };
+            if sub.mutability == Mutability::ReadOnly {
+                if !value.is_null() {
+                    let path = format!("{}.{}", attribute.name, sub.name);
+                    self.leave_out(&path, Reason::ReadOnly);
+                }
+                continue;
+            }
+            // Under two names (`display`, `displayName`) the first one counts.
+            if !parts.contains_key(&sub.name)
+                && let Some(value) = self.attribute(sub, value)?
+            {
+                parts.insert(sub.name.clone(), value);
+            }
+        }
+        Ok((!parts.is_empty()).then_some(Value::Object(parts)))
+    }
+
+    /// A complex value that came without its braces, as Entra sends `manager`.
+    fn bare(&mut self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
+        if value.as_str() == Some("") {
+            return Ok(None);
+        }
+        let Some(sub) = attribute.value() else {
+            return Err(wrong(&attribute.name, "an object"));
+        };
+        if attribute.multi_valued && self.is_strict() {
+            return Err(wrong(&attribute.name, "objects"));
+        }
+        let inner = self.scalar(sub, value)?;
+        Ok(inner.map(|inner| Value::Object(Map::from_iter([(sub.name.clone(), inner)]))))
+    }
+}
+
+/// The sub-attribute of that name; some clients write `displayName` for `display`.
+pub(in crate::scim) fn part<'a>(attribute: &'a Attribute, name: &str) -> Option<&'a Attribute> {
+    let alias = || {
+        name.eq_ignore_ascii_case("displayName")
+            .then(|| attribute.sub("display"))
+    };
+    attribute.sub(name).or_else(|| alias().flatten())
+}
+
+/// Makes that entry the only primary one.
+pub(in crate::scim) fn demote_primaries(entries: &mut [Value], keep: usize) {
+    for (index, entry) in entries.iter_mut().enumerate() {
+        if index != keep && is_primary(entry) {
+            entry["primary"] = Value::Bool(false);
+        }
+    }
+}
+
+/// Where the primary entry is.
+pub(in crate::scim) fn primary_at(entries: &[Value]) -> Option<usize> {
+    entries.iter().position(is_primary)
+}
+
+/// The members that a value names, each once. Other keys of a member are ignored.
+pub(in crate::scim) fn members(value: Value, attribute: &Attribute) -> Result<Vec<MemberRef>> {
+    let items = match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items,
+        one @ (Value::Object(_) | Value::String(_)) => vec![one],
+        _ => return Err(wrong(&attribute.name, "a list")),
+    };
+    let mut seen = HashSet::new();
+    let mut members = Vec::with_capacity(items.len());
+    for item in items {
+        if item.is_null() {
+            continue;
+        }
+        let member = member(item).ok_or_else(|| wrong(&attribute.name, "ids of members"))?;
+        if seen.insert(member.value.clone()) {
+            members.push(member);
+        }
+    }
+    Ok(members)
+}
+
+fn member(item: Value) -> Option<MemberRef> {
+    let (value, kind) = match item {
+        Value::Object(object) => {
+            let kind = find(&object, "type")
+                .and_then(Value::as_str)
+                .and_then(member_kind);
+            (unwrap_value(object)?, kind)
+        }
+        value => (value, None),
+    };
+    let value = match value {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let fits = !value.is_empty() && value.chars().count() <= STRING;
+    fits.then_some(MemberRef { value, kind })
+}
+
+fn member_kind(text: &str) -> Option<MemberKind> {
+    let named = [("user", MemberKind::User), ("group", MemberKind::Group)];
+    named
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text))
+        .map(|(_, kind)| kind)
+}
+
+fn text_value(attribute: &Attribute, text: String) -> Result<Option<Value>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let fits = match attribute.kind {
+        Kind::Binary => text.len() <= BINARY,
+        _ => text.len() <= STRING || text.chars().count() <= STRING,
+    };
+    if !fits || text.contains('\0') {
+        return Err(wrong(
+            &attribute.name,
+            "shorter text without NUL characters",
+        ));
+    }
+    if attribute.kind == Kind::DateTime && Timestamp::parse(&text).is_none() {
+        return Err(expected(attribute));
+    }
+    Ok(Some(Value::String(text)))
+}
+
+fn unwrap_value(mut object: Map<String, Value>) -> Option<Value> {
+    let key = object
+        .keys()
+        .find(|key| key.eq_ignore_ascii_case("value"))?
+        .clone();
+    object.remove(&key)
+}
+
+fn find<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+fn is_primary(entry: &Value) -> bool {
+    entry.get("primary") == Some(&Value::Bool(true))
+}
+
+fn expected(attribute: &Attribute) -> Error {
+    wrong(
+        &attribute.name,
+        match attribute.kind {
+            Kind::String | Kind::Reference => "text",
+            Kind::Boolean => "true or false",
+            Kind::Decimal => "a number",
+            Kind::Integer => "a whole number",
+            Kind::DateTime => "an RFC 3339 date-time",
+            Kind::Binary => "base64 text",
+            Kind::Complex => "an object",
+        },
+    )
+}
+
+pub(in crate::scim) fn too_many(attribute: &Attribute) -> Error {
+    wrong(&attribute.name, "at most 100 entries")
+}
+
+fn wrong(name: &str, expected: &str) -> Error {
+    Error::value(format!("{name}: expected {expected}"))
+}
