@@ -20,8 +20,8 @@ impl Metrics {
 
 /// Starts logging to standard error, and recording metrics. Once a process.
 pub fn start(log: &Log) -> anyhow::Result<Metrics> {
-    let filter = EnvFilter::try_new(&log.filter)
-        .map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
+    let filter =
+        EnvFilter::try_new(&log.filter).map_err(|error| anyhow::anyhow!("log.filter: {error}"))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::NONE)

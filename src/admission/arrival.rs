@@ -80,7 +80,9 @@ pub async fn arrive(
         Ok(Arrival::Admitted(admitted))
     } else {
         // Somebody else took the name since it was looked up: look again.
-        Err(Error::Retry(anyhow::anyhow!("a login name was taken meanwhile")))
+        Err(Error::Retry(anyhow::anyhow!(
+            "a login name was taken meanwhile"
+        )))
     }
 }
 
@@ -93,7 +95,15 @@ pub async fn note_conflict(
     holder: MemberId,
 ) -> Result<()> {
     let external_id = newcomer.external_id.as_deref();
-    users::insert_conflict(tx, place, &newcomer.user_name_key, external_id, holder, act.at).await?;
+    users::insert_conflict(
+        tx,
+        place,
+        &newcomer.user_name_key,
+        external_id,
+        holder,
+        act.at,
+    )
+    .await?;
     Ok(())
 }
 
@@ -137,7 +147,12 @@ async fn make(
     members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
     let detail = json!({"status": member.status, "source": member.source});
     let change = act.change("member.added", ("member", member.id.0), Some(1), &detail);
-    let change = changes::seal(change, act.workspace, (person.0, &person.1), &shown(newcomer))?;
+    let change = changes::seal(
+        change,
+        act.workspace,
+        (person.0, &person.1),
+        &shown(newcomer),
+    )?;
     Ok(Admitted {
         member: Some(member.id),
         person,
@@ -160,14 +175,27 @@ async fn revive(
         .ok_or(DbError::NotFound)?;
     let key = person_key(tx, app, act.workspace, member.person).await?;
     let status = status(newcomer.active);
-    members::update(tx, act.workspace, member.id, &newcomer.profile, status, act.at).await?;
+    members::update(
+        tx,
+        act.workspace,
+        member.id,
+        &newcomer.profile,
+        status,
+        act.at,
+    )
+    .await?;
     if let Some(external_id) = &newcomer.external_id {
         users::delete_tombstones(tx, place, external_id).await?;
     }
     let detail = json!({"status": status});
     let version = Some(member.version + 1);
     let change = act.change("member.revived", ("member", member.id.0), version, &detail);
-    let change = changes::seal(change, act.workspace, (member.person, &key), &shown(newcomer))?;
+    let change = changes::seal(
+        change,
+        act.workspace,
+        (member.person, &key),
+        &shown(newcomer),
+    )?;
     Ok(Admitted {
         member: Some(member.id),
         person: (member.person, key),

@@ -67,7 +67,15 @@ pub async fn leave(
         // A member who left is not found by address.
         email_key: None,
     };
-    members::update(tx, act.workspace, member.id, &profile, Status::Removed, act.at).await?;
+    members::update(
+        tx,
+        act.workspace,
+        member.id,
+        &profile,
+        Status::Removed,
+        act.at,
+    )
+    .await?;
     member.version += 1;
     let change = act.change(
         "member.removed",

@@ -176,12 +176,7 @@ async fn insert(tx: &mut Tx, app: &App, mut act: Act, new: &NewRule) -> Result<A
     Ok(added)
 }
 
-async fn bind(
-    tx: &mut Tx,
-    place: Place,
-    rule: RuleId,
-    names: &[String],
-) -> Result<Vec<RuleGroup>> {
+async fn bind(tx: &mut Tx, place: Place, rule: RuleId, names: &[String]) -> Result<Vec<RuleGroup>> {
     let mut bound: Vec<RuleGroup> = Vec::with_capacity(names.len());
     for (position, name) in (0..).zip(names) {
         let key = name_key(name, "group")?;

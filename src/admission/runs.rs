@@ -17,7 +17,7 @@ use crate::store::{groups, members, memberships, rules};
 pub use crate::store::runs::{Run, RunKind, RunState};
 
 /// Writes a run down, in the transaction of what asks for it.
-pub(super) async fn plan(tx: &mut Tx, run: &Run) -> Result<()> {
+pub async fn plan(tx: &mut Tx, run: &Run) -> Result<()> {
     Ok(rows::insert(tx, run).await?)
 }
 
@@ -45,12 +45,7 @@ pub async fn step(app: &App, run: &Run) -> Result<Run> {
     .await
 }
 
-async fn batch(
-    tx: &mut Tx,
-    app: &App,
-    mut run: Run,
-    at: crate::clock::Timestamp,
-) -> Result<Run> {
+async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp) -> Result<Run> {
     let act = Act {
         origin: Origin::worker(run.request),
         workspace: run.workspace,

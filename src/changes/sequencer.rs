@@ -94,7 +94,10 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
         }
     }
     let mut slots: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|at| slots[at].take()).collect()
+    order
+        .into_iter()
+        .filter_map(|at| slots[at].take())
+        .collect()
 }
 
 /// One link of the hash chain: the hash before it, the number and what the change says.
@@ -166,7 +169,12 @@ mod tests {
             directory: None,
             at: Timestamp(at),
         };
-        act.change("member.updated", ("member", subject), Some(version), &json!({}))
+        act.change(
+            "member.updated",
+            ("member", subject),
+            Some(version),
+            &json!({}),
+        )
     }
 
     #[test]

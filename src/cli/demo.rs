@@ -1,6 +1,6 @@
 //! `gatehouse demo`
-use std::process::ExitCode;
 use clap::Args;
+use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {}

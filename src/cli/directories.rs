@@ -120,7 +120,9 @@ impl Command {
                 let credential = token.parse().context("--token must be a token's id")?;
                 credentials::revoke(&app, &Origin::cli(), &directory, credential).await?;
                 let value = json!({"id": token, "revoked": true});
-                named.settings.print(&value, || format!("token {token} is revoked"))?;
+                named
+                    .settings
+                    .print(&value, || format!("token {token} is revoked"))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -196,11 +198,7 @@ async fn rotate(named: &Named, days: Option<u32>) -> anyhow::Result<()> {
 }
 
 /// A directory as the commands show it; a token is shown when it is made and never again.
-async fn told(
-    app: &App,
-    directory: &Directory,
-    issued: Option<&Issued>,
-) -> anyhow::Result<Value> {
+async fn told(app: &App, directory: &Directory, issued: Option<&Issued>) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(directory)?;
     let public_url = app.public_url().await?;
     value["scim_base_url"] = match public_url {
@@ -216,7 +214,9 @@ async fn told(
 
 fn text(value: &Value) -> String {
     let rows = value.as_object().into_iter().flatten().map(|(key, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         vec![key.clone(), value]
     });
     table(&["", ""], rows)

@@ -80,9 +80,16 @@ impl Settings {
             listen,
             public_url: self.public_url.clone(),
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the environment"
+        )]
         let environment = std::env::vars();
-        Ok(Config::load(self.config.as_deref(), environment, overrides)?)
+        Ok(Config::load(
+            self.config.as_deref(),
+            environment,
+            overrides,
+        )?)
     }
 
     async fn open(&self) -> anyhow::Result<App> {
@@ -173,7 +180,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table
-        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
         .set_header(header.iter().copied());
     for row in rows {
         table.add_row(row);

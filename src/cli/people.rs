@@ -121,17 +121,24 @@ impl AddRule {
             work_off(&app, workspace.id, run).await?;
         }
         self.settings.print(&added, || {
-            let bound = if added.bound { "bound" } else { "waits for its group" };
-            format!("rule {} is there: {bound}, {} members changed", added.id, added.changed)
+            let bound = if added.bound {
+                "bound"
+            } else {
+                "waits for its group"
+            };
+            format!(
+                "rule {} is there: {bound}, {} members changed",
+                added.id, added.changed
+            )
         })
     }
 }
 
 /// Works a run off where no server holds the lease; where one does, it has the run already.
 async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Result<()> {
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} members settled")?,
-    );
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} members settled",
+    )?);
     loop {
         let round = worker::round(app).await?;
         let Some(run) = runs::find(app, workspace, id).await? else {
@@ -194,7 +201,10 @@ impl Explain {
 pub(super) fn text(explanation: &Explanation) -> String {
     let name = explanation.user_name.as_deref().unwrap_or("this member");
     let status = format!("{:?}", explanation.status).to_lowercase();
-    let mut lines = vec![format!("{name} is {status} and has {} grants", explanation.grants.len())];
+    let mut lines = vec![format!(
+        "{name} is {status} and has {} grants",
+        explanation.grants.len()
+    )];
     for why in &explanation.grants {
         let kind = format!("{:?}", why.kind).to_lowercase();
         let groups: Vec<_> = why

@@ -59,7 +59,12 @@ pub(super) async fn serve(
     tasks.spawn(worker::work(app.clone(), worker_stop.clone()));
     if let Some((listener, metrics)) = metrics {
         let router = http::health::metrics_router(metrics);
-        tasks.spawn(server::serve(listener, router, options.clone(), stop.clone()));
+        tasks.spawn(server::serve(
+            listener,
+            router,
+            options.clone(),
+            stop.clone(),
+        ));
     }
     let router = http::router(app.clone());
     let served = server::serve(listener, router, options, stop.clone()).await;

@@ -44,7 +44,11 @@ impl Verify {
             });
             table(&["promise", "what must hold", ""], rows)
         })?;
-        Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(5) })
+        Ok(if is_clean {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(5)
+        })
     }
 }
 

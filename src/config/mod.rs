@@ -278,11 +278,17 @@ impl Config {
             }
         }
         let url = &self.database.url;
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
             problems.add("database.url", "must begin with sqlite: or postgres:");
         }
         if self.secrets.key.is_some() && self.secrets.key_file.is_some() {
-            problems.add("secrets.key", "only one of secrets.key and secrets.key_file may be set");
+            problems.add(
+                "secrets.key",
+                "only one of secrets.key and secrets.key_file may be set",
+            );
         }
         self.check_ranges(&mut problems);
         problems.or(())
@@ -302,19 +308,69 @@ impl Config {
         within("server.header_seconds", server.header_seconds, 1, 60);
         within("server.body_seconds", server.body_seconds, 1, 300);
         within("server.write_seconds", server.write_seconds, 1, 600);
-        within("server.max_connections", size(server.max_connections), 1, 1_000_000);
-        within("database.max_connections", database.max_connections.into(), 1, 1_000);
+        within(
+            "server.max_connections",
+            size(server.max_connections),
+            1,
+            1_000_000,
+        );
+        within(
+            "database.max_connections",
+            database.max_connections.into(),
+            1,
+            1_000,
+        );
         within("database.acquire_seconds", database.acquire_seconds, 1, 60);
-        within("database.statement_seconds", database.statement_seconds, 1, 60);
-        within("database.shared_commits", size(database.shared_commits), 1, 1_000);
-        within("limits.body_user_bytes", size(limits.body_user_bytes), 1_024, 4 << 20);
-        within("limits.body_group_bytes", size(limits.body_group_bytes), 1_024, 64 << 20);
+        within(
+            "database.statement_seconds",
+            database.statement_seconds,
+            1,
+            60,
+        );
+        within(
+            "database.shared_commits",
+            size(database.shared_commits),
+            1,
+            1_000,
+        );
+        within(
+            "limits.body_user_bytes",
+            size(limits.body_user_bytes),
+            1_024,
+            4 << 20,
+        );
+        within(
+            "limits.body_group_bytes",
+            size(limits.body_group_bytes),
+            1_024,
+            64 << 20,
+        );
         within("limits.page_size", size(limits.page_size), 1, 1_000);
-        within("limits.requests_in_flight", size(limits.requests_in_flight), 1, 100_000);
-        within("limits.workspace_in_flight", size(limits.workspace_in_flight), 1, 100_000);
-        within("limits.queue_milliseconds", limits.queue_milliseconds, 1, 60_000);
+        within(
+            "limits.requests_in_flight",
+            size(limits.requests_in_flight),
+            1,
+            100_000,
+        );
+        within(
+            "limits.workspace_in_flight",
+            size(limits.workspace_in_flight),
+            1,
+            100_000,
+        );
+        within(
+            "limits.queue_milliseconds",
+            limits.queue_milliseconds,
+            1,
+            60_000,
+        );
         if let Some(quota) = limits.workspace_requests_per_second {
-            within("limits.workspace_requests_per_second", quota.into(), 25, 1_000_000);
+            within(
+                "limits.workspace_requests_per_second",
+                quota.into(),
+                25,
+                1_000_000,
+            );
         }
         let scim = &self.scim;
         let members = count(scim.generic_patch_group_body_members);

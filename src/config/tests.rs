@@ -35,7 +35,10 @@ fn every_problem_is_reported_at_once_with_its_key() {
     ])
     .expect_err("four problems");
     let keys: Vec<_> = problems.keys().collect();
-    assert_eq!(keys, ["server.listen", "limits.page_size", "log.colour", "mail"]);
+    assert_eq!(
+        keys,
+        ["server.listen", "limits.page_size", "log.colour", "mail"]
+    );
 }
 
 #[test]
@@ -72,7 +75,10 @@ fn plain_http_is_for_loopback_unless_it_is_forced_by_name() {
 fn a_secret_is_never_shown() {
     let key = "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39";
     let config = load(&[("GATEHOUSE__SECRETS__KEY", key)]).expect("valid");
-    assert_eq!(config.secrets.key.as_ref().expect("set").expose_secret(), key);
+    assert_eq!(
+        config.secrets.key.as_ref().expect("set").expose_secret(),
+        key
+    );
     assert!(!format!("{config:?}").contains(key));
     assert!(!config.effective_toml().contains(key));
     assert!(config.effective_toml().contains("key = \"***\""));
@@ -93,7 +99,11 @@ fn the_example_names_every_setting_with_its_default() {
         .expect("the example is valid");
     assert!(config.limits.page_size == Config::default().limits.page_size);
     for line in Config::default().effective_toml().lines() {
-        let key = line.trim_start_matches("# ").split(" = ").next().unwrap_or(line);
+        let key = line
+            .trim_start_matches("# ")
+            .split(" = ")
+            .next()
+            .unwrap_or(line);
         assert!(stated.contains(key), "{key} is missing in the example");
     }
 }

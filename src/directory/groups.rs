@@ -48,12 +48,7 @@ pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Fo
     .await
 }
 
-async fn insert(
-    tx: &mut Tx,
-    app: &App,
-    caller: &Caller,
-    incoming: &Incoming,
-) -> Result<Found> {
+async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) -> Result<Found> {
     let (act, place) = (caller.act(app), caller.place());
     // Rules are not added meanwhile, so that a rule that waits for this name is seen.
     workspaces::lock(tx, act.workspace).await?;
@@ -68,11 +63,16 @@ async fn insert(
         updated_at: act.at,
     };
     write(&mut group, &incoming.document)?;
-    rows::insert(tx, place, &group).await.on_duplicate("displayName")?;
+    rows::insert(tx, place, &group)
+        .await
+        .on_duplicate("displayName")?;
     let name = (group.id, group.display_key.as_str());
     mapping_rules::bind(tx, &act, place.directory, name).await?;
-    let operations = [MembersOperation::Add(incoming.members.clone().unwrap_or_default())];
-    let mut done = membership::apply(tx, app, caller, &act, group.id, Delta::of(&operations)).await?;
+    let operations = [MembersOperation::Add(
+        incoming.members.clone().unwrap_or_default(),
+    )];
+    let mut done =
+        membership::apply(tx, app, caller, &act, group.id, Delta::of(&operations)).await?;
     done.notes.extend(incoming.notes.iter().cloned());
     let detail = json!({"members": done.detail(), "notes": done.notes});
     let change = act.change("group.created", ("group", group.id.0), Some(1), &detail);
@@ -106,12 +106,7 @@ pub async fn find(app: &App, caller: &Caller, id: GroupId, with_members: bool) -
 
 /// Replaces what the client may write, members included: those that are left out are gone
 /// (RFC 7644 section 3.5.1).
-pub async fn replace(
-    app: &App,
-    caller: &Caller,
-    id: GroupId,
-    incoming: Incoming,
-) -> Result<Found> {
+pub async fn replace(app: &App, caller: &Caller, id: GroupId, incoming: Incoming) -> Result<Found> {
     let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
     app.write(move |tx| {
         let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
@@ -180,8 +175,7 @@ struct Edit {
 }
 
 fn edit(group: &Group, request: &PatchRequest, caller: &Caller) -> Result<Edit> {
-    let mut document: Map<String, Value> =
-        serde_json::from_str(&group.document).map_err(Error::internal)?;
+    let mut document = resource::from_stored(&group.document)?;
     let applied = patch::apply(
         schema::group(),
         request,
@@ -237,7 +231,9 @@ async fn update(
         write(&mut group, &edit.document)?;
         group.version += 1;
         group.updated_at = act.at;
-        rows::update(tx, place, &group).await.on_duplicate("displayName")?;
+        rows::update(tx, place, &group)
+            .await
+            .on_duplicate("displayName")?;
     }
     if is_written {
         let detail = json!({"attributes": edit.document.keys().collect::<Vec<_>>()});

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::ids::{GroupId, MemberId, UserId};
 use crate::scim::evaluate;
 use crate::scim::patch::MembersOperation;
-use crate::scim::resource::{MemberRef, Note, Strictness};
+use crate::scim::resource::{MemberRef, Note, Reason, Strictness};
 use crate::store::db::Tx;
 use crate::store::groups::Shown;
 use crate::store::users::{self, Place};
@@ -81,8 +81,10 @@ impl Delta {
 
     /// What operations of any kind come to for a group with these members.
     pub(super) fn against(present: &[Shown], operations: &[MembersOperation]) -> Self {
-        let shown: BTreeMap<UserId, &Shown> =
-            present.iter().map(|member| (member.user_id, member)).collect();
+        let shown: BTreeMap<UserId, &Shown> = present
+            .iter()
+            .map(|member| (member.user_id, member))
+            .collect();
         let mut delta = Self::default();
         for operation in operations {
             match operation {
@@ -125,7 +127,10 @@ impl Delta {
 
     fn remove(&mut self, members: &[MemberRef]) {
         // An id of another form names nobody, and so is in no group.
-        for id in members.iter().filter_map(|member| member.value.parse().ok()) {
+        for id in members
+            .iter()
+            .filter_map(|member| member.value.parse().ok())
+        {
             self.take(id);
         }
     }
@@ -205,7 +210,10 @@ fn skipped(delta: &Delta, existing: usize, strictness: Strictness) -> Result<Vec
     if strictness == Strictness::Strict {
         return Err(Error::value("members: a member does not exist"));
     }
-    Ok(vec![Note::skipped(format!("members: {unknown} unknown"))])
+    Ok(vec![Note::new(
+        &format!("members: {unknown} unknown"),
+        Reason::UnknownMember,
+    )])
 }
 
 fn element(member: &Shown) -> Value {

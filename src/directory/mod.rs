@@ -102,7 +102,9 @@ pub async fn create(
     app.write(move |tx| {
         let (directory, key, act) = (made.clone(), key.clone(), act.clone());
         Box::pin(async move {
-            rows::insert(tx, &directory, &key).await.on_duplicate("name")?;
+            rows::insert(tx, &directory, &key)
+                .await
+                .on_duplicate("name")?;
             let detail = serde_json::json!({
                 "kind": directory.kind, "mode": directory.mode, "strict": directory.strict,
             });

@@ -8,11 +8,14 @@ use uuid::Uuid;
 
 use super::{Caller, groups, users};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::error::{Error, Invalid, Result};
 use crate::ids::{GroupId, UserId};
+use crate::scim::evaluate;
 use crate::scim::filter::{self, Filter};
+use crate::scim::messages::DEFAULT_RESULTS;
+use crate::scim::resource::{self, Meta};
 use crate::scim::schema::{self, ResourceType};
-use crate::scim::{evaluate, resource};
 use crate::store::db::Tx;
 use crate::store::filter_sql::Condition;
 use crate::store::groups::Shown;
@@ -150,7 +153,9 @@ impl Plan {
             None => None,
         };
         let condition = filter.as_ref().map(|filter| Condition::of(filter, kind));
-        let is_exact = condition.as_ref().is_none_or(|condition| condition.is_exact);
+        let is_exact = condition
+            .as_ref()
+            .is_none_or(|condition| condition.is_exact);
         let place = caller.place();
         let name = app.page_names.hash_one(Named {
             place,
@@ -164,13 +169,16 @@ impl Plan {
             condition,
             name,
             start_index: search.start_index,
-            most: search.count.unwrap_or(most).min(most),
+            most: search.count.unwrap_or(DEFAULT_RESULTS.into()).min(most),
         })
     }
 
     /// A look-up of the few needs no snapshot, since its total is what it finds.
     async fn open(&self, app: &App) -> Result<Tx> {
-        let is_narrow = self.condition.as_ref().is_some_and(|condition| condition.is_narrow);
+        let is_narrow = self
+            .condition
+            .as_ref()
+            .is_some_and(|condition| condition.is_narrow);
         if is_narrow && self.start_index == 1 {
             Ok(app.db.one().await?)
         } else {
@@ -260,11 +268,7 @@ impl<T> Kept<T> {
     }
 }
 
-async fn scan_users(
-    tx: &mut Tx,
-    plan: &Plan,
-    filter: &Filter,
-) -> Result<(i64, Vec<users::User>)> {
+async fn scan_users(tx: &mut Tx, plan: &Plan, filter: &Filter) -> Result<(i64, Vec<users::User>)> {
     let needs_groups = mentions(filter, "groups");
     let mut kept = Kept::of(plan);
     let mut from = From::Skipping(0);
@@ -282,12 +286,9 @@ async fn scan_users(
             Vec::new()
         };
         for user in batch {
-            let mut document = resource::for_evaluation(
-                schema::user(),
-                &user.id.to_string(),
-                &user.document,
-                (user.created_at, user.updated_at),
-            )?;
+            let times = (user.created_at, user.updated_at);
+            let id = user.id.to_string();
+            let mut document = whole(schema::user(), &id, &user.document, times)?;
             if needs_groups {
                 let own = groups.iter().filter(|group| group.user_id == user.id);
                 let own: Vec<_> = own
@@ -319,12 +320,9 @@ async fn scan_groups(
         };
         from = From::After(last);
         for group in batch {
-            let mut document = resource::for_evaluation(
-                schema::group(),
-                &group.id.to_string(),
-                &group.document,
-                (group.created_at, group.updated_at),
-            )?;
+            let times = (group.created_at, group.updated_at);
+            let id = group.id.to_string();
+            let mut document = whole(schema::group(), &id, &group.document, times)?;
             if needs_members {
                 let members = memberships::list_shown(tx, plan.place, group.id).await?;
                 let members: Vec<_> = members
@@ -339,6 +337,23 @@ async fn scan_groups(
             kept.check_time()?;
         }
     }
+}
+
+/// A resource as the evaluator looks at it: what is answered, but for what is kept in rows.
+fn whole(
+    kind: &'static ResourceType,
+    id: &str,
+    stored: &str,
+    (created, last_modified): (Timestamp, Timestamp),
+) -> Result<Value> {
+    let meta = Meta {
+        created,
+        last_modified,
+        location: String::new(),
+        version: 0,
+    };
+    let text = resource::render(kind, id, stored, &[], &meta);
+    serde_json::from_str(&text).map_err(Error::internal)
 }
 
 /// Whether a filter looks at an attribute that is rows and not part of the document.

@@ -52,8 +52,12 @@ pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Resul
         .or_insert(Value::Bool(true));
     let incoming = Arc::new(incoming);
     let core = Written::of(&incoming.document)?;
-    let (app_, caller_, incoming_, core) =
-        (app.clone(), caller.clone(), Arc::clone(&incoming), Arc::new(core));
+    let (app_, caller_, incoming_, core) = (
+        app.clone(),
+        caller.clone(),
+        Arc::clone(&incoming),
+        Arc::new(core),
+    );
     let created = app
         .write(move |tx| {
             let (app, caller) = (app_.clone(), caller_.clone());
@@ -69,7 +73,9 @@ pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Resul
         Created::Taken => Err(Error::Taken("userName")),
         Created::Restore(id) => {
             let mut incoming = (*incoming).clone();
-            incoming.document.insert("active".to_owned(), Value::Bool(true));
+            incoming
+                .document
+                .insert("active".to_owned(), Value::Bool(true));
             replace(app, caller, id, incoming).await
         }
     }
@@ -87,8 +93,14 @@ async fn insert(
     let known = rows::find_known(tx, place, &core.user_name_key, external_id).await?;
     if let Some(own) = known.own {
         let is_back = caller.directory.restore_inactive
-            && rows::find(tx, place, own).await?.is_some_and(|user| !user.active);
-        return Ok(if is_back { Created::Restore(own) } else { Created::Taken });
+            && rows::find(tx, place, own)
+                .await?
+                .is_some_and(|user| !user.active);
+        return Ok(if is_back {
+            Created::Restore(own)
+        } else {
+            Created::Taken
+        });
     }
     let newcomer = core.newcomer();
     let mode = caller.directory.mode;
@@ -115,7 +127,9 @@ async fn insert(
         created_at: act.at,
         updated_at: act.at,
     };
-    rows::insert(tx, place, &user).await.on_duplicate("userName")?;
+    rows::insert(tx, place, &user)
+        .await
+        .on_duplicate("userName")?;
     rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     let attributes: Vec<_> = incoming.document.keys().collect();
     let detail = json!({
@@ -148,12 +162,7 @@ pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> 
 
 /// Replaces what the client may write. `active` that is left out stays as it is; everything else
 /// that is left out is gone (RFC 7644 section 3.5.1).
-pub async fn replace(
-    app: &App,
-    caller: &Caller,
-    id: UserId,
-    incoming: Incoming,
-) -> Result<Found> {
+pub async fn replace(app: &App, caller: &Caller, id: UserId, incoming: Incoming) -> Result<Found> {
     let incoming = Arc::new(incoming);
     change(app, caller, id, move |before| {
         let mut document = incoming.document.clone();
@@ -213,8 +222,7 @@ where
                 let user = rows::lock(tx, place, id)
                     .await?
                     .ok_or(Error::NotFound("user"))?;
-                let before: Map<String, Value> =
-                    serde_json::from_str(&user.document).map_err(Error::internal)?;
+                let before = resource::from_stored(&user.document)?;
                 let edited = edit(&before)?;
                 update(tx, &app, &caller, user, &before, edited).await
             })
@@ -242,9 +250,7 @@ async fn update(
         return Ok(Changed::Now(Box::new(Found { user, groups })));
     }
     let core = Written::of(&edited.document)?;
-    if core.user_name_key != user.user_name_key
-        && !rename(tx, &act, caller, &user, &core).await?
-    {
+    if core.user_name_key != user.user_name_key && !rename(tx, &act, caller, &user, &core).await? {
         return Ok(Changed::Taken);
     }
     let old_emails = Written::of(before)?.email_keys;
@@ -256,7 +262,9 @@ async fn update(
     user.document = document;
     user.version += 1;
     user.updated_at = act.at;
-    rows::update(tx, place, &user).await.on_duplicate("userName")?;
+    rows::update(tx, place, &user)
+        .await
+        .on_duplicate("userName")?;
     if core.email_keys != old_emails {
         rows::delete_emails(tx, place, user.id).await?;
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
@@ -266,17 +274,25 @@ async fn update(
     if let Some(member) = user.member {
         let link = (user.id, member);
         let person = (user.person, &key);
-        told.extend(
-            departure::follow(tx, &act, link, core.active, &core.profile(), person).await?,
-        );
+        told.extend(departure::follow(tx, &act, link, core.active, &core.profile(), person).await?);
     }
     let detail = json!({
         "attributes": attributes_changed(before, &edited.document),
         "active": core.active, "notes": notes(&edited.notes),
     });
-    let change = act.change("user.updated", ("user", user.id.0), Some(user.version), &detail);
+    let change = act.change(
+        "user.updated",
+        ("user", user.id.0),
+        Some(user.version),
+        &detail,
+    );
     let personal = json!({"user_name": core.user_name});
-    told.push(changes::seal(change, act.workspace, (user.person, &key), &personal)?);
+    told.push(changes::seal(
+        change,
+        act.workspace,
+        (user.person, &key),
+        &personal,
+    )?);
     changes::record(tx, act.workspace, &told).await?;
     let groups = belongs(tx, place, user.id).await?;
     Ok(Changed::Now(Box::new(Found { user, groups })))
@@ -304,7 +320,9 @@ async fn rename(
     }
     if let Some(member) = user.member {
         if !members::insert_login_name(tx, act.workspace, &core.user_name_key, member).await? {
-            return Err(Error::Retry(anyhow::anyhow!("a login name was taken meanwhile")));
+            return Err(Error::Retry(anyhow::anyhow!(
+                "a login name was taken meanwhile"
+            )));
         }
         members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
     }
@@ -343,7 +361,8 @@ async fn remove(tx: &mut Tx, app: &App, caller: &Caller, id: UserId) -> Result<(
         settle(tx, &act, &[member], &rules, None).await?;
     }
     changes::record(tx, act.workspace, &told).await?;
-    count(tx, place, id, -1).await
+    count(tx, place, id, -1).await?;
+    Ok(())
 }
 
 /// What was skipped must not be lost where nothing else is written.
@@ -405,23 +424,18 @@ impl Written {
         let core = resource::user_core(document);
         let user_name = core.user_name.to_owned();
         fold::check_name(&user_name, "userName")?;
-        let display_name = core.display_name.map(str::to_owned);
-        let shown = display_name
-            .clone()
-            .or_else(|| core.formatted.map(str::to_owned))
-            .unwrap_or_else(|| user_name.clone());
         let mut email_keys: Vec<String> = core
             .emails
             .iter()
-            .filter_map(|email| email.value.map(fold::key))
+            .map(|email| fold::key(email.value))
             .collect();
         email_keys.sort_unstable();
         email_keys.dedup();
         Ok(Self {
             user_name_key: fold::key(&user_name),
             external_id: core.external_id.map(str::to_owned),
-            display_key: display_name.as_deref().map(fold::key),
-            display: Some(shown),
+            display_key: core.display_name.map(fold::key),
+            display: Some(core.shown_name()),
             active: core.active,
             given_name: core.given_name.map(str::to_owned),
             family_name: core.family_name.map(str::to_owned),

@@ -56,7 +56,11 @@ async fn guard(mut request: Request, next: Next, render: Render) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id = %ident, %method, %route);
-    let refused = if request.uri().path_and_query().is_some_and(|it| it.as_str().len() > ADDRESS) {
+    let refused = if request
+        .uri()
+        .path_and_query()
+        .is_some_and(|it| it.as_str().len() > ADDRESS)
+    {
         Some((StatusCode::URI_TOO_LONG, "the address is too long"))
     } else if is_encoded(request.headers()) {
         Some((
@@ -86,7 +90,10 @@ async fn guard(mut request: Request, next: Next, render: Render) -> Response {
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
     ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
@@ -118,15 +125,19 @@ pub async fn read_body(
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|it| it > limit) || length > u64::from(u32::MAX)) {
+    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
         return Err(Error::TooLarge(limit));
     }
     match tokio::time::timeout(timeout, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.into_inner().is::<LengthLimitError>() => {
-            Err(Error::TooLarge(limit))
+        Ok(Err(error)) => {
+            if error.into_inner().is::<LengthLimitError>() {
+                Err(Error::TooLarge(limit))
+            } else {
+                Err(Error::invalid(Invalid::Syntax, "the body broke off"))
+            }
         }
-        Ok(Err(_)) | Err(_) => {
+        Err(_) => {
             let detail = "the body did not arrive whole in time";
             Err(Error::invalid(Invalid::Syntax, detail))
         }
@@ -180,7 +191,9 @@ pub struct Quota(Option<DefaultKeyedRateLimiter<WorkspaceId>>);
 impl Quota {
     /// The quota of those limits.
     pub fn new(limits: &Limits) -> Self {
-        let rate = limits.workspace_requests_per_second.and_then(NonZeroU32::new);
+        let rate = limits
+            .workspace_requests_per_second
+            .and_then(NonZeroU32::new);
         Self(rate.map(|rate| RateLimiter::keyed(governor::Quota::per_second(rate))))
     }
 

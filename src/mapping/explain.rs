@@ -143,11 +143,14 @@ fn why(grant: Explained, name: String, groups: Vec<WhyGroup>, status: Status) ->
         since: grant.from_at,
         effective: status == Status::Active && grant.cause_ended_at.is_none(),
         cause: grant.cause_kind,
-        rule: grant.rule.zip(grant.rule_version).map(|(id, version)| WhyRule {
-            id,
-            version,
-            groups,
-        }),
+        rule: grant
+            .rule
+            .zip(grant.rule_version)
+            .map(|(id, version)| WhyRule {
+                id,
+                version,
+                groups,
+            }),
         request: WhyRequest {
             id: RequestId(grant.request),
             method: grant.method,

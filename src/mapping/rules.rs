@@ -9,8 +9,8 @@ use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{DirectoryId, GroupId, RuleId, WorkspaceId};
 use crate::store::db::Tx;
-use crate::store::workspaces::{self, Sweep};
 use crate::store::rules as rows;
+use crate::store::workspaces::{self, Sweep};
 
 pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
 

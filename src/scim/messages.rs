@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::scim::schema::{self, ResourceType as Kind};
 
-/// Most resources in an answer.
-pub const MAX_RESULTS: u32 = 200;
+/// How many resources a page has when the request names no count.
+pub const DEFAULT_RESULTS: u32 = 100;
 
 const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
@@ -176,8 +176,9 @@ struct ConfigMeta {
 }
 
 impl ServiceProviderConfig {
-    /// What this service supports, for clients that know it by that base address.
-    pub fn new(base_url: &str) -> Self {
+    /// What this service supports, for clients that know it by that base address. A page has at
+    /// most `page_size` resources.
+    pub fn new(base_url: &str, page_size: u32) -> Self {
         let no = Supported { supported: false };
         Self {
             schemas: [CONFIG],
@@ -189,7 +190,7 @@ impl ServiceProviderConfig {
             },
             filter: Filter {
                 supported: true,
-                max_results: MAX_RESULTS,
+                max_results: page_size,
             },
             change_password: no,
             sort: no,
@@ -198,8 +199,8 @@ impl ServiceProviderConfig {
                 cursor: false,
                 index: true,
                 default_pagination_method: "index",
-                default_page_size: 100,
-                max_page_size: MAX_RESULTS,
+                default_page_size: DEFAULT_RESULTS.min(page_size),
+                max_page_size: page_size,
             },
             authentication_schemes: vec![AuthenticationScheme {
                 kind: "oauthbearertoken",

@@ -198,9 +198,14 @@ fn parse(name: &str, text: &SecretString) -> Result<Zeroizing<[u8; KEY_LENGTH]>>
     let mut different = key;
     different.sort_unstable();
     let count = different.chunk_by(PartialEq::eq).count();
-    let is_counting = key.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) == key[1].wrapping_sub(key[0]));
+    let is_counting = key
+        .windows(2)
+        .all(|pair| pair[1].wrapping_sub(pair[0]) == key[1].wrapping_sub(key[0]));
     if count < DIFFERENT_BYTES || is_counting {
-        return Err(setting(name, "must be random; draw it with: openssl rand -base64 32"));
+        return Err(setting(
+            name,
+            "must be random; draw it with: openssl rand -base64 32",
+        ));
     }
     Ok(Zeroizing::new(key))
 }
@@ -243,12 +248,7 @@ fn seal(key: &RandomizedNonceKey, id: u8, aad: &[u8], plain: &[u8]) -> Result<Ve
     Ok(sealed)
 }
 
-fn open(
-    key: &RandomizedNonceKey,
-    id: u8,
-    aad: &[u8],
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>> {
+fn open(key: &RandomizedNonceKey, id: u8, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let (head, rest) = sealed.split_at_checked(2).ok_or_else(broken)?;
     if head != [SEALED_FORM, id] {
         return Err(broken());
@@ -300,14 +300,20 @@ mod tests {
                 assert!(cause.is_some_and(|cause| cause.contains("secrets.key")));
             }
         };
-        check("8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39", true);
+        check(
+            "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39",
+            true,
+        );
         check("jxwKXTt+kkbI0B9qS5LnNXrSxFGOD5O21xosXoTwazk=", true);
         check("", false);
         check("changeme", false);
         check("8f1c0a5d3b7e9246c8d01f6a4b92e735", false);
         check(&"0".repeat(64), false);
         check(&"ab".repeat(32), false);
-        check("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", false);
+        check(
+            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+            false,
+        );
         check("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", false);
     }
 
@@ -316,6 +322,9 @@ mod tests {
     fn keys_do_not_print() {
         let keyring = Keyring::from_master(&[7; 32]).unwrap();
         assert_eq!(format!("{keyring:?}"), "Keyring(***)");
-        assert_eq!(format!("{:?}", PersonKey::generate().unwrap()), "PersonKey(***)");
+        assert_eq!(
+            format!("{:?}", PersonKey::generate().unwrap()),
+            "PersonKey(***)"
+        );
     }
 }

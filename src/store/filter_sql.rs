@@ -208,7 +208,11 @@ impl Compiler {
             },
             ("meta.created", Literal::String(text)) => self.time("u.created_at", operator, text),
             ("meta.lastModified", Literal::String(text)) => {
-                let column = if self.is_user { "u.updated_at" } else { GROUP_UPDATED };
+                let column = if self.is_user {
+                    "u.updated_at"
+                } else {
+                    GROUP_UPDATED
+                };
                 self.time(column, operator, text)
             }
             ("emails.value", Literal::String(text)) if self.is_user => self.email(operator, text),
@@ -217,7 +221,8 @@ impl Compiler {
             }
             ("groups.value", Literal::String(text)) => {
                 // The group may be one that a run takes apart, which nobody sees any more.
-                self.related("m.user_id = u.id", "m.group_id", operator, text).superset()
+                self.related("m.user_id = u.id", "m.group_id", operator, text)
+                    .superset()
             }
             _ => Part::unknown(),
         }
@@ -237,7 +242,9 @@ impl Compiler {
     /// An id of another form names nothing. Other operators compare its text.
     fn id(&mut self, column: &str, operator: Operator, text: &str) -> Part {
         match (operator, canonical(text)) {
-            (Operator::Eq, Some(id)) => Part::narrow(format!("{column} = {}", self.bind(Bind::Id(id)))),
+            (Operator::Eq, Some(id)) => {
+                Part::narrow(format!("{column} = {}", self.bind(Bind::Id(id))))
+            }
             (Operator::Eq, None) => Part::narrow("FALSE".to_owned()),
             _ => Part::unknown(),
         }
@@ -309,7 +316,10 @@ impl Compiler {
             _ => return Part::unknown(),
         };
         match Timestamp::parse(text) {
-            Some(at) => Part::exact(format!("{column} {sign} {}", self.bind(Bind::Integer(at.0)))),
+            Some(at) => Part::exact(format!(
+                "{column} {sign} {}",
+                self.bind(Bind::Integer(at.0))
+            )),
             None => Part::unknown(),
         }
     }

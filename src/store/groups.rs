@@ -254,10 +254,7 @@ pub async fn keep_all(tx: &mut Tx, place: Place, ids: &[GroupId]) -> Result<Vec<
 }
 
 /// The names of all live Groups of a workspace that rules look at.
-pub async fn list_names(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-) -> Result<Vec<(GroupId, String)>> {
+pub async fn list_names(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<(GroupId, String)>> {
     tx.query(
         "SELECT g.id, g.display FROM user_groups g WHERE g.workspace = $1 \
          AND g.deleted_at IS NULL AND EXISTS (SELECT r.rule FROM rule_groups r \

@@ -157,11 +157,7 @@ pub struct ShownOf {
 }
 
 /// The Users of several Groups as SCIM shows them, in id order.
-pub async fn list_shown_of(
-    tx: &mut Tx,
-    place: Place,
-    groups: &[GroupId],
-) -> Result<Vec<ShownOf>> {
+pub async fn list_shown_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Result<Vec<ShownOf>> {
     if groups.is_empty() {
         return Ok(Vec::new());
     }

@@ -53,7 +53,13 @@ pub async fn count_users(tx: &mut Tx, place: Place, condition: &Condition) -> Re
 
 /// How many Groups a condition selects.
 pub async fn count_groups(tx: &mut Tx, place: Place, condition: &Condition) -> Result<i64> {
-    count(tx, "user_groups u WHERE u.deleted_at IS NULL", place, condition).await
+    count(
+        tx,
+        "user_groups u WHERE u.deleted_at IS NULL",
+        place,
+        condition,
+    )
+    .await
 }
 
 async fn list<R: Row>(
@@ -98,12 +104,7 @@ async fn list<R: Row>(
     .await
 }
 
-async fn count(
-    tx: &mut Tx,
-    table: &str,
-    place: Place,
-    condition: &Condition,
-) -> Result<i64> {
+async fn count(tx: &mut Tx, table: &str, place: Place, condition: &Condition) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) AS total FROM {table} AND u.workspace = $1 AND u.directory = $2 AND ({})",
         condition.sql()

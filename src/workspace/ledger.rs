@@ -41,14 +41,19 @@ pub async fn apply(
             Some(version + 1),
             &detail(difference, run),
         );
-        begun.extend(difference.begun.iter().map(|(kind, target, cause)| NewGrant {
-            id: GrantId::new(),
-            member: *member,
-            kind: *kind,
-            target: *target,
-            cause: *cause,
-            begun_change: change.id,
-        }));
+        begun.extend(
+            difference
+                .begun
+                .iter()
+                .map(|(kind, target, cause)| NewGrant {
+                    id: GrantId::new(),
+                    member: *member,
+                    kind: *kind,
+                    target: *target,
+                    cause: *cause,
+                    begun_change: change.id,
+                }),
+        );
         ended.extend(difference.ended.iter().map(|grant| (grant.id, change.id)));
         changes.push(change);
     }

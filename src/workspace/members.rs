@@ -83,7 +83,10 @@ pub async fn find(app: &App, workspace: WorkspaceId, id_or_email: &str) -> Resul
 /// The names of all teams and roles, by id.
 pub async fn names(tx: &mut Tx, workspace: WorkspaceId) -> Result<HashMap<Uuid, String>> {
     let named = workspaces::list_names(tx, workspace).await?;
-    Ok(named.into_iter().map(|named| (named.id, named.name)).collect())
+    Ok(named
+        .into_iter()
+        .map(|named| (named.id, named.name))
+        .collect())
 }
 
 impl From<Member> for Listed {

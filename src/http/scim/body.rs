@@ -33,7 +33,13 @@ pub(super) async fn read(
         Size::User => limits.body_user_bytes,
         Size::Group => limits.body_group_bytes,
     };
-    let bytes = read_body(headers, body, limit, shared.app.config.server.body_timeout()).await?;
+    let bytes = read_body(
+        headers,
+        body,
+        limit,
+        shared.app.config.server.body_timeout(),
+    )
+    .await?;
     if bytes.is_empty() {
         return Err(Error::invalid(Invalid::Syntax, "a JSON body is expected").into());
     }
@@ -41,7 +47,10 @@ pub(super) async fn read(
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(given) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
     let media_type = given.split(';').next().unwrap_or_default().trim();
@@ -50,7 +59,12 @@ fn is_json(headers: &HeaderMap) -> bool {
         .skip(1)
         .filter_map(|parameter| parameter.split_once('='))
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
-        .all(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"));
+        .all(|(_, charset)| {
+            charset
+                .trim()
+                .trim_matches('"')
+                .eq_ignore_ascii_case("utf-8")
+        });
     charset_fits
         && ["application/scim+json", "application/json"]
             .iter()

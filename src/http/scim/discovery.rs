@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::caller::ScimCaller;
-use super::respond::{ScimError, render_error, text};
+use super::respond::{ScimError, render_error, serialize, text};
 use crate::error::Error;
 use crate::http::Shared;
-use crate::scim::messages;
+use crate::scim::messages::{self, ListResponse, ServiceProviderConfig};
 
 type Answer = Result<Response, ScimError>;
 
@@ -18,9 +18,9 @@ pub(super) async fn service_provider_config(
     State(shared): State<Shared>,
     caller: ScimCaller,
 ) -> Answer {
-    let limits = &shared.app.config.limits;
-    let document = messages::service_provider_config(&caller.base_url, limits.page_size);
-    Ok(text(StatusCode::OK, document.to_string()))
+    let page_size = u32::try_from(shared.app.config.limits.page_size).unwrap_or(u32::MAX);
+    let document = ServiceProviderConfig::new(&caller.base_url, page_size);
+    Ok(text(StatusCode::OK, serialize(&document)?))
 }
 
 /// `GET /ResourceTypes`
@@ -30,7 +30,11 @@ pub(super) async fn resource_types(caller: ScimCaller) -> Answer {
 
 /// `GET /ResourceTypes/{id}`
 pub(super) async fn resource_type(caller: ScimCaller) -> Answer {
-    one(&caller, messages::resource_types(&caller.base_url), "resource type")
+    one(
+        &caller,
+        messages::resource_types(&caller.base_url),
+        "resource type",
+    )
 }
 
 /// `GET /Schemas`
@@ -49,9 +53,10 @@ fn list(caller: &ScimCaller, documents: &[Value]) -> Answer {
         let detail = "discovery documents cannot be filtered";
         return Ok(render_error(StatusCode::FORBIDDEN, None, detail).into_response());
     }
-    let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
-    let documents = documents.iter().map(Value::to_string).collect();
-    Ok(text(StatusCode::OK, messages::list(total, 1, documents)))
+    Ok(text(
+        StatusCode::OK,
+        serialize(&ListResponse::whole(documents)?)?,
+    ))
 }
 
 fn one(caller: &ScimCaller, documents: Vec<Value>, what: &'static str) -> Answer {

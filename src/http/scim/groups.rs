@@ -7,14 +7,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::body::{self, Size};
 use super::caller::ScimCaller;
-use super::respond::{ScimError, resource, text};
+use super::respond::{ScimError, list_of, project, references, resource};
+use crate::directory::DirectoryKind;
 use crate::directory::groups::{self, Found};
 use crate::directory::search::{self, Search};
-use crate::directory::DirectoryKind;
 use crate::error::Error;
 use crate::http::Shared;
 use crate::ids::GroupId;
-use crate::scim::messages;
 use crate::scim::patch as scim_patch;
 use crate::scim::projection::Projection;
 use crate::scim::resource as scim;
@@ -38,8 +37,7 @@ pub(super) async fn list(State(shared): State<Shared>, caller: ScimCaller) -> An
         .iter()
         .map(|found| show(&caller, &projection, found))
         .collect::<Result<Vec<_>, Error>>()?;
-    let list = messages::list(page.total, page.start_index, resources);
-    Ok(text(StatusCode::OK, list))
+    list_of(page.total, page.start_index, resources)
 }
 
 /// `POST /Groups`
@@ -145,7 +143,7 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
             let display = member.display.as_deref().unwrap_or_default();
             (member.user_id.to_string(), display, reference)
         });
-        messages::references(members, Some("User"))
+        references(members, "User")
     });
     let meta = Meta {
         created: group.created_at,
@@ -153,10 +151,13 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
         location: location(caller, group.id),
         version: group.version,
     };
-    let extra = members.as_deref().map(|members| ("members", members));
+    let extra: Vec<_> = members
+        .iter()
+        .map(|text| ("members", text.as_str()))
+        .collect();
     let id = group.id.to_string();
-    let text = scim::render(schema::group(), &id, &group.document, extra, &meta);
-    projection.apply_text(text)
+    let text = scim::render(schema::group(), &id, &group.document, &extra, &meta);
+    project(projection, text)
 }
 
 fn location(caller: &ScimCaller, id: GroupId) -> String {

@@ -72,7 +72,11 @@ mod tests {
     // C056
     #[test]
     fn what_is_no_64_bit_integer_is_refused() {
-        for raw in ["count=abc", "startIndex=1.5", "startIndex=9223372036854775808"] {
+        for raw in [
+            "count=abc",
+            "startIndex=1.5",
+            "startIndex=9223372036854775808",
+        ] {
             assert!(Query::parse(raw).is_err(), "{raw}");
         }
         assert!(Query::parse("startIndex=9223372036854775807").is_ok());

@@ -5,7 +5,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Invalid};
-use crate::scim::messages;
+use crate::scim::messages::{ErrorBody, ListResponse};
+use crate::scim::projection::Projection;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
 
@@ -39,7 +40,11 @@ impl<E: Into<Error>> From<E> for ScimError {
 impl IntoResponse for ScimError {
     fn into_response(self) -> Response {
         let status = self.status.unwrap_or_else(|| status(&self.error));
-        let mut response = render_error(status, scim_type(status, &self.error), &self.error.to_string());
+        let mut response = render_error(
+            status,
+            scim_type(status, &self.error),
+            &self.error.to_string(),
+        );
         let headers = response.headers_mut();
         match &self.error {
             Error::Unauthenticated => {
@@ -62,9 +67,9 @@ impl IntoResponse for ScimError {
 }
 
 /// An error body with its status.
-pub fn render_error(status: StatusCode, scim_type: Option<&str>, detail: &str) -> Response {
-    let body = messages::error(status.as_u16(), scim_type, detail);
-    text(status, body)
+pub fn render_error(status: StatusCode, scim_type: Option<&'static str>, detail: &str) -> Response {
+    let body = ErrorBody::new(status.as_u16(), scim_type, detail);
+    text(status, serialize(&body).unwrap_or_default())
 }
 
 /// A resource that was read or written.
@@ -83,6 +88,61 @@ pub(super) fn resource(status: StatusCode, body: String, version: i64, location:
         headers.insert(name, location);
     }
     response
+}
+
+/// A page of resources.
+pub(super) fn list_of(
+    total: i64,
+    start_index: i64,
+    resources: Vec<String>,
+) -> Result<Response, ScimError> {
+    let [total, start_index] = [total, start_index].map(|it| u64::try_from(it).unwrap_or(0));
+    let list = ListResponse::new(total, start_index, resources)?;
+    Ok(text(StatusCode::OK, serialize(&list)?))
+}
+
+/// What a projection shows of a resource.
+pub(super) fn project(projection: &Projection, text: String) -> Result<String, Error> {
+    if projection.is_everything() {
+        return Ok(text);
+    }
+    let whole = serde_json::from_str(&text).map_err(Error::internal)?;
+    Ok(projection.apply(whole).to_string())
+}
+
+/// References to other resources, as JSON text: id, name and address of each.
+pub(super) fn references<'a>(
+    references: impl Iterator<Item = (String, &'a str, String)>,
+    kind: &str,
+) -> String {
+    #[derive(serde::Serialize)]
+    struct Reference<'r> {
+        value: &'r str,
+        #[serde(rename = "$ref")]
+        address: &'r str,
+        display: &'r str,
+        r#type: &'r str,
+    }
+    let mut text = String::from("[");
+    for (value, display, address) in references {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        let reference = Reference {
+            value: &value,
+            address: &address,
+            display,
+            r#type: kind,
+        };
+        text.push_str(&serde_json::to_string(&reference).unwrap_or_default());
+    }
+    text.push(']');
+    text
+}
+
+/// A document as JSON text.
+pub(super) fn serialize(document: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string(document).map_err(Error::internal)
 }
 
 /// Any other document.

@@ -7,13 +7,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::body::{self, Size};
 use super::caller::ScimCaller;
-use super::respond::{ScimError, resource, text};
+use super::respond::{ScimError, list_of, project, references, resource};
 use crate::directory::search::{self, Search};
 use crate::directory::users::{self, Found};
 use crate::error::Error;
 use crate::http::Shared;
 use crate::ids::UserId;
-use crate::scim::messages;
 use crate::scim::patch as scim_patch;
 use crate::scim::projection::Projection;
 use crate::scim::resource as scim;
@@ -37,8 +36,7 @@ pub(super) async fn list(State(shared): State<Shared>, caller: ScimCaller) -> An
         .iter()
         .map(|found| show(&caller, &projection, found))
         .collect::<Result<Vec<_>, Error>>()?;
-    let list = messages::list(page.total, page.start_index, resources);
-    Ok(text(StatusCode::OK, list))
+    list_of(page.total, page.start_index, resources)
 }
 
 /// `POST /Users`
@@ -130,7 +128,7 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
             let reference = format!("{}/Groups/{id}", caller.base_url);
             (id.to_string(), display.as_str(), reference)
         });
-        messages::references(groups, Some("direct"))
+        references(groups, "direct")
     });
     let meta = Meta {
         created: user.created_at,
@@ -138,10 +136,13 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
         location: location(caller, user.id),
         version: user.version,
     };
-    let extra = groups.as_deref().map(|groups| ("groups", groups));
+    let extra: Vec<_> = groups
+        .iter()
+        .map(|text| ("groups", text.as_str()))
+        .collect();
     let id = user.id.to_string();
-    let text = scim::render(schema::user(), &id, &user.document, extra, &meta);
-    projection.apply_text(text)
+    let text = scim::render(schema::user(), &id, &user.document, &extra, &meta);
+    project(projection, text)
 }
 
 fn location(caller: &ScimCaller, id: UserId) -> String {

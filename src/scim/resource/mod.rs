@@ -85,10 +85,13 @@ pub enum Reason {
     Password,
     /// The path is malformed.
     Malformed,
+    /// It names nobody in this directory.
+    UnknownMember,
 }
 
 impl Note {
-    pub(super) fn new(path: &str, reason: Reason) -> Self {
+    /// A note about that attribute or path.
+    pub fn new(path: &str, reason: Reason) -> Self {
         Self {
             path: path.chars().take(100).collect(),
             reason,
