@@ -112,15 +112,16 @@ impl App {
     }
 
     /// The URL under which this deployment is reached: the configured one, else the one that
-    /// `serve` stored.
-    pub async fn public_url(&self) -> Result<Option<String>> {
-        if let Some(url) = &self.config.server.public_url {
-            return Ok(Some(url.as_str().trim_end_matches('/').to_owned()));
+    /// `serve` stored, else the address that it would listen on.
+    pub async fn public_url(&self) -> Result<String> {
+        if self.config.server.public_url.is_some() {
+            return Ok(self.config.public_url());
         }
         let mut tx = self.db.one().await?;
-        Ok(deployment::find(&mut tx)
-            .await?
-            .and_then(|deployment| deployment.public_url))
+        let stored = deployment::find(&mut tx).await?;
+        Ok(stored
+            .and_then(|deployment| deployment.public_url)
+            .unwrap_or_else(|| self.config.public_url()))
     }
 
     async fn check_key(&self) -> Result<()> {

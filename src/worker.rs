@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::{runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::deployment;
 
@@ -22,8 +23,9 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// Works until told to stop.
 pub async fn work(app: App, stop: CancellationToken) {
+    let mut worker = Worker::new(app.clone());
     while !stop.is_cancelled() {
-        let pause = match round(&app).await {
+        let pause = match worker.round().await {
             Ok(Round::Worked) => Duration::ZERO,
             Ok(Round::Idle) => IDLE,
             Ok(Round::Elsewhere) => AWAY,
@@ -49,33 +51,61 @@ pub enum Round {
     Elsewhere,
 }
 
-/// One round: a batch of each kind of work.
-pub async fn round(app: &App) -> Result<Round> {
-    if !take(app).await? {
-        return Ok(Round::Elsewhere);
-    }
-    let mut is_idle = sequencer::number(app).await? == 0;
-    if let Some(run) = runs::next(app).await? {
-        match runs::step(app, &run).await {
-            // Another process took the lease and this batch.
-            Ok(_) | Err(Error::Conflict(_)) => is_idle = false,
-            Err(error) => return Err(error),
-        }
-    }
-    is_idle &= sweep::sweep(app).await? == 0;
-    Ok(if is_idle { Round::Idle } else { Round::Worked })
+/// Does the work of a process while that process holds the lease.
+pub struct Worker {
+    app: App,
+    /// Until when the lease is prolonged before anything else.
+    held_until: Timestamp,
 }
 
-/// Takes or prolongs the lease; false when another process holds it.
-pub async fn take(app: &App) -> Result<bool> {
-    let (node, now) = (app.node, app.clock.now());
-    app.write(move |tx| {
-        Box::pin(async move {
-            let until = now.after(LEASE_LIFE);
-            Ok(deployment::take_lease(tx, LEASE, node, now, until).await?)
-        })
-    })
-    .await
+impl Worker {
+    /// A worker that holds no lease yet.
+    pub fn new(app: App) -> Self {
+        Self {
+            app,
+            held_until: Timestamp(0),
+        }
+    }
+
+    /// One round: a batch of each kind of work.
+    pub async fn round(&mut self) -> Result<Round> {
+        if !self.take().await? {
+            return Ok(Round::Elsewhere);
+        }
+        let app = &self.app;
+        let mut is_idle = sequencer::number(app).await? == 0;
+        if let Some(run) = runs::next(app).await? {
+            match runs::step(app, &run).await {
+                // Another process took the lease and this batch.
+                Ok(_) | Err(Error::Conflict(_)) => is_idle = false,
+                Err(error) => return Err(error),
+            }
+        }
+        is_idle &= sweep::sweep(app).await? == 0;
+        Ok(if is_idle { Round::Idle } else { Round::Worked })
+    }
+
+    /// Takes the lease, or prolongs it once half of its life is over; false when another process
+    /// holds it.
+    async fn take(&mut self) -> Result<bool> {
+        let (node, now) = (self.app.node, self.app.clock.now());
+        if now < self.held_until {
+            return Ok(true);
+        }
+        let is_taken = self
+            .app
+            .write(move |tx| {
+                Box::pin(async move {
+                    let until = now.after(LEASE_LIFE);
+                    Ok(deployment::take_lease(tx, LEASE, node, now, until).await?)
+                })
+            })
+            .await?;
+        if is_taken {
+            self.held_until = now.after(LEASE_LIFE / 2);
+        }
+        Ok(is_taken)
+    }
 }
 
 /// Gives the lease back, for the next process to take at once.

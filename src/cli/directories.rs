@@ -201,10 +201,7 @@ async fn rotate(named: &Named, days: Option<u32>) -> anyhow::Result<()> {
 async fn told(app: &App, directory: &Directory, issued: Option<&Issued>) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(directory)?;
     let public_url = app.public_url().await?;
-    value["scim_base_url"] = match public_url {
-        Some(url) => scim_base_url(&url, directory.id).into(),
-        None => Value::Null,
-    };
+    value["scim_base_url"] = scim_base_url(&public_url, directory.id).into();
     if let Some(issued) = issued {
         value["token_id"] = issued.credential.id.to_string().into();
         value["token"] = issued.token.expose_secret().into();

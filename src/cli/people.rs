@@ -13,7 +13,7 @@ use crate::changes::Origin;
 use crate::ids::{RunId, WorkspaceId};
 use crate::mapping;
 use crate::mapping::explain::{self, Explanation};
-use crate::worker::{self, Round};
+use crate::worker::{self, Round, Worker};
 use crate::workspace::{self, members};
 
 /// How many members are read at a time.
@@ -139,8 +139,9 @@ async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Resul
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} members settled",
     )?);
+    let mut worker = Worker::new(app.clone());
     loop {
-        let round = worker::round(app).await?;
+        let round = worker.round().await?;
         let Some(run) = runs::find(app, workspace, id).await? else {
             break;
         };

@@ -48,9 +48,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    if let Some(url) = &app.config.server.public_url {
-        app.store_public_url(url.as_str()).await?;
-    }
+    app.store_public_url(&app.config.public_url()).await?;
     tracing::info!(%address, "serving on {address}");
     let options = server::ServeOptions::from(&app.config.server);
     let tasks = tokio_util::task::TaskTracker::new();

@@ -20,7 +20,7 @@ pub(super) struct Verify {
 
 /// What a check found.
 #[derive(Debug, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     /// The number of the promise.
     pub promise: u8,
     /// What must hold.
@@ -53,7 +53,7 @@ impl Verify {
 }
 
 /// Runs every check, each on a snapshot of its own.
-pub async fn verify(app: &App) -> Result<Vec<Finding>> {
+pub(super) async fn verify(app: &App) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for check in CHECKS {
         let mut tx = app.db.read().await?;

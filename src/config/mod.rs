@@ -242,6 +242,14 @@ impl Config {
         config
     }
 
+    /// The configured public URL, else the address of the listener; without a slash at its end.
+    pub fn public_url(&self) -> String {
+        match &self.server.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", self.server.listen),
+        }
+    }
+
     /// What a deployment should be told about its settings at each start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

@@ -39,15 +39,6 @@ impl Shared {
             app,
         }
     }
-
-    /// The URL that answers speak of.
-    pub(crate) fn public_url(&self) -> String {
-        let server = &self.app.config.server;
-        match &server.public_url {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", server.listen),
-        }
-    }
 }
 
 /// The router of the public listener.

@@ -39,7 +39,7 @@ impl FromRequestParts<Shared> for ScimCaller {
             .await
             .map(|Path(params)| params)
             .unwrap_or_default();
-        let public_url = shared.public_url();
+        let public_url = shared.app.config.public_url();
         let base_url = match params.get("directory") {
             Some(named) if named.parse::<DirectoryId>().ok() != Some(directory.id) => {
                 return Err(Error::NotFound("directory").into());
