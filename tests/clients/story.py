@@ -1,0 +1,1 @@
+def run(gatehouse, report): pass
