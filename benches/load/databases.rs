@@ -11,7 +11,7 @@ use url::Url;
 pub(crate) struct Database {
     /// What the server is given.
     pub url: String,
-    /// A folder of its own for the SQLite file and the server's output.
+    /// A folder of its own for the database file and what the server prints.
     pub folder: PathBuf,
     postgres: Option<(Url, String)>,
 }

@@ -53,13 +53,13 @@ struct Options {
     /// More arguments for `gatehouse serve`, one by one
     #[arg(long, allow_hyphen_values = true)]
     serve_arg: Vec<String>,
-    /// A PostgreSQL server where databases may be made: `postgres://user@host/postgres`
+    /// The server where databases may be made: `postgres://user@host/postgres`
     #[arg(long)]
     postgres_url: Option<Url>,
     /// The postmaster's process id, to count its CPU
     #[arg(long)]
     postgres_pid: Option<u32>,
-    /// Where databases of SQLite and logs live; a real disk
+    /// Where database files and logs live; a real disk
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     folder: PathBuf,
     /// Where the JSON goes

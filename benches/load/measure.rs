@@ -38,7 +38,7 @@ pub(crate) struct Figures {
     pub p99_ms: Option<f64>,
     /// CPU of the server process for one request, in milliseconds.
     pub server_cpu_ms: f64,
-    /// CPU of PostgreSQL for one request; none for SQLite, which is inside the server.
+    /// CPU of the database for one request; none where it is inside the server.
     pub database_cpu_ms: Option<f64>,
     /// Resident memory of the server after the scenario.
     pub rss_mib: f64,

@@ -192,7 +192,7 @@ fn postgres_ms(postmaster: u32) -> Result<f64> {
         if let Ok(child) = Stat::read(pid)
             && child.parent == postmaster
         {
-            total += scheduled_ms(pid).unwrap_or(child.own_ms);
+            total += scheduled_ms(pid).unwrap_or_default().max(child.own_ms);
         }
     }
     Ok(total)

@@ -80,8 +80,10 @@ pub(crate) async fn gatehouse(target: &Target) -> Result<Vec<Figures>> {
     let company = company(target);
     let users = synced(target, &company, &mut figures).await?;
     let newcomers = single_resources(target, &company, &users, &mut figures).await?;
-    let replacements = cycle(&users, target.requests).map(|user| replace(&company, &users, user));
-    let replacements = replacements.collect();
+    let replacements = cycle(&users, target.requests)
+        .enumerate()
+        .map(|(number, user)| replace(&company, &users, user, &format!("Replaced {number}")))
+        .collect();
     target
         .run(&mut figures, "PUT a user", target.clients, replacements)
         .await?;
@@ -164,7 +166,8 @@ async fn single_resources(
     target.run(figures, "get by id", clients, gets).await?;
     let patches = all
         .iter()
-        .map(|&user| patch_title(&users[user], "Lead"))
+        .enumerate()
+        .map(|(number, &user)| patch_title(&users[user], &format!("Lead {number}")))
         .collect();
     target
         .run(figures, "PATCH one attribute", clients, patches)
@@ -172,7 +175,8 @@ async fn single_resources(
     let alone = all
         .iter()
         .take(requests / 4)
-        .map(|&user| patch_title(&users[user], "Head"));
+        .enumerate()
+        .map(|(number, &user)| patch_title(&users[user], &format!("Head {number}")));
     target
         .run(
             figures,
@@ -299,10 +303,10 @@ fn patch_title(user: &str, title: &str) -> Request {
     Request::write(Method::PATCH, format!("/Users/{user}"), body)
 }
 
-fn replace(company: &Company, users: &[String], user: usize) -> Request {
+fn replace(company: &Company, users: &[String], user: usize, title: &str) -> Request {
     let mut request = Dialect::Entra.create_user(&company.people[user]);
     if let Some(body) = &mut request.body {
-        body["title"] = json!("Replaced");
+        body["title"] = json!(title);
     }
     request.path = format!("/Users/{}", users[user]);
     request.method = Method::PUT;
