@@ -133,7 +133,7 @@ pub fn normalise(
     for (name, value) in body {
         if let Some(extension) = kind.extension(&name) {
             let mut inner = Map::new();
-            for (name, value) in intake.extension(extension, value)? {
+            for (name, value) in coerce::extension(extension, value)? {
                 match extension.attribute(&name) {
                     Some(attribute) => store(&mut intake, &mut inner, attribute, value)?,
                     None => intake.note(&name, Reason::Unknown)?,

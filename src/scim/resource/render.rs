@@ -90,18 +90,15 @@ pub fn render(
         .map(|(name, text)| name.len() + text.len() + 4)
         .sum();
     let mut text = String::with_capacity(stored.len() + extra + 320);
-    let rest = match split(stored) {
-        Some((schemas, rest)) => {
-            text.push_str(schemas);
-            rest
-        }
+    let rest = if let Some((schemas, rest)) = split(stored) {
+        text.push_str(schemas);
+        rest
+    } else {
         // Not from `to_stored`: an empty document of the base schema.
-        None => {
-            text.push_str(START);
-            push_json(&mut text, &kind.schema.id);
-            text.push(']');
-            ""
-        }
+        text.push_str(START);
+        push_json(&mut text, &kind.schema.id);
+        text.push(']');
+        ""
     };
     text.push_str(",\"id\":");
     push_json(&mut text, id);
