@@ -177,6 +177,7 @@ struct ConfigMeta {
 
 impl ServiceProviderConfig {
     /// What this service supports, for clients that know it by that base address.
+    #[must_use]
     pub fn new(base_url: &str) -> Self {
         let no = Supported { supported: false };
         Self {
@@ -217,6 +218,7 @@ impl ServiceProviderConfig {
 }
 
 /// The documents of `/ResourceTypes` (RFC 7643 section 6).
+#[must_use]
 pub fn resource_types(base_url: &str) -> Vec<Value> {
     [schema::user(), schema::group()]
         .map(|kind| describe(kind, base_url))
@@ -224,6 +226,7 @@ pub fn resource_types(base_url: &str) -> Vec<Value> {
 }
 
 /// The document of one resource type, by its name in any letter case.
+#[must_use]
 pub fn resource_type(base_url: &str, name: &str) -> Option<Value> {
     let kinds = [schema::user(), schema::group()];
     let kind = kinds
@@ -233,6 +236,7 @@ pub fn resource_type(base_url: &str, name: &str) -> Option<Value> {
 }
 
 /// The documents of `/Schemas` (RFC 7643 section 7).
+#[must_use]
 pub fn schemas(base_url: &str) -> Vec<Value> {
     schema::all_schemas()
         .map(|schema| document(schema, base_url))
@@ -240,6 +244,7 @@ pub fn schemas(base_url: &str) -> Vec<Value> {
 }
 
 /// The document of one schema, by its URN in any letter case.
+#[must_use]
 pub fn schema(base_url: &str, urn: &str) -> Option<Value> {
     schema::schema(urn).map(|schema| document(schema, base_url))
 }

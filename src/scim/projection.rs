@@ -70,6 +70,7 @@ impl Projection {
     }
 
     /// Whether resources are shown as they are.
+    #[must_use]
     pub fn is_everything(&self) -> bool {
         match &self.choice {
             Choice::Everything => true,
@@ -79,6 +80,7 @@ impl Projection {
     }
 
     /// Whether anything of that core attribute is shown, so that it has to be read at all.
+    #[must_use]
     pub fn wants(&self, attribute: &str) -> bool {
         match &self.choice {
             Choice::Everything => true,

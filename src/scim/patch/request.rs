@@ -91,6 +91,7 @@ impl PatchPath {
     }
 
     /// The attribute without its filter.
+    #[must_use]
     pub fn attribute(&self) -> &AttributePath {
         match &self.0 {
             Place::Attribute(path) => path,

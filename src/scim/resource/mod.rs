@@ -98,8 +98,16 @@ impl Note {
 
 impl Incoming {
     /// Whether the body says if the user is active; a PUT that does not leaves it as it was (C035).
+    #[must_use]
     pub fn has_active(&self) -> bool {
         self.document.contains_key("active")
+    }
+
+    /// Says it for a silent body: a new user is active, a known one stays what it was. A document
+    /// that says it needs no default when it is filtered or patched.
+    pub fn default_active(&mut self, active: bool) {
+        let entry = self.document.entry("active");
+        entry.or_insert(Value::Bool(active));
     }
 }
 

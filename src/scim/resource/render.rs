@@ -24,6 +24,7 @@ pub struct Meta {
 
 impl Meta {
     /// The entity tag: `W/"3"`.
+    #[must_use]
     pub fn etag(&self) -> String {
         format!("W/\"{}\"", self.version)
     }
@@ -32,6 +33,7 @@ impl Meta {
 const START: &str = "{\"schemas\":[";
 
 /// The text to store: the document after the list of its schemas.
+#[must_use]
 pub fn to_stored(kind: &ResourceType, document: &Map<String, Value>) -> String {
     let present = kind
         .extensions
@@ -78,6 +80,7 @@ pub fn from_stored(stored: &str) -> Result<Map<String, Value>> {
 /// assert_eq!(group["displayName"], "Crew");
 /// assert_eq!(group["meta"]["version"], "W/\"1\"");
 /// ```
+#[must_use]
 pub fn render(
     kind: &ResourceType,
     id: &str,

@@ -297,6 +297,18 @@ fn the_core_is_read_from_the_document() {
     assert_eq!(core.shown_name(), "Ada L");
 }
 
+// C035
+#[test]
+fn a_silent_body_leaves_active_to_the_caller() {
+    let mut silent = user(json!({"userName": "ada"})).unwrap();
+    assert!(!silent.has_active());
+    silent.default_active(false);
+    assert_eq!(silent.document["active"], json!(false));
+    let mut clear = user(json!({"userName": "ada", "active": true})).unwrap();
+    clear.default_active(false);
+    assert_eq!(clear.document["active"], json!(true));
+}
+
 #[test]
 fn a_resource_is_rendered_from_stored_text() {
     let document = user(json!({"userName": "a]\"}", (URN): {"department": "D"}}))
