@@ -205,10 +205,7 @@ impl Work<'_> {
         if sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
             return self.skip(&path.attribute().to_string(), Reason::ReadOnly);
         }
-        let current = self
-            .holder(found)
-            .and_then(|holder| holder.get(&attribute.name))
-            .cloned();
+        let current = self.take(found);
         let intake = &mut self.intake;
         let next = match (&filter, sub) {
             (Some(filter), sub) => {
@@ -222,11 +219,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn holder(&self, found: Resolved) -> Option<&Document> {
-        match found.extension {
-            Some(schema) => self.document.get(&schema.id).and_then(Value::as_object),
-            None => Some(&self.document),
-        }
+    /// Takes the value out without copying it; its place is kept for [`Self::put`].
+    fn take(&mut self, found: Resolved) -> Option<Value> {
+        let holder = match found.extension {
+            Some(schema) => self.document.get_mut(&schema.id)?.as_object_mut()?,
+            None => &mut self.document,
+        };
+        holder.get_mut(&found.attribute.name).map(std::mem::take)
     }
 
     fn put(&mut self, found: Resolved, value: Option<Value>) {

@@ -247,6 +247,9 @@ fn without_listed(
         Value::Array(items) => items,
         one => vec![one],
     };
+    if listed.len() > ENTRIES {
+        return Err(too_many(attribute));
+    }
     let mut entries = list(current);
     for item in listed {
         if let Some(item) = intake.entry(attribute, item)? {
