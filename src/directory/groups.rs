@@ -62,7 +62,7 @@ async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) ->
         created_at: act.at,
         updated_at: act.at,
     };
-    write(&mut group, &incoming.document)?;
+    write(&mut group, &incoming.document);
     rows::insert(tx, place, &group)
         .await
         .on_duplicate("displayName")?;
@@ -228,7 +228,7 @@ async fn update(
     done.notes.extend(edit.notes);
     let is_written = stored(&edit.document) != group.document;
     if is_written || !done.is_nothing() {
-        write(&mut group, &edit.document)?;
+        write(&mut group, &edit.document);
         group.version += 1;
         group.updated_at = act.at;
         rows::update(tx, place, &group)
@@ -306,14 +306,12 @@ async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Grou
         .ok_or(Error::NotFound("group"))
 }
 
-fn write(group: &mut Group, document: &Map<String, Value>) -> Result<()> {
+fn write(group: &mut Group, document: &Map<String, Value>) {
     let core = resource::group_core(document);
-    fold::check_name(core.display_name, "displayName")?;
     core.display_name.clone_into(&mut group.display);
     group.display_key = fold::key(core.display_name);
     group.external_id = core.external_id.map(str::to_owned);
     group.document = stored(document);
-    Ok(())
 }
 
 fn stored(document: &Map<String, Value>) -> String {

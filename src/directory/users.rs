@@ -46,10 +46,7 @@ enum Created {
 /// member of another way, is [`Error::Taken`].
 pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Result<Found> {
     // Whoever is made without a word about it is let in, and shown so.
-    incoming
-        .document
-        .entry("active")
-        .or_insert(Value::Bool(true));
+    incoming.default_active(true);
     let incoming = Arc::new(incoming);
     let core = Written::of(&incoming.document)?;
     let (app_, caller_, incoming_, core) = (
@@ -163,17 +160,12 @@ pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> 
 /// Replaces what the client may write. `active` that is left out stays as it is; everything else
 /// that is left out is gone (RFC 7644 section 3.5.1).
 pub async fn replace(app: &App, caller: &Caller, id: UserId, incoming: Incoming) -> Result<Found> {
-    let incoming = Arc::new(incoming);
     change(app, caller, id, move |before| {
-        let mut document = incoming.document.clone();
-        if !document.contains_key("active")
-            && let Some(active) = before.get("active")
-        {
-            document.insert("active".to_owned(), active.clone());
-        }
+        let mut incoming = incoming.clone();
+        incoming.default_active(resource::user_core(before).active);
         Ok(Edited {
-            document,
-            notes: incoming.notes.clone(),
+            document: incoming.document,
+            notes: incoming.notes,
         })
     })
     .await
