@@ -72,7 +72,7 @@ impl App {
                 .build(),
             pages: Cache::builder()
                 .max_capacity(10_000)
-                .time_to_live(Duration::from_secs(600))
+                .time_to_live(Duration::from_mins(10))
                 .build(),
             page_names: RandomState::new(),
         };

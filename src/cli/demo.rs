@@ -224,7 +224,7 @@ async fn push(
             credentials::revoke(app, &origin, &directory, old.id).await?;
         }
     }
-    let life = std::time::Duration::from_secs(24 * 60 * 60);
+    let life = std::time::Duration::from_hours(24);
     let issued = credentials::issue(app, &origin, &directory, Some(life)).await?;
     let token = issued.token.expose_secret().to_owned();
     let groups = pushed.rules.map(|(group, _, _)| group);

@@ -319,7 +319,7 @@ fn stored(document: &Map<String, Value>) -> String {
 }
 
 fn is_time_to_fold() -> bool {
-    uuid::Uuid::new_v4().as_bytes()[0] % FOLD_EVERY == 0
+    uuid::Uuid::new_v4().as_bytes()[0].is_multiple_of(FOLD_EVERY)
 }
 
 async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), DbError> {

@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_service_provider_config_is_complete() {
-        let config = json!(ServiceProviderConfig::new(BASE));
+        let config = json!(ServiceProviderConfig::new(BASE, 200));
         for block in ["patch", "bulk", "filter", "changePassword", "sort", "etag"] {
             assert!(config[block]["supported"].is_boolean(), "{block}");
         }

@@ -331,8 +331,8 @@ fn a_resource_is_rendered_from_stored_text() {
             "schemas": [schema::USER, URN], "id": "1", "userName": "a]\"}",
             (URN): {"department": "D"}, "groups": [{"value": "g"}],
             "meta": {
-                "resourceType": "User", "created": "1970-01-01T00:00:00.000Z",
-                "lastModified": "1970-01-01T00:00:01.000Z", "location": "https://x/Users/1",
+                "resourceType": "User", "created": "1970-01-01T00:00:00.000000Z",
+                "lastModified": "1970-01-01T00:00:01.000000Z", "location": "https://x/Users/1",
                 "version": "W/\"3\"",
             },
         })
