@@ -145,6 +145,11 @@ fn check_config(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = settings.open().await?;
+    for finding in verify::ownerless(&app).await? {
+        if finding.faults > 0 {
+            anyhow::bail!("{} rows break this: {}", finding.faults, finding.holds);
+        }
+    }
     app.db.close().await;
     settings.print(&serde_json::json!({"migrated": true}), || {
         "the schema is up to date".to_owned()

@@ -222,8 +222,12 @@ async fn update(
     edit: Edit,
 ) -> Result<Group> {
     let place = caller.place();
-    let present = membership::present(tx, place, group.id).await?;
-    let delta = Delta::against(&present, &edit.operations);
+    let delta = if membership::is_delta(&edit.operations) {
+        Delta::of(&edit.operations)
+    } else {
+        let present = membership::present(tx, place, group.id).await?;
+        Delta::against(&present, &edit.operations)
+    };
     let mut done: Done = membership::apply(tx, app, caller, act, group.id, delta).await?;
     done.notes.extend(edit.notes);
     let is_written = stored(&edit.document) != group.document;

@@ -7,6 +7,7 @@ pub mod groups;
 mod membership;
 pub mod search;
 pub mod users;
+mod written;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};

@@ -93,6 +93,30 @@ pub async fn find_known(
     .await
 }
 
+/// The inactive User of that userName, or else of that externalId.
+pub async fn find_inactive(
+    tx: &mut Tx,
+    place: Place,
+    user_name_key: &str,
+    external_id: Option<&str>,
+) -> Result<Option<UserId>> {
+    let row: Option<(UserId,)> = tx
+        .query(
+            "SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
+             AND (u.user_name_key = $3 OR (u.external_id = $4 AND NOT EXISTS (SELECT o.id \
+             FROM users o WHERE o.workspace = $1 AND o.directory = $2 \
+             AND o.user_name_key = $3))) AND u.active = $5 ORDER BY u.id LIMIT 1",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user_name_key.to_owned())
+        .bind(external_id.map(str::to_owned))
+        .bind(false)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
 /// Makes a User; the userName must be free in the directory.
 pub async fn insert(tx: &mut Tx, place: Place, user: &User) -> Result<()> {
     tx.query(
