@@ -11,9 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::secrets::Keyring;
-use crate::store::db::{Db, DbError, Options, Tx};
+use crate::store::db::{Db, Options, Tx};
 use crate::store::deployment;
 use crate::store::directories::Authenticated;
+use crate::store::error::DbError;
 use crate::store::rules::LiveRule;
 use crate::store::writer::BoxFuture;
 

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::values::{MOST, is_usual, rows};
 use crate::clock::Timestamp;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, ChangeId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId};

@@ -1,6 +1,7 @@
 //! Checks over the whole database, each one statement that finds what must not be.
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 
 /// A check: the promise of the design that it belongs to, what it says, and what counts faults.
 #[derive(Debug, Clone, Copy)]
