@@ -11,9 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::secrets::Keyring;
-use crate::store::db::{Db, DbError, Options, Tx};
+use crate::store::db::{Db, Options, Tx};
 use crate::store::deployment;
 use crate::store::directories::Authenticated;
+use crate::store::error::DbError;
 use crate::store::rules::LiveRule;
 use crate::store::writer::BoxFuture;
 
@@ -72,7 +73,7 @@ impl App {
                 .build(),
             pages: Cache::builder()
                 .max_capacity(10_000)
-                .time_to_live(Duration::from_secs(600))
+                .time_to_live(Duration::from_mins(10))
                 .build(),
             page_names: RandomState::new(),
         };

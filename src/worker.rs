@@ -35,7 +35,9 @@ pub async fn work(app: App, stop: CancellationToken) {
                 AWAY
             }
         };
-        let _ = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        #[expect(clippy::disallowed_methods, reason = "the place that waits")]
+        let pause = tokio::time::sleep(pause);
+        let _ = stop.run_until_cancelled(pause).await;
     }
     let _ = release(&app).await;
 }

@@ -7,8 +7,9 @@ use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 use crate::secrets::PersonKey;
-use crate::store::db::{DbError, Tx};
+use crate::store::db::Tx;
 use crate::store::directories::Mode;
+use crate::store::error::DbError;
 use crate::store::members::{self, Member, Profile, Source, Status};
 use crate::store::users::{self, Known, Place};
 

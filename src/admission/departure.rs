@@ -6,7 +6,8 @@ use crate::changes::{self, Act, Change};
 use crate::error::Result;
 use crate::ids::{MemberId, PersonId, UserId};
 use crate::secrets::PersonKey;
-use crate::store::db::{DbError, Tx};
+use crate::store::db::Tx;
+use crate::store::error::DbError;
 use crate::store::members::{self, Member, Profile, Status};
 use crate::store::users;
 

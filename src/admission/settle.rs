@@ -1,6 +1,6 @@
 //! Facts in, grants out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::app::App;
@@ -53,7 +53,7 @@ pub async fn settle(
         return Ok(0);
     }
     let ids: Vec<_> = locked.iter().map(|member| member.id).collect();
-    let mut facts: HashMap<MemberId, HashSet<GroupId>> = HashMap::new();
+    let mut facts: HashMap<MemberId, BTreeSet<GroupId>> = HashMap::new();
     if !rules.live.is_empty() {
         for fact in grants::list_facts(tx, act.workspace, &ids).await? {
             facts.entry(fact.member).or_default().insert(fact.group_id);
@@ -65,7 +65,7 @@ pub async fn settle(
     }
     let mut differences = BTreeMap::new();
     let mut unchanged = Vec::new();
-    let nothing = HashSet::new();
+    let nothing = BTreeSet::new();
     for member in locked {
         let groups = facts.get(&member.id).unwrap_or(&nothing);
         let wanted = mapping::wanted(&rules.live, groups);

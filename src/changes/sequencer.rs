@@ -16,7 +16,7 @@ use crate::store::db::Tx;
 /// How many changes a transaction numbers.
 const BATCH: i64 = 1_000;
 /// How far the clocks of two nodes may be apart.
-const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
 /// Numbers what waits, one batch for each workspace; tells how many changes that were. The caller
 /// holds the sequencer's lease; a second sequencer would do no harm but lose its batch.

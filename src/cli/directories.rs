@@ -16,7 +16,7 @@ use crate::directory::{self, Directory, DirectoryKind, Mode, NewDirectory, scim_
 use crate::workspace;
 
 /// A day.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -145,6 +145,11 @@ fn check_config(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 async fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = settings.open().await?;
+    for finding in verify::ownerless(&app).await? {
+        if finding.faults > 0 {
+            anyhow::bail!("{} rows break this: {}", finding.faults, finding.holds);
+        }
+    }
     app.db.close().await;
     settings.print(&serde_json::json!({"migrated": true}), || {
         "the schema is up to date".to_owned()
@@ -180,6 +185,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table
+        .load_style(comfy_table::presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
         .set_header(header.iter().copied());
     for row in rows {

@@ -9,7 +9,7 @@ use super::{Settings, table};
 use crate::app::App;
 use crate::changes::sequencer::verify_chain;
 use crate::error::Result;
-use crate::store::verify::{CHECKS, count_faults};
+use crate::store::verify::{CHECKS, OWNED, count_faults, count_ownerless};
 use crate::workspace;
 
 #[derive(Debug, Args)]
@@ -22,11 +22,11 @@ pub(super) struct Verify {
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     /// The number of the promise.
-    pub promise: u8,
+    promise: u8,
     /// What must hold.
-    pub holds: String,
+    pub(super) holds: String,
     /// How many times it does not.
-    pub faults: i64,
+    pub(super) faults: i64,
 }
 
 impl Verify {
@@ -52,9 +52,23 @@ impl Verify {
     }
 }
 
+/// Rows that belong to no workspace: table by table.
+pub(super) async fn ownerless(app: &App) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut tx = app.db.read().await?;
+    for table in OWNED {
+        findings.push(Finding {
+            promise: 1,
+            holds: format!("every row of {table} belongs to a workspace"),
+            faults: count_ownerless(&mut tx, table).await?,
+        });
+    }
+    Ok(findings)
+}
+
 /// Runs every check, each on a snapshot of its own.
 pub(super) async fn verify(app: &App) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = ownerless(app).await?;
     for check in CHECKS {
         let mut tx = app.db.read().await?;
         findings.push(Finding {

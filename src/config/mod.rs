@@ -234,7 +234,7 @@ impl Config {
     /// Settings for a test on that database: a fixed key, and nothing that waits.
     pub fn for_tests(database_url: &str) -> Self {
         let mut config = Self::default();
-        config.database.url = database_url.to_owned();
+        database_url.clone_into(&mut config.database.url);
         config.secrets.key = Some(SecretString::from(
             "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39",
         ));

@@ -55,8 +55,8 @@ pub async fn issue(
     app.write(move |tx| {
         let (credential, act) = (made.clone(), act.clone());
         Box::pin(async move {
-            let live = rows::list_credentials(tx, act.workspace, directory).await?;
-            if live.iter().filter(|other| is_live(other, at)).count() >= MOST {
+            let others = rows::list_credentials(tx, act.workspace, directory).await?;
+            if others.iter().filter(|other| is_live(other, at)).count() >= MOST {
                 return Err(Error::Conflict(format!(
                     "a directory has at most {MOST} live tokens; revoke one first"
                 )));

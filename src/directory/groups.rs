@@ -17,7 +17,8 @@ use crate::scim::fold;
 use crate::scim::patch::{self, MembersOperation, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::scim::schema;
-use crate::store::db::{DbError, Lock, OnDuplicate, Tx};
+use crate::store::db::{Lock, Tx};
+use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::users::{self, Place};
 use crate::store::{directories, members, memberships, workspaces};
@@ -62,7 +63,7 @@ async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) ->
         created_at: act.at,
         updated_at: act.at,
     };
-    write(&mut group, &incoming.document)?;
+    write(&mut group, &incoming.document);
     rows::insert(tx, place, &group)
         .await
         .on_duplicate("displayName")?;
@@ -222,13 +223,17 @@ async fn update(
     edit: Edit,
 ) -> Result<Group> {
     let place = caller.place();
-    let present = membership::present(tx, place, group.id).await?;
-    let delta = Delta::against(&present, &edit.operations);
+    let delta = if membership::is_delta(&edit.operations) {
+        Delta::of(&edit.operations)
+    } else {
+        let present = membership::present(tx, place, group.id).await?;
+        Delta::against(&present, &edit.operations)
+    };
     let mut done: Done = membership::apply(tx, app, caller, act, group.id, delta).await?;
     done.notes.extend(edit.notes);
     let is_written = stored(&edit.document) != group.document;
     if is_written || !done.is_nothing() {
-        write(&mut group, &edit.document)?;
+        write(&mut group, &edit.document);
         group.version += 1;
         group.updated_at = act.at;
         rows::update(tx, place, &group)
@@ -306,14 +311,12 @@ async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Grou
         .ok_or(Error::NotFound("group"))
 }
 
-fn write(group: &mut Group, document: &Map<String, Value>) -> Result<()> {
+fn write(group: &mut Group, document: &Map<String, Value>) {
     let core = resource::group_core(document);
-    fold::check_name(core.display_name, "displayName")?;
     core.display_name.clone_into(&mut group.display);
     group.display_key = fold::key(core.display_name);
     group.external_id = core.external_id.map(str::to_owned);
     group.document = stored(document);
-    Ok(())
 }
 
 fn stored(document: &Map<String, Value>) -> String {
@@ -321,7 +324,7 @@ fn stored(document: &Map<String, Value>) -> String {
 }
 
 fn is_time_to_fold() -> bool {
-    uuid::Uuid::new_v4().as_bytes()[0] % FOLD_EVERY == 0
+    uuid::Uuid::new_v4().as_bytes()[0].is_multiple_of(FOLD_EVERY)
 }
 
 async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), DbError> {

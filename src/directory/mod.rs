@@ -7,14 +7,15 @@ pub mod groups;
 mod membership;
 pub mod search;
 pub mod users;
+mod written;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 use crate::scim::resource::Strictness;
-use crate::store::db::OnDuplicate;
 use crate::store::directories as rows;
+use crate::store::error::OnDuplicate;
 use crate::store::users::Place;
 use crate::workspace::{Workspace, name_key};
 

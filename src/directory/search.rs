@@ -159,7 +159,7 @@ impl Plan {
         let place = caller.place();
         let name = app.page_names.hash_one(Named {
             place,
-            kind: &kind.name,
+            kind: kind.name,
             filter: search.filter.as_deref(),
         });
         let most = i64::try_from(app.config.limits.page_size).unwrap_or(i64::MAX);

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::written::Written;
 use super::{Caller, Mode};
-use crate::admission::arrival::{self, Admitted, Arrival, Newcomer};
+use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::departure;
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
-use crate::scim::fold;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::scim::schema;
-use crate::store::db::{DbError, OnDuplicate, Tx};
+use crate::store::db::Tx;
+use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups::Belongs;
-use crate::store::members::Profile;
 use crate::store::users as rows;
 use crate::store::users::Place;
 use crate::store::{directories, groups, members, memberships};
@@ -46,10 +46,7 @@ enum Created {
 /// member of another way, is [`Error::Taken`].
 pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Result<Found> {
     // Whoever is made without a word about it is let in, and shown so.
-    incoming
-        .document
-        .entry("active")
-        .or_insert(Value::Bool(true));
+    incoming.default_active(true);
     let incoming = Arc::new(incoming);
     let core = Written::of(&incoming.document)?;
     let (app_, caller_, incoming_, core) = (
@@ -91,16 +88,13 @@ async fn insert(
     let (act, place) = (caller.act(app), caller.place());
     let external_id = core.external_id.as_deref();
     let known = rows::find_known(tx, place, &core.user_name_key, external_id).await?;
-    if let Some(own) = known.own {
-        let is_back = caller.directory.restore_inactive
-            && rows::find(tx, place, own)
-                .await?
-                .is_some_and(|user| !user.active);
-        return Ok(if is_back {
-            Created::Restore(own)
-        } else {
-            Created::Taken
-        });
+    if caller.directory.restore_inactive
+        && let Some(own) = rows::find_inactive(tx, place, &core.user_name_key, external_id).await?
+    {
+        return Ok(Created::Restore(own));
+    }
+    if known.own.is_some() {
+        return Ok(Created::Taken);
     }
     let newcomer = core.newcomer();
     let mode = caller.directory.mode;
@@ -163,17 +157,12 @@ pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> 
 /// Replaces what the client may write. `active` that is left out stays as it is; everything else
 /// that is left out is gone (RFC 7644 section 3.5.1).
 pub async fn replace(app: &App, caller: &Caller, id: UserId, incoming: Incoming) -> Result<Found> {
-    let incoming = Arc::new(incoming);
     change(app, caller, id, move |before| {
-        let mut document = incoming.document.clone();
-        if !document.contains_key("active")
-            && let Some(active) = before.get("active")
-        {
-            document.insert("active".to_owned(), active.clone());
-        }
+        let mut incoming = incoming.clone();
+        incoming.default_active(resource::user_core(before).active);
         Ok(Edited {
-            document,
-            notes: incoming.notes.clone(),
+            document: incoming.document,
+            notes: incoming.notes,
         })
     })
     .await
@@ -403,65 +392,4 @@ fn attributes_changed<'d>(
         .iter()
         .filter(|(key, value)| before.get(*key) != Some(value));
     written.map(|(key, _)| key).chain(gone).collect()
-}
-
-/// What of a document is kept in columns and shown by the member.
-struct Written {
-    user_name: String,
-    user_name_key: String,
-    external_id: Option<String>,
-    display: Option<String>,
-    display_key: Option<String>,
-    active: bool,
-    given_name: Option<String>,
-    family_name: Option<String>,
-    email: Option<String>,
-    email_keys: Vec<String>,
-}
-
-impl Written {
-    fn of(document: &Map<String, Value>) -> Result<Self> {
-        let core = resource::user_core(document);
-        let user_name = core.user_name.to_owned();
-        fold::check_name(&user_name, "userName")?;
-        let mut email_keys: Vec<String> = core
-            .emails
-            .iter()
-            .map(|email| fold::key(email.value))
-            .collect();
-        email_keys.sort_unstable();
-        email_keys.dedup();
-        Ok(Self {
-            user_name_key: fold::key(&user_name),
-            external_id: core.external_id.map(str::to_owned),
-            display_key: core.display_name.map(fold::key),
-            display: Some(core.shown_name()),
-            active: core.active,
-            given_name: core.given_name.map(str::to_owned),
-            family_name: core.family_name.map(str::to_owned),
-            email: core.primary_email().map(str::to_owned),
-            email_keys,
-            user_name,
-        })
-    }
-
-    fn profile(&self) -> Profile {
-        Profile {
-            user_name: Some(self.user_name.clone()),
-            display_name: self.display.clone(),
-            given_name: self.given_name.clone(),
-            family_name: self.family_name.clone(),
-            email_key: self.email.as_deref().map(fold::key),
-            email: self.email.clone(),
-        }
-    }
-
-    fn newcomer(&self) -> Newcomer {
-        Newcomer {
-            user_name_key: self.user_name_key.clone(),
-            external_id: self.external_id.clone(),
-            active: self.active,
-            profile: self.profile(),
-        }
-    }
 }

@@ -43,8 +43,8 @@ impl Shared {
 
 /// The router of the public listener.
 pub fn router(app: App) -> Router {
-    let shared = Shared::new(app.clone());
     let ready = app.clone();
+    let shared = Shared::new(app);
     let routes = Router::new()
         .merge(scim::router())
         .merge(health::router(move || {

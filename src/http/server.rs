@@ -71,7 +71,7 @@ pub async fn serve(
     let serving = server.serve(router.into_make_service());
     tokio::pin!(serving);
     tokio::select! {
-        served = &mut serving => served?,
+        outcome = &mut serving => outcome?,
         () = stop.cancelled() => {
             handle.graceful_shutdown(Some(options.drain));
             serving.await?;

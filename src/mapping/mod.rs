@@ -6,7 +6,7 @@
 pub mod explain;
 pub mod rules;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::store::rules::LiveRule;
 pub type Wanted = (GrantKind, Uuid, CauseId);
 
 /// What the rules want for somebody who is in those groups.
-pub fn wanted(rules: &[LiveRule], groups: &HashSet<GroupId>) -> BTreeSet<Wanted> {
+pub fn wanted(rules: &[LiveRule], groups: &BTreeSet<GroupId>) -> BTreeSet<Wanted> {
     rules
         .iter()
         .filter(|rule| rule.groups.iter().all(|group| groups.contains(group)))
@@ -33,7 +33,7 @@ pub fn wanted(rules: &[LiveRule], groups: &HashSet<GroupId>) -> BTreeSet<Wanted>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use uuid::Uuid;
 
@@ -53,7 +53,7 @@ mod tests {
             grants: vec![(GrantKind::Team, team)],
         };
         let check = |groups: &[GroupId], expect: usize| {
-            let groups: HashSet<_> = groups.iter().copied().collect();
+            let groups: BTreeSet<_> = groups.iter().copied().collect();
             assert_eq!(wanted(std::slice::from_ref(&rule), &groups).len(), expect);
         };
         check(&[], 0);

@@ -28,11 +28,13 @@ use crate::scim::schema::{Attribute, Kind};
 /// assert!(evaluate::matches(&filter, &ada));
 /// # Ok::<(), gatehouse::error::Error>(())
 /// ```
+#[must_use]
 pub fn matches(filter: &Filter, resource: &Value) -> bool {
     decide(filter, &|path| values(path, resource))
 }
 
 /// Whether one element of a multi-valued attribute satisfies the filter in its brackets.
+#[must_use]
 pub fn matches_element(filter: &Filter, element: &Value) -> bool {
     decide(filter, &|path| match path.sub {
         Some(sub) => flat(element.get(&sub.name)),

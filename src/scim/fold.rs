@@ -19,6 +19,7 @@ const ROUNDS: usize = 8;
 /// assert_eq!(key("Straße"), key("STRASSE"));
 /// assert_eq!(key("e\u{301}"), key("É"));
 /// ```
+#[must_use]
 pub fn key(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

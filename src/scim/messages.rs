@@ -178,6 +178,7 @@ struct ConfigMeta {
 impl ServiceProviderConfig {
     /// What this service supports, for clients that know it by that base address. A page has at
     /// most `page_size` resources.
+    #[must_use]
     pub fn new(base_url: &str, page_size: u32) -> Self {
         let no = Supported { supported: false };
         Self {
@@ -218,6 +219,7 @@ impl ServiceProviderConfig {
 }
 
 /// The documents of `/ResourceTypes` (RFC 7643 section 6).
+#[must_use]
 pub fn resource_types(base_url: &str) -> Vec<Value> {
     [schema::user(), schema::group()]
         .map(|kind| describe(kind, base_url))
@@ -225,6 +227,7 @@ pub fn resource_types(base_url: &str) -> Vec<Value> {
 }
 
 /// The document of one resource type, by its name in any letter case.
+#[must_use]
 pub fn resource_type(base_url: &str, name: &str) -> Option<Value> {
     let kinds = [schema::user(), schema::group()];
     let kind = kinds
@@ -234,6 +237,7 @@ pub fn resource_type(base_url: &str, name: &str) -> Option<Value> {
 }
 
 /// The documents of `/Schemas` (RFC 7643 section 7).
+#[must_use]
 pub fn schemas(base_url: &str) -> Vec<Value> {
     schema::all_schemas()
         .map(|schema| document(schema, base_url))
@@ -241,6 +245,7 @@ pub fn schemas(base_url: &str) -> Vec<Value> {
 }
 
 /// The document of one schema, by its URN in any letter case.
+#[must_use]
 pub fn schema(base_url: &str, urn: &str) -> Option<Value> {
     schema::schema(urn).map(|schema| document(schema, base_url))
 }
@@ -320,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_service_provider_config_is_complete() {
-        let config = json!(ServiceProviderConfig::new(BASE));
+        let config = json!(ServiceProviderConfig::new(BASE, 200));
         for block in ["patch", "bulk", "filter", "changePassword", "sort", "etag"] {
             assert!(config[block]["supported"].is_boolean(), "{block}");
         }

@@ -115,6 +115,7 @@ impl fmt::Display for AttributePath {
 
 impl Resolution {
     /// The attribute, where the path means one.
+    #[must_use]
     pub fn known(self) -> Option<Resolved> {
         match self {
             Self::Known(resolved) => Some(resolved),
@@ -143,21 +144,25 @@ impl Resolved {
     }
 
     /// The definition of what the path ends in.
+    #[must_use]
     pub fn definition(self) -> &'static Attribute {
         self.sub.unwrap_or(self.attribute)
     }
 
     /// Canonical text: `userName`, `emails.value`, `urn:…:User:manager.value`.
+    #[must_use]
     pub fn key(self) -> String {
         self.to_string()
     }
 
     /// The attribute without its part: `emails` for `emails.value`.
+    #[must_use]
     pub fn attribute_key(self) -> String {
         Self { sub: None, ..self }.to_string()
     }
 
     /// Whether no answer ever shows it.
+    #[must_use]
     pub fn is_never_returned(self) -> bool {
         self.attribute.returned == Returned::Never
             || self.sub.is_some_and(|sub| sub.returned == Returned::Never)

@@ -70,6 +70,7 @@ impl Projection {
     }
 
     /// Whether resources are shown as they are.
+    #[must_use]
     pub fn is_everything(&self) -> bool {
         match &self.choice {
             Choice::Everything => true,
@@ -79,6 +80,7 @@ impl Projection {
     }
 
     /// Whether anything of that core attribute is shown, so that it has to be read at all.
+    #[must_use]
     pub fn wants(&self, attribute: &str) -> bool {
         match &self.choice {
             Choice::Everything => true,
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn lists_choose_what_is_shown() {
-        fn check(attributes: Option<&str>, excluded: Option<&str>, expect: Value) {
+        fn check(attributes: Option<&str>, excluded: Option<&str>, expect: &Value) {
             let projection = Projection::parse(schema::user(), attributes, excluded).unwrap();
             let Value::Object(mut shown) = projection.apply(ada()) else {
                 unreachable!()
@@ -281,59 +283,59 @@ mod tests {
                 Some(json!([schema::USER, URN]))
             );
             assert_eq!(shown.shift_remove("id"), Some(json!("1")));
-            assert_eq!(Value::Object(shown), expect, "{attributes:?} {excluded:?}");
+            assert_eq!(&Value::Object(shown), expect, "{attributes:?} {excluded:?}");
         }
-        check(Some("id"), None, json!({}));
+        check(Some("id"), None, &json!({}));
         check(
             Some("USERNAME, emails"),
             None,
-            json!({
+            &json!({
                 "userName": "ada", "emails": [{"value": "a@b.c", "type": "work"}, {"type": "home"}],
             }),
         );
         check(
             Some("emails.value"),
             None,
-            json!({"emails": [{"value": "a@b.c"}]}),
+            &json!({"emails": [{"value": "a@b.c"}]}),
         );
         check(
             Some("emails[type eq \"a,b\"].value,title"),
             None,
-            json!({
+            &json!({
                 "title": "x", "emails": [{"value": "a@b.c", "type": "work"}, {"type": "home"}],
             }),
         );
         check(
             Some("manager.value"),
             None,
-            json!({(URN): {"manager": {"value": "m"}}}),
+            &json!({(URN): {"manager": {"value": "m"}}}),
         );
         check(
             Some(&format!("{URN}:department")),
             None,
-            json!({(URN): {"department": "D"}}),
+            &json!({(URN): {"department": "D"}}),
         );
         check(
             Some(URN),
             None,
-            json!({
+            &json!({
                 (URN): {"department": "D", "manager": {"value": "m", "$ref": "r"}},
             }),
         );
         check(
             Some("name.givenName,unknown"),
             None,
-            json!({"name": {"givenName": "Ada"}}),
+            &json!({"name": {"givenName": "Ada"}}),
         );
         // C032
-        check(Some("password"), None, json!({}));
-        check(Some("*"), None, json!({}));
+        check(Some("password"), None, &json!({}));
+        check(Some("*"), None, &json!({}));
         check(
             None,
             Some(&format!(
                 "id,schemas,name,emails.type,groups,meta,title,{URN}"
             )),
-            json!({"userName": "ada", "emails": [{"value": "a@b.c"}]}),
+            &json!({"userName": "ada", "emails": [{"value": "a@b.c"}]}),
         );
     }
 

@@ -118,11 +118,13 @@ pub struct Attribute {
 
 impl Attribute {
     /// The sub-attribute of that name, whatever its letter case.
+    #[must_use]
     pub fn sub(&self, name: &str) -> Option<&Attribute> {
         find(&self.sub_attributes, name)
     }
 
     /// The `value` of a complex attribute, for which the attribute itself can stand.
+    #[must_use]
     pub fn value(&self) -> Option<&Attribute> {
         self.sub("value")
     }
@@ -146,6 +148,7 @@ pub struct Schema {
 
 impl Schema {
     /// The attribute of that name, whatever its letter case.
+    #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         find(&self.attributes, name)
     }
@@ -168,28 +171,33 @@ pub struct ResourceType {
 
 impl ResourceType {
     /// The attribute of the base schema or common to all resources (RFC 7643 section 3.1).
+    #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'static Attribute> {
         self.schema.attribute(name).or_else(|| common(name))
     }
 
     /// The extension of that URN, whatever its letter case.
+    #[must_use]
     pub fn extension(&self, urn: &str) -> Option<&'static Schema> {
         let known = |schema: &&Schema| schema.id.eq_ignore_ascii_case(urn);
         self.extensions.iter().copied().find(known)
     }
 
     /// Whether resources of this type have members.
+    #[must_use]
     pub fn has_members(&self) -> bool {
         self.schema.attribute("members").is_some()
     }
 }
 
 /// The resource type User.
+#[must_use]
 pub fn user() -> &'static ResourceType {
     &REGISTRY.user
 }
 
 /// The resource type Group.
+#[must_use]
 pub fn group() -> &'static ResourceType {
     &REGISTRY.group
 }

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::values::{MOST, is_usual, rows};
 use crate::clock::Timestamp;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
@@ -193,9 +194,8 @@ pub async fn update_numbers(
     for numbers in numbers.chunks(MOST) {
         let sql = format!(
             "WITH given (id, number, hash) AS (VALUES {}) UPDATE changes SET \
-             number = (SELECT g.number FROM given g WHERE g.id = changes.id), \
-             hash = (SELECT g.hash FROM given g WHERE g.id = changes.id), numbered_at = ${} \
-             WHERE workspace = ${} AND number IS NULL AND id IN (SELECT g.id FROM given g)",
+             number = given.number, hash = given.hash, numbered_at = ${} FROM given \
+             WHERE changes.workspace = ${} AND changes.number IS NULL AND changes.id = given.id",
             rows(numbers.len(), 3),
             numbers.len() * 3 + 1,
             numbers.len() * 3 + 2

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use crate::clock::Timestamp;
 
 /// What the deployment keeps about itself.

@@ -1,6 +1,7 @@
 //! Directories, their credentials and the totals of what they hold.
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, ChangeId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId};
@@ -202,8 +203,8 @@ pub async fn update_ended(
         // The change that ends a grant comes beside its id, as rows of values.
         let sql = format!(
             "WITH ended (id, change) AS (VALUES {}) UPDATE grants SET to_at = ${}, \
-             ended_change = (SELECT e.change FROM ended e WHERE e.id = grants.id) \
-             WHERE workspace = ${} AND id IN (SELECT e.id FROM ended e)",
+             ended_change = ended.change FROM ended \
+             WHERE grants.workspace = ${} AND grants.id = ended.id",
             rows(ended.len(), 2),
             ended.len() * 2 + 1,
             ended.len() * 2 + 2

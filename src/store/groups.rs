@@ -1,6 +1,7 @@
 //! SCIM Groups as the IdP wrote them. Their members are rows of their own.
 
-use super::db::{Lock, Result, Tx};
+use super::db::{Lock, Tx};
+use super::error::Result;
 use super::users::Place;
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;

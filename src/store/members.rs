@@ -1,6 +1,7 @@
 //! Members and the names that open their login.
 
-use super::db::{Lock, Result, Tx};
+use super::db::{Lock, Tx};
+use super::error::Result;
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};

@@ -1,6 +1,7 @@
 //! Who is in which group: one row for each, never a document.
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::groups::{Belongs, Shown};
 use super::users::Place;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};

@@ -20,6 +20,7 @@ pub mod changes;
 pub mod db;
 pub mod deployment;
 pub mod directories;
+pub mod error;
 pub mod faults;
 pub mod filter_sql;
 pub mod grants;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use super::grants::GrantKind;
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};

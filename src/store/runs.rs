@@ -1,6 +1,7 @@
 //! Runs: outcomes that touch many members, worked off in batches.
 
-use super::db::{Result, Tx};
+use super::db::Tx;
+use super::error::Result;
 use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, GroupId, RequestId, RuleId, RunId, UserId, WorkspaceId};
 

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Result, Row, Tx};
+use super::db::{Row, Tx};
+use super::error::Result;
 use super::filter_sql::Condition;
 use super::groups::Group;
 use super::users::{Place, User};

@@ -1,6 +1,7 @@
 //! SCIM Users as the IdP wrote them.
 
-use super::db::{Lock, Result, Tx};
+use super::db::{Lock, Tx};
+use super::error::Result;
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, MemberId, PersonId, UserId, WorkspaceId};
@@ -91,6 +92,30 @@ pub async fn find_known(
     .bind(external_id.map(str::to_owned))
     .fetch_one()
     .await
+}
+
+/// The inactive User of that userName, or else of that externalId.
+pub async fn find_inactive(
+    tx: &mut Tx,
+    place: Place,
+    user_name_key: &str,
+    external_id: Option<&str>,
+) -> Result<Option<UserId>> {
+    let row: Option<(UserId,)> = tx
+        .query(
+            "SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
+             AND (u.user_name_key = $3 OR (u.external_id = $4 AND NOT EXISTS (SELECT o.id \
+             FROM users o WHERE o.workspace = $1 AND o.directory = $2 \
+             AND o.user_name_key = $3))) AND u.active = $5 ORDER BY u.id LIMIT 1",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user_name_key.to_owned())
+        .bind(external_id.map(str::to_owned))
+        .bind(false)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
 }
 
 /// Makes a User; the userName must be free in the directory.

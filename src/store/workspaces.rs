@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Lock, Result, Tx};
+use super::db::{Lock, Tx};
+use super::error::Result;
 use crate::clock::Timestamp;
 use crate::ids::{RoleId, TeamId, WorkspaceId};
 

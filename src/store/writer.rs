@@ -10,13 +10,15 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::db::{Conn, DbError, Result, Tx};
+use super::db::{Conn, Tx};
+use super::error::{DbError, Result};
 use super::faults::Faults;
 use super::stats::Stats;
 use crate::error::Error;
@@ -28,8 +30,10 @@ pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 const RETRIES: u32 = 3;
 /// How many writes may wait for the SQLite writer.
 const QUEUE: usize = 1024;
-/// How often a busy database file is tried again, beyond the busy timeout of each try.
-const BEGIN_TRIES: u32 = 3;
+/// How long a busy database file is waited for.
+const BEGIN_TIME: Duration = Duration::from_secs(10);
+/// How long one try waits.
+pub(super) const BEGIN_TRY: Duration = Duration::from_millis(3);
 
 /// Where writes go.
 #[derive(Clone)]
@@ -220,12 +224,13 @@ async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>]) -> Result<()> {
     tx.command("COMMIT").await
 }
 
-/// Another process may hold the file, such as the CLI beside a server.
+/// Another process may hold the file, such as the CLI beside a server. A busy writer leaves it for
+/// moments only, so it is asked for often rather than with `SQLite`'s growing pauses.
 async fn begin(tx: &mut Tx) -> Result<()> {
-    let mut tries = 1;
+    let deadline = Instant::now() + BEGIN_TIME;
     loop {
         match tx.command("BEGIN IMMEDIATE").await {
-            Err(_) if tries < BEGIN_TRIES => tries += 1,
+            Err(error) if error.is_away() && Instant::now() < deadline => {}
             outcome => return outcome,
         }
     }

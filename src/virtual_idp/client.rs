@@ -263,6 +263,10 @@ impl ScimClient {
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             let wait = answer.retry_after().unwrap_or(pause);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "an IdP waits as long as it is told"
+            )]
             tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
             pause *= 2;
             attempt += 1;

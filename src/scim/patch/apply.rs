@@ -9,7 +9,7 @@ use super::{
 use crate::error::{Error, Invalid, Result};
 use crate::scim::path::{Resolution, Resolved};
 use crate::scim::resource::{self, Intake, Reason, Strictness};
-use crate::scim::schema::{Mutability, ResourceType, Schema};
+use crate::scim::schema::{Kind, Mutability, ResourceType, Schema};
 
 /// Applies a request to a document; on an error the document is as it was.
 pub fn apply(
@@ -85,13 +85,13 @@ impl Work<'_> {
         if let Ok(path) = PatchPath::parse(text) {
             return self.at(op, &path, Some(value), Origin::Key);
         }
-        let start = |name: &&str| {
+        let start = |name: &str| {
             text.get(..name.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
         if GUARDED
             .iter()
-            .any(|name| start(&name) && self.kind.attribute(name).is_some())
+            .any(|name| start(name) && self.kind.attribute(name).is_some())
         {
             return Err(bad_path("value: expected attribute paths as keys"));
         }
@@ -138,26 +138,21 @@ impl Work<'_> {
 
     /// Everything under a schema, by its bare URN.
     fn schema(&mut self, op: Op, schema: &'static Schema, value: Option<Value>) -> Result<()> {
-        let is_blank = value.as_ref().and_then(Value::as_str) == Some("");
-        match value {
-            Some(Value::Object(parts)) => {
-                for (name, value) in parts {
-                    self.key(op, &name, &format!("{}:{name}", schema.id), value)?;
-                }
-                Ok(())
+        let value = value.unwrap_or_default();
+        if let Value::Object(parts) = value {
+            for (name, value) in parts {
+                self.key(op, &name, &format!("{}:{name}", schema.id), value)?;
             }
-            None | Some(Value::Null | Value::String(_)) if schema == self.kind.schema => {
-                Err(no_target("expected an attribute of the schema"))
-            }
-            None | Some(Value::Null) => self.clear(op, schema),
-            Some(_) if is_blank => self.clear(op, schema),
-            Some(_) => Err(Error::value(format!("{}: expected an object", schema.name))),
+            return Ok(());
         }
-    }
-
-    fn clear(&mut self, op: Op, extension: &Schema) -> Result<()> {
+        if !value.is_null() && value.as_str() != Some("") {
+            return Err(Error::value(format!("{}: expected an object", schema.name)));
+        }
+        if schema == self.kind.schema {
+            return Err(no_target("expected an attribute of the schema"));
+        }
         if op != Op::Add {
-            self.document.shift_remove(&extension.id);
+            self.document.shift_remove(&schema.id);
         }
         Ok(())
     }
@@ -179,9 +174,9 @@ impl Work<'_> {
                 members::selected(op, found.attribute, filter, sub, value)?
             }
         };
-        steps
-            .into_iter()
-            .for_each(|step| members::push(&mut self.members, step));
+        for step in steps {
+            members::push(&mut self.members, step);
+        }
         Ok(())
     }
 
@@ -198,7 +193,9 @@ impl Work<'_> {
             Place::Selection(selection) => {
                 let sub = selection.sub.as_deref();
                 let known = sub.map(|name| resource::part(attribute, name));
+                let has_entries = attribute.multi_valued || attribute.kind == Kind::Complex;
                 match (found.sub, selection.filter_of(found), known) {
+                    _ if !has_entries => return self.unknown(path),
                     (None, Ok(filter), None) => (Some(filter), None),
                     (None, Ok(filter), Some(Some(sub))) => (Some(filter), Some(sub)),
                     _ => return self.unknown(path),
@@ -208,10 +205,7 @@ impl Work<'_> {
         if sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
             return self.skip(&path.attribute().to_string(), Reason::ReadOnly);
         }
-        let current = self
-            .holder(found)
-            .and_then(|holder| holder.get(&attribute.name))
-            .cloned();
+        let current = self.take(found);
         let intake = &mut self.intake;
         let next = match (&filter, sub) {
             (Some(filter), sub) => {
@@ -225,11 +219,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn holder(&self, found: Resolved) -> Option<&Document> {
-        match found.extension {
-            Some(schema) => self.document.get(&schema.id).and_then(Value::as_object),
-            None => Some(&self.document),
-        }
+    /// Takes the value out without copying it; its place is kept for [`Self::put`].
+    fn take(&mut self, found: Resolved) -> Option<Value> {
+        let holder = match found.extension {
+            Some(schema) => self.document.get_mut(&schema.id)?.as_object_mut()?,
+            None => &mut self.document,
+        };
+        holder.get_mut(&found.attribute.name).map(std::mem::take)
     }
 
     fn put(&mut self, found: Resolved, value: Option<Value>) {

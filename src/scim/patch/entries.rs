@@ -89,24 +89,52 @@ pub(super) fn selected(
         (Some(sub), None) => set_part(&mut entries, &hits, sub, None),
         (sub, Some(fresh)) => {
             let seed = seed(filter);
-            if hits.is_empty() {
+            let is_made = hits.is_empty();
+            if is_made {
                 // Entra and others expect the entry to be made (RFC 7644 says noTarget).
                 let made = Value::Object(seed.clone());
-                if attribute.kind != Kind::Complex || !matching(&made) {
+                let has_room = attribute.multi_valued || entries.is_empty();
+                if attribute.kind != Kind::Complex || !has_room || !matching(&made) {
                     return Err(no_target("the filter of the path selects nothing"));
                 }
                 hits.push(entries.len());
                 entries.push(made);
             }
-            match sub {
-                Some(sub) => set_part(&mut entries, &hits, sub, Some(&fresh)),
-                None => hits.iter().for_each(|&hit| {
+            if let Some(sub) = sub {
+                set_part(&mut entries, &hits, sub, Some(&fresh));
+            } else {
+                for &hit in &hits {
                     entries[hit] = renewed(op, &entries[hit], &seed, &fresh);
-                }),
+                }
+            }
+            if is_made {
+                join_last(attribute, &mut entries, &mut hits);
             }
         }
     }
     finish(attribute, entries, &hits)
+}
+
+/// An entry made for a filter that its value contradicts would be made again each time.
+fn join_last(attribute: &Attribute, entries: &mut Vec<Value>, hits: &mut Vec<usize>) {
+    if let Some(last) = entries.pop() {
+        *hits = vec![add_one(attribute, entries, last)];
+    }
+}
+
+/// Adds an entry, or what it says to the one that it means, and tells where it is.
+fn add_one(attribute: &Attribute, entries: &mut Vec<Value>, new: Value) -> usize {
+    let known = entries
+        .iter()
+        .position(|entry| is_same(attribute, &new, entry));
+    let Some(known) = known else {
+        entries.push(new);
+        return entries.len() - 1;
+    };
+    if let (Value::Object(entry), Value::Object(new)) = (&mut entries[known], new) {
+        entry.extend(new);
+    }
+    known
 }
 
 fn fresh_part(
@@ -197,24 +225,10 @@ fn add_all(
     fresh: Option<Value>,
 ) -> Result<Option<Value>> {
     let mut entries = list(current);
-    let mut touched = Vec::new();
-    for new in list(fresh) {
-        match entries
-            .iter()
-            .position(|entry| is_same(attribute, &new, entry))
-        {
-            Some(index) => {
-                if let (Value::Object(old), Value::Object(new)) = (&mut entries[index], new) {
-                    old.extend(new);
-                }
-                touched.push(index);
-            }
-            None => {
-                touched.push(entries.len());
-                entries.push(new);
-            }
-        }
-    }
+    let touched: Vec<usize> = list(fresh)
+        .into_iter()
+        .map(|new| add_one(attribute, &mut entries, new))
+        .collect();
     finish(attribute, entries, &touched)
 }
 
@@ -233,6 +247,9 @@ fn without_listed(
         Value::Array(items) => items,
         one => vec![one],
     };
+    if listed.len() > ENTRIES {
+        return Err(too_many(attribute));
+    }
     let mut entries = list(current);
     for item in listed {
         if let Some(item) = intake.entry(attribute, item)? {

@@ -62,12 +62,14 @@ fn operation(item: Value) -> Result<Operation> {
 
 /// What an operation must have (RFC 7644 sections 3.5.2.1 to 3.5.2.3).
 fn check(op: Op, path: Option<&PatchPath>, value: Option<&Value>) -> Result<()> {
+    // `add members[value eq "id"]` says everything by its path.
+    let is_selection = matches!(path, Some(PatchPath(Place::Selection(_))));
     match (op, path, value) {
-        (Op::Remove, None, Some(Value::Object(_))) => Ok(()),
+        (_, None, Some(Value::Object(_))) | (Op::Remove, Some(_), _) | (_, Some(_), Some(_)) => {
+            Ok(())
+        }
+        (Op::Add, Some(_), None) if is_selection => Ok(()),
         (Op::Remove, None, _) => Err(no_target("remove: expected a path")),
-        (Op::Remove, Some(_), _) | (_, _, Some(Value::Object(_))) | (_, Some(_), Some(_)) => Ok(()),
-        // `add members[value eq "id"]` says everything by its path.
-        (Op::Add, Some(PatchPath(Place::Selection(_))), None) => Ok(()),
         (_, Some(_), None) => Err(Error::value("value: expected a value")),
         (_, None, _) => Err(Error::value(
             "value: expected an object where there is no path",
@@ -89,6 +91,7 @@ impl PatchPath {
     }
 
     /// The attribute without its filter.
+    #[must_use]
     pub fn attribute(&self) -> &AttributePath {
         match &self.0 {
             Place::Attribute(path) => path,

@@ -10,6 +10,16 @@ use crate::error::{Error, Result};
 use crate::scim::filter;
 use crate::scim::schema::{Attribute, Kind, Mutability, Schema};
 
+/// The attributes of an extension; null and empty text mean none.
+pub(super) fn extension(schema: &Schema, value: Value) -> Result<Map<String, Value>> {
+    match value {
+        Value::Object(object) => Ok(object),
+        Value::Null => Ok(Map::new()),
+        Value::String(text) if text.is_empty() => Ok(Map::new()),
+        _ => Err(wrong(&schema.name, "an object")),
+    }
+}
+
 /// Takes values in and remembers what it left out.
 pub(in crate::scim) struct Intake {
     strictness: Strictness,
@@ -50,20 +60,6 @@ impl Intake {
     pub(in crate::scim) fn leave_out(&mut self, path: &str, reason: Reason) {
         if self.notes.len() < NOTES {
             self.notes.push(Note::new(path, reason));
-        }
-    }
-
-    /// The attributes of an extension; null and empty text mean none.
-    pub(in crate::scim) fn extension(
-        &self,
-        schema: &Schema,
-        value: Value,
-    ) -> Result<Map<String, Value>> {
-        match value {
-            Value::Object(object) => Ok(object),
-            Value::Null => Ok(Map::new()),
-            Value::String(text) if text.is_empty() => Ok(Map::new()),
-            _ => Err(wrong(&schema.name, "an object")),
         }
     }
 
@@ -139,7 +135,6 @@ impl Intake {
 
     fn scalar(&self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
         match (attribute.kind, value) {
-            (Kind::Boolean, value @ Value::Bool(_)) => Ok(Some(value)),
             (Kind::Boolean, Value::String(text)) => match filter::boolean(&text) {
                 Some(value) => Ok(Some(Value::Bool(value))),
                 // Silence must not decide who is active (C033).
@@ -155,7 +150,8 @@ impl Intake {
                 }
             }
             (Kind::Integer, Value::Number(number)) if number.is_f64() => Err(expected(attribute)),
-            (Kind::Integer | Kind::Decimal, value @ Value::Number(_)) => Ok(Some(value)),
+            (Kind::Boolean, value @ Value::Bool(_))
+            | (Kind::Integer | Kind::Decimal, value @ Value::Number(_)) => Ok(Some(value)),
             (Kind::Boolean | Kind::Integer | Kind::Decimal | Kind::Complex, _) => {
                 Err(expected(attribute))
             }

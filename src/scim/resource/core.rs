@@ -52,6 +52,7 @@ pub struct GroupCore<'a> {
 impl<'a> UserCore<'a> {
     /// The address to write to: the primary one, else that of work, else the first, else a
     /// `userName` that looks like an address.
+    #[must_use]
     pub fn primary_email(&self) -> Option<&'a str> {
         let is_work = |email: &&EmailRef<'_>| {
             email
@@ -67,6 +68,7 @@ impl<'a> UserCore<'a> {
     }
 
     /// The name to show: `displayName`, else what `name` gives, else the login name.
+    #[must_use]
     pub fn shown_name(&self) -> String {
         if let Some(name) = self.display_name.or(self.formatted) {
             return name.to_owned();
@@ -106,6 +108,7 @@ pub fn user_core(document: &Map<String, Value>) -> UserCore<'_> {
 }
 
 /// Reads the core of a group's document.
+#[must_use]
 pub fn group_core(document: &Map<String, Value>) -> GroupCore<'_> {
     GroupCore {
         display_name: text(document, "displayName").unwrap_or_default(),

@@ -101,8 +101,16 @@ impl Note {
 
 impl Incoming {
     /// Whether the body says if the user is active; a PUT that does not leaves it as it was (C035).
+    #[must_use]
     pub fn has_active(&self) -> bool {
         self.document.contains_key("active")
+    }
+
+    /// Says it for a silent body: a new user is active, a known one stays what it was. A document
+    /// that says it needs no default when it is filtered or patched.
+    pub fn default_active(&mut self, active: bool) {
+        let entry = self.document.entry("active");
+        entry.or_insert(Value::Bool(active));
     }
 }
 
@@ -136,7 +144,7 @@ pub fn normalise(
     for (name, value) in body {
         if let Some(extension) = kind.extension(&name) {
             let mut inner = Map::new();
-            for (name, value) in intake.extension(extension, value)? {
+            for (name, value) in coerce::extension(extension, value)? {
                 match extension.attribute(&name) {
                     Some(attribute) => store(&mut intake, &mut inner, attribute, value)?,
                     None => intake.note(&name, Reason::Unknown)?,

@@ -24,6 +24,7 @@ pub struct Meta {
 
 impl Meta {
     /// The entity tag: `W/"3"`.
+    #[must_use]
     pub fn etag(&self) -> String {
         format!("W/\"{}\"", self.version)
     }
@@ -32,6 +33,7 @@ impl Meta {
 const START: &str = "{\"schemas\":[";
 
 /// The text to store: the document after the list of its schemas.
+#[must_use]
 pub fn to_stored(kind: &ResourceType, document: &Map<String, Value>) -> String {
     let present = kind
         .extensions
@@ -78,6 +80,7 @@ pub fn from_stored(stored: &str) -> Result<Map<String, Value>> {
 /// assert_eq!(group["displayName"], "Crew");
 /// assert_eq!(group["meta"]["version"], "W/\"1\"");
 /// ```
+#[must_use]
 pub fn render(
     kind: &ResourceType,
     id: &str,
@@ -90,18 +93,15 @@ pub fn render(
         .map(|(name, text)| name.len() + text.len() + 4)
         .sum();
     let mut text = String::with_capacity(stored.len() + extra + 320);
-    let rest = match split(stored) {
-        Some((schemas, rest)) => {
-            text.push_str(schemas);
-            rest
-        }
+    let rest = if let Some((schemas, rest)) = split(stored) {
+        text.push_str(schemas);
+        rest
+    } else {
         // Not from `to_stored`: an empty document of the base schema.
-        None => {
-            text.push_str(START);
-            push_json(&mut text, &kind.schema.id);
-            text.push(']');
-            ""
-        }
+        text.push_str(START);
+        push_json(&mut text, &kind.schema.id);
+        text.push(']');
+        ""
     };
     text.push_str(",\"id\":");
     push_json(&mut text, id);

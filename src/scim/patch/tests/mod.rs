@@ -1,7 +1,13 @@
 //! Tables of PATCH requests: what identity providers send, and what must be refused.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "rows of a table read best as plain values"
+)]
+
 mod members;
 mod properties;
+mod refusals;
 mod users;
 
 use serde_json::{Value, json};
@@ -42,4 +48,8 @@ fn kind_of(result: Result<Applied>) -> Invalid {
         Err(Error::Invalid { kind, .. }) => kind,
         other => panic!("{other:?}"),
     }
+}
+
+fn one(op: &str, path: &str, value: Value) -> Value {
+    json!([{"op": op, "path": path, "value": value}])
 }

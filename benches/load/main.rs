@@ -1,0 +1,250 @@
+//! The load generator: starts servers, sends them what identity providers send, says what it cost.
+//!
+//! `benches/README.md` says how to run it and what the figures mean. It drives the released binary
+//! over HTTP from outside and starts itself again as the bare reference (`--reference`).
+
+mod databases;
+mod measure;
+mod process;
+mod reference;
+mod report;
+mod scenarios;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use gatehouse::virtual_idp::{Dialect, ScimClient};
+use serde_json::json;
+use url::Url;
+
+use crate::databases::Database;
+use crate::measure::Figures;
+use crate::process::{Server, Watch, json_command};
+use crate::scenarios::Target;
+
+/// Groups of the first sync that have a rule.
+const RULES: usize = 10;
+
+/// Measures a release build of gatehouse and a bare reference beside it.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Users in the directory before the scenarios
+    #[arg(long, default_value_t = 10_000)]
+    users: usize,
+    /// Requests in flight
+    #[arg(long, default_value_t = 8)]
+    clients: usize,
+    /// Requests of a scenario
+    #[arg(long, default_value_t = 4000)]
+    requests: usize,
+    /// Databases to measure
+    #[arg(long, value_delimiter = ',', default_value = "sqlite,postgres")]
+    #[arg(value_parser = ["sqlite", "postgres"])]
+    engines: Vec<String>,
+    /// The figures are the medians of this many runs
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// The binary under load
+    #[arg(long, default_value = "target/release/gatehouse")]
+    gatehouse: PathBuf,
+    /// More arguments for `gatehouse serve`, one by one
+    #[arg(long, allow_hyphen_values = true)]
+    serve_arg: Vec<String>,
+    /// The server where databases may be made: `postgres://user@host/postgres`
+    #[arg(long)]
+    postgres_url: Option<Url>,
+    /// The postmaster's process id, to count its CPU
+    #[arg(long)]
+    postgres_pid: Option<u32>,
+    /// Where database files and logs live; a real disk
+    #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
+    folder: PathBuf,
+    /// Where the JSON goes
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Measures the reference only
+    #[arg(long)]
+    reference_only: bool,
+    /// Serves as the reference on this database
+    #[arg(long, hide = true, requires = "listen")]
+    reference: Option<String>,
+    /// Where the reference listens
+    #[arg(long, hide = true)]
+    listen: Option<SocketAddr>,
+    /// What `cargo bench` adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // `cargo test --benches` runs this without arguments and means a test: there is none.
+    if std::env::args().len() == 1 {
+        println!("a load generator: see benches/README.md, or run it with --help");
+        return Ok(());
+    }
+    let options = Options::parse();
+    if let (Some(database), Some(listen)) = (&options.reference, options.listen) {
+        return reference::serve(database, listen).await;
+    }
+    ensure!(
+        options.users > 0 && options.clients > 0 && options.requests >= 4,
+        "nothing to do"
+    );
+    std::fs::create_dir_all(&options.folder)?;
+    let mut runs = Vec::new();
+    for run in 1..=options.runs {
+        let mut figures = Vec::new();
+        for engine in &options.engines {
+            eprintln!("run {run} of {}, {engine}", options.runs);
+            if !options.reference_only {
+                figures.extend(gatehouse_run(&options, engine).await?);
+            }
+            figures.extend(reference_run(&options, engine).await?);
+        }
+        runs.push(figures);
+    }
+    answer(&options, &runs)
+}
+
+async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
+    let program = &options.gatehouse;
+    let database = database(options, engine, "gatehouse_load").await?;
+    let (path, token) = set_up(program, &database.url)?;
+    let mut arguments = ["serve", "--listen", "{listen}", "--public-url", "{url}"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.extend(["--database".to_owned(), database.url.clone()]);
+    arguments.extend(options.serve_arg.iter().cloned());
+    let log = database.folder.join("serve.log");
+
+    let server = Server::start(program, &arguments, &log).await?;
+    let target = target(options, engine, "gatehouse", &server, &path, &token)?;
+    let mut figures = vec![measure::start(
+        &target.watch,
+        "start, no users",
+        server.started_in,
+    )?];
+    let measured = scenarios::gatehouse(&target).await;
+    figures.extend(measured.with_context(|| format!("see {}", log.display()))?);
+    drop(server);
+
+    let server = Server::start(program, &arguments, &log).await?;
+    let watch = Watch {
+        server: server.pid(),
+        ..target.watch
+    };
+    figures.push(measure::start(
+        &watch,
+        "start again, all users",
+        server.started_in,
+    )?);
+    drop(server);
+    database.remove().await?;
+    Ok(figures)
+}
+
+/// A workspace, a live directory and a few rules that wait for their groups. Gives the path of
+/// the SCIM service and a token.
+fn set_up(program: &Path, database: &str) -> Result<(String, String)> {
+    let run = |arguments: &[&str]| {
+        json_command(
+            program,
+            &[arguments, &["--database", database, "--json"]].concat(),
+        )
+    };
+    run(&["workspace", "create", "bench", "--name", "Bench"])?;
+    let directory = run(&[
+        "directory",
+        "create",
+        "--workspace",
+        "bench",
+        "--name",
+        "idp",
+        "--kind",
+        "generic",
+        "--mode",
+        "live",
+    ])?;
+    let groups = (1..=RULES).map(|number| format!("Group {number:04}"));
+    for group in groups.chain([scenarios::BIG_GROUP.to_owned()]) {
+        let team = format!("Team of {group}");
+        let rule = ["--group", &group, "--team", &team, "--role", "member"];
+        run(&[
+            &["rule", "add", "--workspace", "bench", "--directory", "idp"][..],
+            &rule,
+        ]
+        .concat())?;
+    }
+    let text = |key: &str| {
+        let value = directory[key].as_str().map(str::to_owned);
+        value.with_context(|| format!("the new directory should have {key}: {directory}"))
+    };
+    // Only the path counts: the server under load listens on a port of its own.
+    let base_url = text("scim_base_url")?;
+    let path = Url::parse(&base_url).map_or(base_url, |url| url.path().to_owned());
+    Ok((path, text("token")?))
+}
+
+async fn reference_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
+    let database = database(options, engine, "gatehouse_load_reference").await?;
+    let arguments = ["--reference", &database.url, "--listen", "{listen}"].map(str::to_owned);
+    let log = database.folder.join("reference.log");
+    let server = Server::start(&std::env::current_exe()?, &arguments, &log).await?;
+    let target = target(options, engine, "reference", &server, "/scim/v2", "none")?;
+    let figures = scenarios::reference(&target).await?;
+    drop(server);
+    database.remove().await?;
+    Ok(figures)
+}
+
+async fn database(options: &Options, engine: &str, name: &str) -> Result<Database> {
+    Database::create(engine, &options.folder, name, options.postgres_url.as_ref()).await
+}
+
+fn target(
+    options: &Options,
+    engine: &str,
+    subject: &str,
+    server: &Server,
+    path: &str,
+    token: &str,
+) -> Result<Target> {
+    let base_url = format!("{}{path}", server.url);
+    Ok(Target {
+        client: Arc::new(ScimClient::new(&base_url, token, Dialect::Entra)?),
+        watch: Watch {
+            engine: engine.to_owned(),
+            subject: subject.to_owned(),
+            server: server.pid(),
+            postmaster: options.postgres_pid.filter(|_| engine == "postgres"),
+        },
+        clients: options.clients,
+        requests: options.requests,
+        users: options.users,
+    })
+}
+
+fn answer(options: &Options, runs: &[Vec<Figures>]) -> Result<()> {
+    let medians = measure::medians(runs);
+    let ratios = report::ratios(&medians);
+    println!("{}", report::markdown(&medians, &ratios));
+    if let Some(out) = &options.out {
+        let cpus = std::thread::available_parallelism()?.get();
+        let report = json!({
+            "cpus": cpus,
+            "users": options.users,
+            "clients": options.clients,
+            "requests": options.requests,
+            "medians": medians,
+            "ratios": ratios,
+            "runs": runs,
+        });
+        std::fs::write(out, serde_json::to_string_pretty(&report)?)
+            .with_context(|| format!("writing {}", out.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What of a User's document is kept in columns, to be found by, and shown by the member.
+
+use serde_json::{Map, Value};
+
+use crate::admission::arrival::Newcomer;
+use crate::error::Result;
+use crate::scim::{fold, resource};
+use crate::store::members::Profile;
+
+/// What of a document is kept in columns and shown by the member.
+pub(super) struct Written {
+    pub(super) user_name: String,
+    pub(super) user_name_key: String,
+    pub(super) external_id: Option<String>,
+    pub(super) display: Option<String>,
+    pub(super) display_key: Option<String>,
+    pub(super) active: bool,
+    pub(super) given_name: Option<String>,
+    pub(super) family_name: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) email_keys: Vec<String>,
+}
+
+impl Written {
+    pub(super) fn of(document: &Map<String, Value>) -> Result<Self> {
+        let core = resource::user_core(document);
+        let user_name = core.user_name.to_owned();
+        fold::check_name(&user_name, "userName")?;
+        let mut email_keys: Vec<String> = core
+            .emails
+            .iter()
+            .map(|email| fold::key(email.value))
+            .collect();
+        email_keys.sort_unstable();
+        email_keys.dedup();
+        Ok(Self {
+            user_name_key: fold::key(&user_name),
+            external_id: core.external_id.map(str::to_owned),
+            display_key: core.display_name.map(fold::key),
+            display: Some(core.shown_name()),
+            active: core.active,
+            given_name: core.given_name.map(str::to_owned),
+            family_name: core.family_name.map(str::to_owned),
+            email: core.primary_email().map(str::to_owned),
+            email_keys,
+            user_name,
+        })
+    }
+
+    pub(super) fn profile(&self) -> Profile {
+        Profile {
+            user_name: Some(self.user_name.clone()),
+            display_name: self.display.clone(),
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            email_key: self.email.as_deref().map(fold::key),
+            email: self.email.clone(),
+        }
+    }
+
+    pub(super) fn newcomer(&self) -> Newcomer {
+        Newcomer {
+            user_name_key: self.user_name_key.clone(),
+            external_id: self.external_id.clone(),
+            active: self.active,
+            profile: self.profile(),
+        }
+    }
+}

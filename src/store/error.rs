@@ -1,0 +1,100 @@
+//! What storage reports, and what use cases make of it.
+
+use std::sync::Arc;
+
+use sqlx::migrate::MigrateError;
+
+use crate::error::Error;
+
+/// What storage reports.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A row with the same unique key exists.
+    #[error("a row with the same unique key exists")]
+    Duplicate,
+    /// A statement that must find a row found none.
+    #[error("row not found")]
+    NotFound,
+    /// The database refused or is away.
+    #[error(transparent)]
+    Sql(sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The writer has stopped.
+    #[error("the writer has stopped")]
+    Closed,
+    /// The commit that this write shared with others failed.
+    #[error("the shared commit failed: {0}")]
+    Commit(Arc<DbError>),
+    /// The closure of a write panicked; it was undone.
+    #[error("a write panicked")]
+    Panicked,
+    /// A fail point struck.
+    #[error("a fail point struck")]
+    Fault,
+}
+
+/// The result of a storage function.
+pub type Result<T, E = DbError> = std::result::Result<T, E>;
+
+impl DbError {
+    /// Whether the whole transaction may be tried again: serialization failure, deadlock, or a row
+    /// that went away between two statements.
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error))
+            if matches!(error.code().as_deref(), Some("40001" | "40P01" | "23503")))
+    }
+
+    /// Whether the database cannot be reached or is overloaded for the moment.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) | Self::Closed => true,
+            // Statement timeout, shutdown, too many connections, SQLITE_BUSY.
+            Self::Sql(sqlx::Error::Database(error)) => matches!(
+                error.code().as_deref(),
+                Some("57014" | "57P01" | "57P02" | "57P03" | "53300" | "5" | "261" | "517")
+            ),
+            Self::Commit(error) => error.is_away(),
+            _ => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::Database(e) if e.is_unique_violation() => Self::Duplicate,
+            other => Self::Sql(other),
+        }
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        if error.is_retryable() {
+            Self::Retry(error.into())
+        } else if error.is_away() {
+            tracing::warn!(error = %error, "the database is away");
+            Self::Unavailable
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+/// Says which attribute a duplicate key means; only the caller knows.
+pub trait OnDuplicate<T> {
+    /// Turns [`DbError::Duplicate`] into [`Error::Taken`] of that attribute.
+    fn on_duplicate(self, attribute: &'static str) -> Result<T, Error>;
+}
+
+impl<T> OnDuplicate<T> for Result<T> {
+    fn on_duplicate(self, attribute: &'static str) -> Result<T, Error> {
+        self.map_err(|error| match error {
+            DbError::Duplicate => Error::Taken(attribute),
+            other => other.into(),
+        })
+    }
+}
