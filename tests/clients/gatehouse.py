@@ -28,7 +28,11 @@ class Gatehouse:
     def __init__(self, program, database, log):
         self.program, self.database, self.log = program, database, log
         # PostgreSQL has no place for a key of its own; SQLite takes this one as well.
-        self.environment = {**os.environ, "GATEHOUSE__SECRETS__KEY": secrets.token_hex(32)}
+        self.environment = {
+            **os.environ,
+            "GATEHOUSE__SECRETS__KEY": secrets.token_hex(32),
+            "GATEHOUSE__LOG__FORMAT": "json",
+        }
 
     def __enter__(self):
         with socket.socket() as free:
