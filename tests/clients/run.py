@@ -1,0 +1,64 @@
+"""Runs real SCIM clients against a server: `run.py --gatehouse PROGRAM --database URL`."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import traceback
+
+import conformance
+import story
+from gatehouse import Gatehouse
+
+
+class Report:
+    """Counts what was checked, and prints what did not pass."""
+
+    def __init__(self):
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def passed(self, name):
+        self.counts["passed"] += 1
+
+    def failed(self, name, reason):
+        self.counts["failed"] += 1
+        print(f"FAILED {name}\n  " + str(reason).replace("\n", "\n  "))
+
+    def skipped(self, name, reason):
+        self.counts["skipped"] += 1
+        print(f"skipped {name}: {reason}")
+
+    def line(self):
+        return ", ".join(f"{count} {word}" for word, count in self.counts.items())
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--gatehouse", required=True, type=os.path.abspath)
+    arguments.add_argument("--database", required=True)
+    arguments = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    total = Report()
+    with tempfile.TemporaryFile("w+") as log:
+        with Gatehouse(arguments.gatehouse, arguments.database, log) as gatehouse:
+            for client in (conformance, story):
+                report = Report()
+                try:
+                    client.run(gatehouse, report)
+                except Exception:
+                    report.failed(client.__name__, traceback.format_exc())
+                print(f"{client.__name__}: {report.line()}")
+                for word, count in report.counts.items():
+                    total.counts[word] += count
+        log.seek(0)
+        for line in log:
+            if '"level":"INFO"' not in line:
+                print(f"log: {line.strip()}")
+    print(total.line())
+    return 1 if total.counts["failed"] or not total.counts["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
