@@ -350,7 +350,7 @@ CREATE TABLE changes (
     CHECK ((number IS NULL) = (numbered_at IS NULL)),
     CHECK ((number IS NULL) = (hash IS NULL))
 );
-CREATE UNIQUE INDEX changes_by_number ON changes (workspace, number);
+CREATE UNIQUE INDEX changes_by_number ON changes (workspace, number) WHERE number IS NOT NULL;
 CREATE INDEX changes_unnumbered ON changes (workspace, at, id) WHERE number IS NULL;
 CREATE INDEX changes_by_subject ON changes (workspace, subject, at);
 

@@ -28,6 +28,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Kept small for readers, since each holds its own cache.
 const READERS: u32 = 4;
+/// The page cache of the writer and of each reader, in KiB as the pragma wants it: negative.
+const WRITER_CACHE: &str = "-16384";
+const READER_CACHE: &str = "-4096";
+/// How many pages the log grows by before a commit also writes them into the database.
+const CHECKPOINT_PAGES: &str = "4000";
 /// Prepared statements a connection keeps.
 const STATEMENTS: usize = 512;
 
@@ -82,12 +87,19 @@ impl Db {
         if options.url.starts_with("sqlite:") {
             let file = sqlite_options(&options.url)?;
             migrate_sqlite(&file).await?;
-            let writer = file.clone().busy_timeout(BEGIN_TRY);
+            let writer = file
+                .clone()
+                .busy_timeout(BEGIN_TRY)
+                .pragma("cache_size", WRITER_CACHE)
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
             let conn = SqliteConnection::connect_with(&writer).await?;
             let reader = SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(options.acquire_timeout)
-                .connect_with(file.pragma("query_only", "ON"))
+                .connect_with(
+                    file.pragma("query_only", "ON")
+                        .pragma("cache_size", READER_CACHE),
+                )
                 .await?;
             Ok(Self {
                 engine: Engine::Sqlite(reader),

@@ -107,6 +107,7 @@ pub struct Fact {
 }
 
 /// The facts of locked members: of the live groups that some rule looks at, those that they are in.
+/// `CROSS JOIN` keeps `SQLite` from beginning with all memberships of the workspace.
 pub async fn list_facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -115,11 +116,11 @@ pub async fn list_facts(
     let mut facts = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT u.member, m.group_id FROM users u JOIN memberships m \
-             ON m.workspace = u.workspace AND m.directory = u.directory AND m.user_id = u.id \
-             JOIN user_groups g ON g.workspace = m.workspace AND g.directory = m.directory \
-             AND g.id = m.group_id \
-             WHERE u.workspace = $1 AND u.member IN ({}) AND g.deleted_at IS NULL \
+            "SELECT u.member, m.group_id FROM users u CROSS JOIN memberships m \
+             CROSS JOIN user_groups g WHERE m.workspace = u.workspace \
+             AND m.directory = u.directory AND m.user_id = u.id AND g.workspace = m.workspace \
+             AND g.directory = m.directory AND g.id = m.group_id \
+             AND u.workspace = $1 AND u.member IN ({}) AND g.deleted_at IS NULL \
              AND EXISTS (SELECT r.rule FROM rule_groups r WHERE r.workspace = m.workspace \
              AND r.group_id = m.group_id)",
             placeholders(2, members.len())
