@@ -38,6 +38,17 @@ pub struct Found {
     pub members: Option<Vec<Shown>>,
 }
 
+/// What is read of the members of a Group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members {
+    /// Nothing: a group may have very many.
+    None,
+    /// Who they are.
+    Ids,
+    /// And their names.
+    Names,
+}
+
 /// Makes a Group with its first members. A name that the directory has already is
 /// [`Error::Taken`].
 pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Found> {
@@ -79,30 +90,38 @@ async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) ->
     let change = act.change("group.created", ("group", group.id.0), Some(1), &detail);
     changes::record(tx, act.workspace, &[change]).await?;
     count(tx, place, group.id, 1).await?;
-    let members = membership::present(tx, place, group.id).await?;
-    Ok(Found {
-        group,
-        members: Some(members),
-    })
+    let members = shown(tx, place, group.id, Members::Ids).await?;
+    Ok(Found { group, members })
 }
 
-/// The Group of that id; its members are not read unless they are asked for.
-pub async fn find(app: &App, caller: &Caller, id: GroupId, with_members: bool) -> Result<Found> {
+/// The Group of that id, with as much of its members as is asked for.
+pub async fn find(app: &App, caller: &Caller, id: GroupId, members: Members) -> Result<Found> {
     let place = caller.place();
-    let mut tx = if with_members {
-        app.db.read().await?
-    } else {
-        app.db.one().await?
+    let mut tx = match members {
+        Members::None => app.db.one().await?,
+        Members::Ids | Members::Names => app.db.read().await?,
     };
     let group = rows::find(&mut tx, place, id)
         .await?
         .ok_or(Error::NotFound("group"))?;
-    let members = if with_members {
-        Some(membership::present(&mut tx, place, id).await?)
-    } else {
-        None
-    };
+    let members = shown(&mut tx, place, id, members).await?;
     Ok(Found { group, members })
+}
+
+async fn shown(
+    tx: &mut Tx,
+    place: Place,
+    id: GroupId,
+    members: Members,
+) -> Result<Option<Vec<Shown>>> {
+    Ok(match members {
+        Members::None => None,
+        Members::Ids => {
+            let users = memberships::list_users(tx, place, id, None, i64::MAX).await?;
+            Some(users.into_iter().map(Shown::unnamed).collect())
+        }
+        Members::Names => Some(membership::present(tx, place, id).await?),
+    })
 }
 
 /// Replaces what the client may write, members included: those that are left out are gone
@@ -121,11 +140,8 @@ pub async fn replace(app: &App, caller: &Caller, id: GroupId, incoming: Incoming
                 notes: incoming.notes.clone(),
             };
             let group = update(tx, &app, &caller, &act, group, edit).await?;
-            let members = membership::present(tx, place, id).await?;
-            Ok(Found {
-                group,
-                members: Some(members),
-            })
+            let members = shown(tx, place, id, Members::Ids).await?;
+            Ok(Found { group, members })
         })
     })
     .await

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::groups::Members;
 use super::{Caller, groups, users};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -37,8 +38,8 @@ pub struct Search {
     pub start_index: i64,
     /// How many resources at most; the page size if it is left out or larger.
     pub count: Option<i64>,
-    /// Whether groups of users, or members of groups, are wanted as well.
-    pub with: bool,
+    /// What of the groups of users, or of the members of groups, is wanted as well.
+    pub with: Members,
 }
 
 /// A page of a list.
@@ -68,7 +69,7 @@ pub async fn users(app: &App, caller: &Caller, search: Search) -> Result<Page<us
         }
     };
     let ids: Vec<UserId> = found.iter().map(|user| user.id).collect();
-    let mut groups = if search.with {
+    let mut groups = if search.with != Members::None {
         memberships::list_belongs(&mut tx, plan.place, &ids).await?
     } else {
         Vec::new()
@@ -105,10 +106,10 @@ pub async fn groups(app: &App, caller: &Caller, search: Search) -> Result<Page<g
         }
     };
     let ids: Vec<GroupId> = found.iter().map(|group| group.id).collect();
-    let members = if search.with {
-        memberships::list_shown_of(&mut tx, plan.place, &ids).await?
-    } else {
-        Vec::new()
+    let members = match search.with {
+        Members::None => Vec::new(),
+        Members::Ids => memberships::list_of(&mut tx, plan.place, &ids).await?,
+        Members::Names => memberships::list_shown_of(&mut tx, plan.place, &ids).await?,
     };
     // Both are in the order of the groups' ids.
     let mut members = members.into_iter().peekable();
@@ -122,7 +123,7 @@ pub async fn groups(app: &App, caller: &Caller, search: Search) -> Result<Page<g
                     display: member.display,
                 });
             }
-            let members = search.with.then_some(own);
+            let members = (search.with != Members::None).then_some(own);
             groups::Found { group, members }
         })
         .collect();

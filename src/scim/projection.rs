@@ -95,6 +95,17 @@ impl Projection {
         }
     }
 
+    /// Whether that part of an attribute was asked for by name, as what is returned on request is.
+    pub fn asks_for(&self, attribute: &str, sub: &str) -> bool {
+        match &self.choice {
+            Choice::Only(names) => match extent(names, None, attribute) {
+                Extent::Parts(parts) => parts.contains(&sub),
+                Extent::All | Extent::Nothing => false,
+            },
+            Choice::Everything | Choice::Without(_) => false,
+        }
+    }
+
     /// What is shown of a resource. What is never returned is left out whatever was asked for.
     #[must_use]
     pub fn apply(&self, resource: Value) -> Value {

@@ -251,7 +251,8 @@ impl Compiler {
     }
 
     fn related(&mut self, link: &str, column: &str, operator: Operator, text: &str) -> Part {
-        let found = self.id(column, operator, text);
+        // Unlike `id`, these are compared without regard to case.
+        let found = self.id(column, operator, &text.to_ascii_lowercase());
         if !found.is_exact {
             return found;
         }

@@ -222,6 +222,16 @@ pub struct Shown {
     pub display: Option<String>,
 }
 
+impl Shown {
+    /// A member without its name.
+    pub fn unnamed(user_id: UserId) -> Self {
+        Self {
+            user_id,
+            display: None,
+        }
+    }
+}
+
 /// A Group of a User as SCIM shows it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Belongs {

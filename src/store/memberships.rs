@@ -157,6 +157,27 @@ pub struct ShownOf {
     pub display: Option<String>,
 }
 
+/// The Users of several Groups without their names, in id order.
+pub async fn list_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Result<Vec<ShownOf>> {
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT m.group_id, m.user_id, CAST(NULL AS TEXT) AS display FROM memberships m \
+         WHERE m.workspace = $1 AND m.directory = $2 AND m.group_id IN ({}) \
+         ORDER BY m.group_id, m.user_id",
+        placeholders(3, groups.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(place.workspace)
+        .bind(place.directory);
+    for group in pad(groups) {
+        query = query.bind(group);
+    }
+    query.fetch_all().await
+}
+
 /// The Users of several Groups as SCIM shows them, in id order.
 pub async fn list_shown_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Result<Vec<ShownOf>> {
     if groups.is_empty() {

@@ -4,11 +4,6 @@ from httpx2 import Client
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
 
-DISPLAY = (
-    "`display` of a member is the name that the server knows (RFC 7644 section 3.12 lets it"
-    " override), but /Schemas calls it immutable where it is readOnly in effect"
-)
-
 # Findings that we know, by resource type, title and attribute, and why the server does otherwise.
 # One that no longer turns up must leave this list.
 KNOWN = {
@@ -16,8 +11,6 @@ KNOWN = {
         "RFC 7644 section 3.5.2.2 would leave a user who is neither active nor inactive: whoever"
         " is to go or to come back must be named so, and anything else is refused"
     ),
-    ("Group", "check_add_attribute", "members"): DISPLAY,
-    ("Group", "check_replace_attribute", "members"): DISPLAY,
 }
 
 # What is not as it should be; every other outcome but a skipped check is fine.

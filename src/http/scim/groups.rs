@@ -9,7 +9,7 @@ use super::body::{self, Size};
 use super::caller::ScimCaller;
 use super::respond::{ScimError, list_of, project, references, resource};
 use crate::directory::DirectoryKind;
-use crate::directory::groups::{self, Found};
+use crate::directory::groups::{self, Found, Members};
 use crate::directory::search::{self, Search};
 use crate::error::Error;
 use crate::http::Shared;
@@ -29,7 +29,7 @@ pub(super) async fn list(State(shared): State<Shared>, caller: ScimCaller) -> An
         filter: caller.query.filter.clone(),
         start_index: caller.query.start_index,
         count: caller.query.count,
-        with: projection.wants("members"),
+        with: members(&projection),
     };
     let page = search::groups(&shared.app, &caller.caller, search).await?;
     let resources = page
@@ -57,8 +57,13 @@ pub(super) async fn create(
 /// `GET /Groups/{id}`
 pub(super) async fn read(State(shared): State<Shared>, caller: ScimCaller) -> Answer {
     let projection = projection(&caller)?;
-    let with_members = projection.wants("members");
-    let found = groups::find(&shared.app, &caller.caller, id(&caller)?, with_members).await?;
+    let found = groups::find(
+        &shared.app,
+        &caller.caller,
+        id(&caller)?,
+        members(&projection),
+    )
+    .await?;
     answer(StatusCode::OK, &caller, &projection, &found)
 }
 
@@ -100,8 +105,7 @@ pub(super) async fn patch(
     if !is_shown {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let with_members = projection.wants("members");
-    let found = groups::find(&shared.app, &caller.caller, id, with_members).await?;
+    let found = groups::find(&shared.app, &caller.caller, id, members(&projection)).await?;
     answer(StatusCode::OK, &caller, &projection, &found)
 }
 
@@ -124,6 +128,17 @@ fn projection(caller: &ScimCaller) -> Result<Projection, Error> {
     )
 }
 
+/// Names of members are read on request alone: their join costs as much as all the rest.
+fn members(projection: &Projection) -> Members {
+    if projection.asks_for("members", "display") {
+        Members::Names
+    } else if projection.wants("members") {
+        Members::Ids
+    } else {
+        Members::None
+    }
+}
+
 fn answer(
     status: StatusCode,
     caller: &ScimCaller,
@@ -140,7 +155,7 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
     let members = found.members.as_ref().map(|members| {
         let members = members.iter().map(|member| {
             let reference = format!("{}/Users/{}", caller.base_url, member.user_id);
-            let display = member.display.as_deref().unwrap_or_default();
+            let display = member.display.as_deref();
             (member.user_id.to_string(), display, reference)
         });
         references(members, "User")

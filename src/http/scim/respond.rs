@@ -112,7 +112,7 @@ pub(super) fn project(projection: &Projection, text: String) -> Result<String, E
 
 /// References to other resources, as JSON text: id, name and address of each.
 pub(super) fn references<'a>(
-    references: impl Iterator<Item = (String, &'a str, String)>,
+    references: impl Iterator<Item = (String, Option<&'a str>, String)>,
     kind: &str,
 ) -> String {
     #[derive(serde::Serialize)]
@@ -120,7 +120,8 @@ pub(super) fn references<'a>(
         value: &'r str,
         #[serde(rename = "$ref")]
         address: &'r str,
-        display: &'r str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        display: Option<&'r str>,
         r#type: &'r str,
     }
     let mut text = String::from("[");

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::body::{self, Size};
 use super::caller::ScimCaller;
 use super::respond::{ScimError, list_of, project, references, resource};
+use crate::directory::groups::Members;
 use crate::directory::search::{self, Search};
 use crate::directory::users::{self, Found};
 use crate::error::Error;
@@ -28,7 +29,11 @@ pub(super) async fn list(State(shared): State<Shared>, caller: ScimCaller) -> An
         filter: caller.query.filter.clone(),
         start_index: caller.query.start_index,
         count: caller.query.count,
-        with: projection.wants("groups"),
+        with: if projection.wants("groups") {
+            Members::Names
+        } else {
+            Members::None
+        },
     };
     let page = search::users(&shared.app, &caller.caller, search).await?;
     let resources = page
@@ -126,7 +131,7 @@ fn show(caller: &ScimCaller, projection: &Projection, found: &Found) -> Result<S
     let groups = (!found.groups.is_empty() && projection.wants("groups")).then(|| {
         let groups = found.groups.iter().map(|(id, display)| {
             let reference = format!("{}/Groups/{id}", caller.base_url);
-            (id.to_string(), display.as_str(), reference)
+            (id.to_string(), Some(display.as_str()), reference)
         });
         references(groups, "direct")
     });
