@@ -5,8 +5,8 @@ from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
 
 DISPLAY = (
-    "`display` of a member is the name that the server knows (RFC 7644 section 3.12 lets it"
-    " override), but /Schemas calls it immutable where it is readOnly in effect"
+    "the `display` of a member is the name of that user here, whatever was sent; RFC 7644 section"
+    " 3.3 leaves a server free to alter content, and the tester wants back the text it made up"
 )
 
 # Findings that we know, by resource type, title and attribute, and why the server does otherwise.
