@@ -25,14 +25,14 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load(self.listen)?;
-        let metrics = telemetry::start(&config.log)?;
+        telemetry::start_log(&config.log)?;
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
         let app = App::open(config, Clock::system()).await?;
         let listener = bind(app.config.server.listen)?;
         let metrics_listener = match app.config.server.metrics_listen {
-            Some(address) => Some((bind(address)?, metrics)),
+            Some(address) => Some((bind(address)?, telemetry::start_metrics()?)),
             None => None,
         };
         serve(app, listener, metrics_listener, stopped()).await?;
