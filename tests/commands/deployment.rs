@@ -1,0 +1,209 @@
+//! A database of its own for a test, the commands on it, and a server beside them.
+
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The master key of every deployment here.
+pub(crate) const KEY: &str = "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39";
+
+/// How long anything may take; far more than it needs.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A database and the program.
+pub(crate) struct Deployment {
+    database: String,
+    /// The PostgreSQL database to drop: the server's URL and the name.
+    made: Option<(String, String)>,
+    folder: TempDir,
+}
+
+impl Deployment {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how the test runner names the server"
+        )]
+        let server = std::env::var("TEST_DATABASE_URL").ok();
+        let Some(server) = server else {
+            let file = folder.path().join("gatehouse.db");
+            return Self {
+                database: format!("sqlite:{}", file.display()),
+                made: None,
+                folder,
+            };
+        };
+        let name = format!("commands_{}", Uuid::new_v4().simple());
+        let mut conn = PgConnection::connect(&server)
+            .await
+            .expect("the server is there");
+        let sql = format!("CREATE DATABASE {name}");
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut conn)
+            .await
+            .expect("made");
+        let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
+        Self {
+            database: format!("{before}/{name}?{after}"),
+            made: Some((server.clone(), name)),
+            folder,
+        }
+    }
+
+    /// Runs a command on the database.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(&[], arguments)
+    }
+
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+        self.command(arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program starts")
+    }
+
+    /// Runs a command that must succeed, and reads its JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        self.json_with(&[], arguments)
+    }
+
+    pub(crate) fn json_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Value {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let output = self.run_with(variables, &arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+    }
+
+    /// Starts a server on a free port and waits until it is ready.
+    pub(crate) async fn serve(&self) -> Server {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let url = format!("http://127.0.0.1:{port}");
+        let listen = format!("127.0.0.1:{port}");
+        let child = self
+            .command(&["serve", "--listen", &listen, "--public-url", &url])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let http = reqwest::Client::builder().build().expect("a client");
+        let server = Server { child, url, http };
+        let ready = format!("{}/readyz", server.url);
+        server
+            .until("the server is ready", async || {
+                let answer = server.http.get(&ready).send().await;
+                answer.is_ok_and(|answer| answer.status().is_success())
+            })
+            .await;
+        server
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+        command
+            .env_clear()
+            .env("GATEHOUSE__SECRETS__KEY", KEY)
+            .current_dir(self.folder.path())
+            .args(arguments);
+        if arguments != ["frobnicate"] {
+            command.args(["--database", &self.database]);
+        }
+        command
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if let Some((server, name)) = self.made.take() {
+            let drop = async move {
+                if let Ok(mut conn) = PgConnection::connect(&server).await {
+                    let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+                    let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
+                }
+            };
+            // The test's own runtime is busy with this drop.
+            let _ = std::thread::spawn(move || {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .map(|runtime| runtime.block_on(drop))
+            })
+            .join();
+        }
+    }
+}
+
+/// A running server; it ends with the test.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+    http: reqwest::Client,
+}
+
+impl Server {
+    /// Sends a SCIM request; gives status and body.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.http.request(method, url).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Waits for something that the server does by itself.
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !holds().await {
+            assert!(Instant::now() < deadline, "in time: {what}");
+            #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the database is as the design promises, sequencer and sweeper included.
+    pub(crate) async fn wait_until_numbered(&self, deployment: &Deployment) {
+        self.until("verify is clean", async || {
+            deployment.run(&["verify"]).status.success()
+        })
+        .await;
+    }
+
+    /// Asks the server to stop, which it does in order.
+    pub(crate) fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(told.expect("kill is there").success());
+        let code = self.child.wait().expect("the server ended").code();
+        assert_eq!(
+            code,
+            Some(0),
+            "a server that is asked to stop ends in order"
+        );
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
