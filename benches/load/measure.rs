@@ -118,6 +118,10 @@ pub(crate) async fn measure<T>(
     eprintln!("  {} {}: {scenario}", watch.engine, watch.subject);
     let before = watch.cpu()?;
     let mut taken = work.await?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the servers are let come to rest"
+    )]
     tokio::time::sleep(SETTLE).await;
     let spent = watch.cpu()? - before;
     taken.latencies.sort_unstable();

@@ -76,6 +76,7 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status} before it was ready");
             }
+            #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         bail!("{url} did not answer 200 within {START_TIMEOUT:?}")

@@ -262,6 +262,10 @@ async fn change(
 }
 
 fn now() -> i64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the reference has no clock of ours"
+    )]
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -69,10 +69,9 @@ pub async fn users(app: &App, caller: &Caller, search: Search) -> Result<Page<us
         }
     };
     let ids: Vec<UserId> = found.iter().map(|user| user.id).collect();
-    let mut groups = if search.with != Members::None {
-        memberships::list_belongs(&mut tx, plan.place, &ids).await?
-    } else {
-        Vec::new()
+    let mut groups = match search.with {
+        Members::None => Vec::new(),
+        _ => memberships::list_belongs(&mut tx, plan.place, &ids).await?,
     };
     groups.sort_by_key(|group| (group.user_id, group.group_id));
     let resources = found

@@ -155,18 +155,20 @@ fn create(file: &Path) -> Result<()> {
     let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
     fill(&mut *bytes)?;
     let text = Zeroizing::new(data_encoding::BASE64.encode(&*bytes) + "\n");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(file) {
-        Ok(mut made) => made
-            .write_all(text.as_bytes())
-            .and_then(|()| made.sync_all())
-            .map_err(Error::internal),
-        // Another command that starts at the same time was first; its key counts.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::internal(error)),
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    // Readable by its owner alone, and whole before it has its name.
+    let mut made = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+        .map_err(Error::internal)?;
+    made.write_all(text.as_bytes())
+        .and_then(|()| made.as_file().sync_all())
+        .map_err(Error::internal)?;
+    match made.persist_noclobber(file) {
+        Ok(_) => Ok(()),
+        // Another command that started at the same time was first; its key counts.
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::internal(error.error)),
     }
 }
 

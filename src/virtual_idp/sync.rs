@@ -382,6 +382,7 @@ mod tests {
         let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let results = each(3, 20, async |index| {
             most.fetch_max(add(&running, 1), Ordering::Relaxed);
+            #[expect(clippy::disallowed_methods, reason = "the later ones end first")]
             tokio::time::sleep(Duration::from_millis(20 - index as u64)).await;
             running.fetch_sub(1, Ordering::Relaxed);
             Ok(index)
