@@ -168,7 +168,7 @@ fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
-        if !text.contains(&cause) {
+        if !text.contains(&cause) && cause != "internal error" {
             if !text.is_empty() {
                 text.push_str(": ");
             }

@@ -69,11 +69,10 @@ pub async fn users(app: &App, caller: &Caller, search: Search) -> Result<Page<us
         }
     };
     let ids: Vec<UserId> = found.iter().map(|user| user.id).collect();
-    let mut groups = match search.with {
+    let groups = match search.with {
         Members::None => Vec::new(),
         _ => memberships::list_belongs(&mut tx, plan.place, &ids).await?,
     };
-    groups.sort_by_key(|group| (group.user_id, group.group_id));
     let resources = found
         .into_iter()
         .map(|user| {
@@ -81,7 +80,7 @@ pub async fn users(app: &App, caller: &Caller, search: Search) -> Result<Page<us
             let own = groups[start..]
                 .iter()
                 .take_while(|group| group.user_id == user.id)
-                .map(|group| (group.group_id, group.display.clone()));
+                .map(|group| (group.group_id, group.display.clone().unwrap_or_default()));
             let groups = own.collect();
             users::Found { user, groups }
         })

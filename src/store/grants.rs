@@ -107,7 +107,8 @@ pub struct Fact {
 }
 
 /// The facts of locked members: of the live groups that some rule looks at, those that they are in.
-/// `CROSS JOIN` keeps `SQLite` from beginning with all memberships of the workspace.
+/// The form keeps both planners from beginning with all memberships or all groups, which they do
+/// as long as they have no statistics: in the middle of a first sync.
 pub async fn list_facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -116,13 +117,14 @@ pub async fn list_facts(
     let mut facts = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT u.member, m.group_id FROM users u CROSS JOIN memberships m \
-             CROSS JOIN user_groups g WHERE m.workspace = u.workspace \
-             AND m.directory = u.directory AND m.user_id = u.id AND g.workspace = m.workspace \
-             AND g.directory = m.directory AND g.id = m.group_id \
-             AND u.workspace = $1 AND u.member IN ({}) AND g.deleted_at IS NULL \
-             AND EXISTS (SELECT r.rule FROM rule_groups r WHERE r.workspace = m.workspace \
-             AND r.group_id = m.group_id)",
+            "WITH own AS MATERIALIZED (SELECT u.directory, u.id, u.member FROM users u \
+             WHERE u.workspace = $1 AND u.member IN ({})) \
+             SELECT own.member, m.group_id FROM own CROSS JOIN memberships m \
+             WHERE m.workspace = $1 AND m.directory = own.directory AND m.user_id = own.id \
+             AND (SELECT COUNT(*) FROM rule_groups r WHERE r.workspace = m.workspace \
+             AND r.group_id = m.group_id) > 0 \
+             AND (SELECT g.deleted_at FROM user_groups g WHERE g.workspace = m.workspace \
+             AND g.directory = m.directory AND g.id = m.group_id) IS NULL",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
@@ -143,9 +145,10 @@ pub async fn list_by_rule(
     let mut grants = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g JOIN causes c \
-             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
-             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind = 'rule'",
+            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g \
+             WHERE g.workspace = $1 AND g.member IN ({}) AND g.to_at IS NULL \
+             AND (SELECT c.kind FROM causes c WHERE c.workspace = g.workspace \
+             AND c.id = g.cause) = 'rule'",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
