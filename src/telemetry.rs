@@ -15,8 +15,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Log, LogFormat};
 
 /// Libraries that print what goes over the wire, or values of statements, below this level.
-const WIRE: &str = "h2=info,hyper=info,hyper_util=info,reqwest=info,rustls=info,sqlx=info,\
-                    tower=info,tower_http=info,axum=info,axum_server=info";
+const WIRE: &str = "h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,sqlx=warn,\
+                    tower=warn,tower_http=warn,axum=warn,axum_server=warn";
 
 /// How often samples are folded.
 const UPKEEP: Duration = Duration::from_secs(5);

@@ -16,6 +16,9 @@ use crate::store::deployment;
 const LEASE: &str = "worker";
 /// How long a lease holds; it is prolonged before each round.
 const LEASE_LIFE: Duration = Duration::from_secs(15);
+/// After how many changes the planner's statistics are renewed: first, and at most.
+const ANALYZE_FIRST: usize = 500;
+const ANALYZE_MOST: usize = 100_000;
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait when another process holds the lease, or the database is away.
@@ -58,6 +61,9 @@ pub struct Worker {
     app: App,
     /// Until when the lease is prolonged before anything else.
     held_until: Timestamp,
+    /// Changes since the planner's statistics were renewed, and how many ask for that.
+    unanalyzed: usize,
+    analyze_at: usize,
 }
 
 impl Worker {
@@ -66,6 +72,8 @@ impl Worker {
         Self {
             app,
             held_until: Timestamp(0),
+            unanalyzed: 0,
+            analyze_at: ANALYZE_FIRST,
         }
     }
 
@@ -75,7 +83,14 @@ impl Worker {
             return Ok(Round::Elsewhere);
         }
         let app = &self.app;
-        let mut is_idle = sequencer::number(app).await? == 0;
+        let numbered = sequencer::number(app).await?;
+        self.unanalyzed += numbered;
+        if self.unanalyzed >= self.analyze_at {
+            app.db.analyze().await?;
+            self.unanalyzed = 0;
+            self.analyze_at = (self.analyze_at * 2).min(ANALYZE_MOST);
+        }
+        let mut is_idle = numbered == 0;
         if let Some(run) = runs::next(app).await? {
             match runs::step(app, &run).await {
                 // Another process took the lease and this batch.

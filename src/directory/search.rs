@@ -80,7 +80,7 @@ pub async fn users(app: &App, caller: &Caller, search: Search) -> Result<Page<us
             let own = groups[start..]
                 .iter()
                 .take_while(|group| group.user_id == user.id)
-                .map(|group| (group.group_id, group.display.clone().unwrap_or_default()));
+                .map(|group| (group.group_id, group.display.clone()));
             let groups = own.collect();
             users::Found { user, groups }
         })

@@ -369,7 +369,7 @@ async fn belongs(tx: &mut Tx, place: Place, id: UserId) -> Result<Vec<(GroupId, 
     let groups: Vec<Belongs> = memberships::list_belongs(tx, place, &[id]).await?;
     Ok(groups
         .into_iter()
-        .map(|group| (group.group_id, group.display.unwrap_or_default()))
+        .map(|group| (group.group_id, group.display))
         .collect())
 }
 

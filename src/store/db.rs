@@ -170,6 +170,21 @@ impl Db {
         Ok(Tx::new(conn, None, Stats::current()))
     }
 
+    /// Renews what `PostgreSQL` knows of the sizes of tables, and with it the plans that it keeps:
+    /// those made while the tables were empty would go on reading them whole in the middle of a
+    /// first sync, long before its own housekeeping comes by.
+    pub async fn analyze(&self) -> Result<()> {
+        if let Engine::Postgres(pool) = &self.engine {
+            sqlx::query(
+                "ANALYZE users, user_emails, user_groups, group_touches, memberships, members, \
+                 login_names, person_keys, rules, rule_groups, causes, grants, changes",
+            )
+            .execute(pool)
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Closes every connection once it is idle.
     pub async fn close(&self) {
         self.writer.close().await;

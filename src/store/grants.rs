@@ -107,8 +107,7 @@ pub struct Fact {
 }
 
 /// The facts of locked members: of the live groups that some rule looks at, those that they are in.
-/// The form keeps both planners from beginning with all memberships or all groups, which they do
-/// as long as they have no statistics: in the middle of a first sync.
+/// The form keeps `SQLite` from beginning with all memberships of the workspace.
 pub async fn list_facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -145,10 +144,9 @@ pub async fn list_by_rule(
     let mut grants = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g \
-             WHERE g.workspace = $1 AND g.member IN ({}) AND g.to_at IS NULL \
-             AND (SELECT c.kind FROM causes c WHERE c.workspace = g.workspace \
-             AND c.id = g.cause) = 'rule'",
+            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind = 'rule'",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);

@@ -239,8 +239,8 @@ pub struct Belongs {
     pub user_id: UserId,
     /// The Group.
     pub group_id: GroupId,
-    /// The Group's name, while it has one.
-    pub display: Option<String>,
+    /// The Group's name.
+    pub display: String,
 }
 
 /// Keeps Groups from going away, in id order; tells which there are.

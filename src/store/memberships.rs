@@ -200,17 +200,16 @@ pub async fn list_shown_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Res
     query.fetch_all().await
 }
 
-/// The live Groups of Users as SCIM shows them, by user and group. A subquery for the name, since
-/// a join may begin with all groups as long as there are no statistics.
+/// The live Groups of Users as SCIM shows them, by user and group.
 pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Belongs>> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT m.user_id, m.group_id, (SELECT g.display FROM user_groups g \
-         WHERE g.workspace = m.workspace AND g.directory = m.directory AND g.id = m.group_id \
-         AND g.deleted_at IS NULL) AS display FROM memberships m \
-         WHERE m.workspace = $1 AND m.directory = $2 AND m.user_id IN ({})",
+        "SELECT m.user_id, m.group_id, g.display FROM memberships m \
+         JOIN user_groups g ON g.workspace = m.workspace AND g.directory = m.directory \
+         AND g.id = m.group_id WHERE m.workspace = $1 AND m.directory = $2 \
+         AND m.user_id IN ({}) AND g.deleted_at IS NULL",
         placeholders(3, users.len())
     );
     let mut query = tx
@@ -221,8 +220,6 @@ pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result
         query = query.bind(user);
     }
     let mut belongs: Vec<Belongs> = query.fetch_all().await?;
-    // A group that a run takes apart has no name any more.
-    belongs.retain(|group| group.display.is_some());
     belongs.sort_unstable_by_key(|group| (group.user_id, group.group_id));
     Ok(belongs)
 }
