@@ -1,0 +1,229 @@
+//! A gateway on a database of its own, served on a socket.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gatehouse::admission::rules::{self, NewRule};
+use gatehouse::app::App;
+use gatehouse::changes::Origin;
+use gatehouse::clock::Clock;
+use gatehouse::config::Config;
+use gatehouse::directory::{self, DirectoryKind, Mode, NewDirectory, credentials};
+use gatehouse::http::server::{self, ServeOptions};
+use gatehouse::store::verify::{CHECKS, count_faults};
+use gatehouse::worker::{Round, Worker};
+use gatehouse::workspace::{self, Workspace, members};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// A gateway; it ends with the test.
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    workspace: Workspace,
+    url: String,
+    stop: CancellationToken,
+    made: Option<(String, String)>,
+    _folder: TempDir,
+}
+
+/// A client of its directory.
+#[derive(Clone)]
+pub(crate) struct Scim {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Gateway {
+    /// A gateway with 8 database connections and one workspace.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (database, made) = database(&folder).await;
+        let mut config = Config::for_tests(&database);
+        config.database.max_connections = 8;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("set");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        config.server.public_url = url.parse().ok();
+        let app = App::open(config, Clock::system()).await.expect("opened");
+        let stop = CancellationToken::new();
+        let options = ServeOptions::from(&app.config.server);
+        let router = gatehouse::http::router(app.clone());
+        tokio::spawn(server::serve(listener, router, options, stop.clone()));
+        let workspace = workspace::create(&app, &Origin::cli(), "acme", "Acme")
+            .await
+            .expect("made");
+        Self {
+            app,
+            workspace,
+            url,
+            stop,
+            made,
+            _folder: folder,
+        }
+    }
+
+    /// A client of a new live directory named `idp`.
+    pub(crate) async fn scim(&self) -> Scim {
+        let new = NewDirectory {
+            name: "idp".to_owned(),
+            kind: DirectoryKind::Generic,
+            mode: Mode::Live,
+            strict: false,
+            restore_inactive: false,
+        };
+        let origin = Origin::cli();
+        let directory = directory::create(&self.app, &origin, &self.workspace, new)
+            .await
+            .expect("made");
+        let issued = credentials::issue(&self.app, &origin, &directory, None)
+            .await
+            .expect("issued");
+        Scim {
+            http: reqwest::Client::builder().build().expect("a client"),
+            base: format!("{}/scim/v2", self.url),
+            token: issued.token.expose_secret().to_owned(),
+        }
+    }
+
+    /// Adds a rule: who is in all these groups gets this team.
+    pub(crate) async fn rule(&self, groups: &[&str], team: &str) {
+        let rule = NewRule {
+            directory: "idp".to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            teams: vec![team.to_owned()],
+            roles: Vec::new(),
+        };
+        rules::add(&self.app, &Origin::cli(), &self.workspace, rule)
+            .await
+            .expect("added");
+    }
+
+    /// How many members have a team.
+    pub(crate) async fn in_team(&self, team: &str) -> usize {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = members::list(&self.app, self.workspace.id, after, 500)
+                .await
+                .expect("listed");
+            let Some(last) = page.last() else {
+                return count;
+            };
+            after = Some(last.id);
+            count += page
+                .iter()
+                .filter(|member| member.teams.contains(team))
+                .count();
+        }
+    }
+
+    /// Works off what waits: runs, the sweeper, the sequencer.
+    pub(crate) async fn work(&self) {
+        let mut worker = Worker::new(self.app.clone());
+        while worker.round().await.expect("worked") == Round::Worked {}
+    }
+
+    /// Everything that the design promises of the database holds.
+    pub(crate) async fn check(&self) {
+        self.work().await;
+        let mut tx = self.app.db.read().await.expect("read");
+        for check in CHECKS {
+            let faults = count_faults(&mut tx, check).await.expect("checked");
+            assert_eq!(faults, 0, "{}", check.holds);
+        }
+    }
+}
+
+impl Scim {
+    /// Sends a request; gives status and body.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let method = method.parse::<reqwest::Method>().expect("a method");
+        let url = format!("{}{path}", self.base);
+        let mut request = self.http.request(method, url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Sends a request and goes away before the answer can be there.
+    pub(crate) async fn hang_up(&self, method: &str, path: &str, body: Option<&Value>) {
+        let sent = self.send(method, path, body);
+        let _ = tokio::time::timeout(Duration::from_millis(300), sent).await;
+    }
+
+    /// Creates a resource; gives its id.
+    pub(crate) async fn created(&self, path: &str, body: &Value) -> String {
+        let (status, body) = self.send("POST", path, Some(body)).await;
+        assert_eq!(status, 201, "{body}");
+        body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The members of a group.
+    pub(crate) async fn members(&self, group: &str) -> BTreeSet<String> {
+        let (status, body) = self.send("GET", &format!("/Groups/{group}"), None).await;
+        assert_eq!(status, 200, "{body}");
+        let members = body["members"].as_array().into_iter().flatten();
+        members
+            .map(|member| member["value"].as_str().expect("an id").to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some((server, name)) = self.made.take() {
+            // The test's own runtime is busy with this drop.
+            let _ = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                runtime.map(|runtime| {
+                    runtime.block_on(async {
+                        if let Ok(mut conn) = PgConnection::connect(&server).await {
+                            let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+                            let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
+                        }
+                    });
+                })
+            })
+            .join();
+        }
+    }
+}
+
+async fn database(folder: &TempDir) -> (String, Option<(String, String)>) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how the test runner names the server"
+    )]
+    let server = std::env::var("TEST_DATABASE_URL").ok();
+    let Some(server) = server else {
+        let file = folder.path().join("gatehouse.db");
+        return (format!("sqlite:{}", file.display()), None);
+    };
+    let name = format!("races_{}", Uuid::new_v4().simple());
+    let mut conn = PgConnection::connect(&server)
+        .await
+        .expect("the server is there");
+    let sql = format!("CREATE DATABASE {name}");
+    sqlx::query(AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .expect("made");
+    let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
+    (format!("{before}/{name}?{after}"), Some((server, name)))
+}
