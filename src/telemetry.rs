@@ -149,7 +149,7 @@ mod tests {
     fn what_goes_over_the_wire_is_not_logged_at_any_level() {
         let act = || {
             tracing::trace!(target: "h2::hpack", "authorization: marked");
-            tracing::debug!(target: "sqlx::query", "values: marked");
+            tracing::debug!(target: "sqlx", "values: marked");
             tracing::trace!(target: "gatehouse", "ours");
         };
         for level in ["trace", "h2=trace,sqlx=debug,gatehouse=trace"] {

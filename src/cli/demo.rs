@@ -18,12 +18,14 @@ use crate::changes::Origin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{self, DirectoryKind, Mode, NewDirectory, credentials, scim_base_url};
+use crate::http;
 use crate::http::server::{self, ServeOptions};
 use crate::mapping::explain;
+use crate::telemetry;
 use crate::virtual_idp::people::Company;
 use crate::virtual_idp::{Dialect, ScimClient, Step, SyncOptions, first_sync};
+use crate::worker;
 use crate::workspace::{self, Workspace, members};
-use crate::{http, telemetry, worker};
 
 /// Where the demo listens.
 const ADDRESS: [u8; 4] = [127, 0, 0, 1];

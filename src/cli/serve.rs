@@ -11,7 +11,8 @@ use super::Settings;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::http::{self, server};
-use crate::{telemetry, worker};
+use crate::telemetry;
+use crate::worker;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
