@@ -1,4 +1,10 @@
 //! The surfaces through the real router and a real database; and the shape of the crate.
 
 mod architecture;
+mod coverage;
 mod dependencies;
+mod faults;
+mod gateway;
+mod races;
+mod raw;
+mod shapes;

@@ -4,8 +4,7 @@
 use gatehouse::store::faults::Fault;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim};
-use crate::{member, operations, users};
+use crate::gateway::{Gateway, Scim, member, operations, users};
 
 /// No act has more statements than this.
 const MOST: u32 = 40;
@@ -27,8 +26,8 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
     let (user, group) = (format!("/Users/{}", ids[0]), format!("/Groups/{group}"));
     let about = vec![user.clone(), group.clone()];
     let new = format!("new-{name}-{round}@acme.example");
-    let patch = |value: Value| Some(operations(value));
-    let (method, path, body) = match name {
+    let changed = |value: Value| Some(operations(value));
+    let (method, path, sent) = match name {
         "create-user" => {
             let email = json!([{"value": new, "type": "work"}]);
             (
@@ -39,11 +38,11 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
         }
         "deactivate" => {
             let active = json!([{"op": "replace", "path": "active", "value": false}]);
-            ("PATCH", user, patch(active))
+            ("PATCH", user, changed(active))
         }
         "rename" => {
             let rename = json!([{"op": "replace", "path": "userName", "value": new}]);
-            ("PATCH", user, patch(rename))
+            ("PATCH", user, changed(rename))
         }
         "delete-user" => ("DELETE", user, None),
         "create-group" => {
@@ -52,26 +51,26 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
         }
         "add-member" => {
             let add = json!([{"op": "add", "path": "members", "value": [member(&ids[2])]}]);
-            ("PATCH", group, patch(add))
+            ("PATCH", group, changed(add))
         }
         "remove-member" => {
-            let path = format!("members[value eq \"{}\"]", ids[0]);
+            let target = format!("members[value eq \"{}\"]", ids[0]);
             (
                 "PATCH",
                 group,
-                patch(json!([{"op": "remove", "path": path}])),
+                changed(json!([{"op": "remove", "path": target}])),
             )
         }
         "replace-members" => {
             let all = json!([{"op": "replace", "path": "members", "value": [member(&ids[2])]}]);
-            ("PATCH", group, patch(all))
+            ("PATCH", group, changed(all))
         }
         _ => ("DELETE", group, None),
     };
     Act {
         method,
         path,
-        body,
+        body: sent,
         about,
     }
 }

@@ -8,13 +8,14 @@ use gatehouse::app::App;
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::config::Config;
-use gatehouse::directory::{self, DirectoryKind, Mode, NewDirectory, credentials};
+use gatehouse::directory::{self, Directory, DirectoryKind, Mode, NewDirectory, credentials};
 use gatehouse::http::server::{self, ServeOptions};
+use gatehouse::ids::CredentialId;
 use gatehouse::store::verify::{CHECKS, count_faults};
 use gatehouse::worker::{Round, Worker};
 use gatehouse::workspace::{self, Workspace, members};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +24,8 @@ use uuid::Uuid;
 /// A gateway; it ends with the test.
 pub(crate) struct Gateway {
     pub(crate) app: App,
-    workspace: Workspace,
-    url: String,
+    pub(crate) workspace: Workspace,
+    pub(crate) url: String,
     stop: CancellationToken,
     made: Option<(String, String)>,
     _folder: TempDir,
@@ -35,7 +36,9 @@ pub(crate) struct Gateway {
 pub(crate) struct Scim {
     http: reqwest::Client,
     base: String,
-    token: String,
+    pub(crate) token: String,
+    pub(crate) directory: Directory,
+    pub(crate) credential: CredentialId,
 }
 
 impl Gateway {
@@ -76,8 +79,13 @@ impl Gateway {
             strict: false,
             restore_inactive: false,
         };
+        self.scim_of(&self.workspace, new).await
+    }
+
+    /// A client of a new directory.
+    pub(crate) async fn scim_of(&self, workspace: &Workspace, new: NewDirectory) -> Scim {
         let origin = Origin::cli();
-        let directory = directory::create(&self.app, &origin, &self.workspace, new)
+        let directory = directory::create(&self.app, &origin, workspace, new)
             .await
             .expect("made");
         let issued = credentials::issue(&self.app, &origin, &directory, None)
@@ -87,6 +95,8 @@ impl Gateway {
             http: reqwest::Client::builder().build().expect("a client"),
             base: format!("{}/scim/v2", self.url),
             token: issued.token.expose_secret().to_owned(),
+            directory,
+            credential: issued.credential.id,
         }
     }
 
@@ -121,6 +131,65 @@ impl Gateway {
         }
     }
 
+    /// The host and port that it listens on.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
+    /// Sends a request in process, with these `Authorization` headers.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: &[&str],
+        body: Option<Value>,
+    ) -> Answer {
+        let body = body.map(|body| body.to_string());
+        let media = "application/scim+json";
+        self.call_text(method, path, authorization, media, body)
+            .await
+    }
+
+    /// Like [`Gateway::call`], with any text of any media type.
+    pub(crate) async fn call_text(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: &[&str],
+        media: &str,
+        body: Option<String>,
+    ) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(path);
+        for value in authorization {
+            request = request.header("authorization", *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", media);
+        }
+        let request = request
+            .body(axum::body::Body::from(body.unwrap_or_default()))
+            .expect("a request");
+        let router = gatehouse::http::router(self.app.clone());
+        let answer = tower::ServiceExt::oneshot(router, request)
+            .await
+            .expect("an answer");
+        let (parts, body) = answer.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX)
+            .await
+            .expect("a body");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer {
+            status: parts.status.as_u16(),
+            statements: parts
+                .extensions
+                .get::<std::sync::Arc<gatehouse::app::Stats>>()
+                .map_or(0, |stats| stats.statements()),
+            headers: parts.headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
+    }
+
     /// Works off what waits: runs, the sweeper, the sequencer.
     pub(crate) async fn work(&self) {
         let mut worker = Worker::new(self.app.clone());
@@ -135,6 +204,26 @@ impl Gateway {
             let faults = count_faults(&mut tx, check).await.expect("checked");
             assert_eq!(faults, 0, "{}", check.holds);
         }
+    }
+}
+
+/// An answer to a request in process.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Statements at the database.
+    pub(crate) statements: u32,
+    headers: http::HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// A header's text; empty if there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -226,4 +315,28 @@ async fn database(folder: &TempDir) -> (String, Option<(String, String)>) {
         .expect("made");
     let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
     (format!("{before}/{name}?{after}"), Some((server, name)))
+}
+
+/// A member as a request names it.
+pub(crate) fn member(id: &str) -> Value {
+    json!({"value": id})
+}
+
+/// The body of a PATCH.
+#[expect(clippy::needless_pass_by_value, reason = "callers build it in place")]
+pub(crate) fn operations(operations: Value) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": operations,
+    })
+}
+
+/// Makes users `NAME0@acme.example` and so on; gives their ids.
+pub(crate) async fn users(scim: &Scim, name: &str, count: usize) -> Vec<String> {
+    let mut ids = Vec::with_capacity(count);
+    for at in 0..count {
+        let body = json!({"userName": format!("{name}{at}@acme.example")});
+        ids.push(scim.created("/Users", &body).await);
+    }
+    ids
 }

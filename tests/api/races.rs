@@ -1,33 +1,9 @@
-//! Many at once, over sockets, against a model; and what is left when a statement fails, panics or
-//! never answers.
-
-mod faults;
-mod gateway;
+//! Many at once, over sockets, against a model.
 
 use std::collections::BTreeSet;
 
-use gateway::{Gateway, Scim};
-use serde_json::{Value, json};
-
-fn member(id: &str) -> Value {
-    json!({"value": id})
-}
-
-fn operations(operations: Value) -> Value {
-    json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-        "Operations": operations,
-    })
-}
-
-async fn users(scim: &Scim, name: &str, count: usize) -> Vec<String> {
-    let mut ids = Vec::with_capacity(count);
-    for at in 0..count {
-        let body = json!({"userName": format!("{name}{at}@acme.example")});
-        ids.push(scim.created("/Users", &body).await);
-    }
-    ids
-}
+use crate::gateway::{Gateway, member, operations, users};
+use serde_json::json;
 
 /// A client has users of its own that nobody else touches, so that what the group must hold of them
 /// follows from its own acknowledged requests; one user of all is fought over.
@@ -131,7 +107,7 @@ async fn replacements_are_whole_and_a_deleted_group_takes_its_grants_along() {
     gateway.check().await;
 }
 
-/// Two PATCHes each bring one half of what a rule asks for: whichever comes last must see both.
+/// Two requests each bring one half of what a rule asks for: whichever comes last must see both.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_over_two_groups_never_misses_a_person_who_joins_both_at_once() {
     const TRIALS: usize = 1_000;
