@@ -190,6 +190,41 @@ impl Gateway {
         }
     }
 
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let mut tx = self.app.db.one().await.expect("read");
+        let sql = format!("SELECT COUNT(*) AS rows FROM {table}");
+        let row: (i64,) = tx
+            .query(AssertSqlSafe(sql))
+            .fetch_one()
+            .await
+            .expect("counted");
+        row.0
+    }
+
+    /// Whether some change says that.
+    pub(crate) async fn told(&self, text: &str) -> bool {
+        let mut tx = self.app.db.one().await.expect("read");
+        let rows: Vec<(String,)> = tx
+            .query("SELECT detail FROM changes")
+            .fetch_all()
+            .await
+            .expect("listed");
+        rows.iter().any(|row| row.0.contains(text))
+    }
+
+    /// The access epoch of the member of that user name.
+    pub(crate) async fn epoch(&self, user_name: &str) -> i64 {
+        let mut tx = self.app.db.one().await.expect("read");
+        let row: (i64,) = tx
+            .query("SELECT access_epoch FROM members WHERE user_name = $1")
+            .bind(user_name.to_owned())
+            .fetch_one()
+            .await
+            .expect("found");
+        row.0
+    }
+
     /// Works off what waits: runs, the sweeper, the sequencer.
     pub(crate) async fn work(&self) {
         let mut worker = Worker::new(self.app.clone());

@@ -5,6 +5,7 @@ mod coverage;
 mod dependencies;
 mod faults;
 mod gateway;
+mod identity;
 mod races;
 mod raw;
 mod shapes;
