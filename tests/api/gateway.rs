@@ -44,10 +44,16 @@ pub(crate) struct Scim {
 impl Gateway {
     /// A gateway with 8 database connections and one workspace.
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (database, made) = database(&folder).await;
         let mut config = Config::for_tests(&database);
         config.database.max_connections = 8;
+        set(&mut config);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("set");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -190,6 +196,60 @@ impl Gateway {
         }
     }
 
+    /// Posts bytes of a media type; none if it is empty.
+    pub(crate) async fn post_raw(
+        &self,
+        scim: &Scim,
+        path: &str,
+        media: &str,
+        body: Vec<u8>,
+    ) -> (u16, Value) {
+        let mut request = scim
+            .http
+            .post(format!("{}{path}", scim.base))
+            .bearer_auth(&scim.token)
+            .body(body);
+        if !media.is_empty() {
+            request = request.header("content-type", media);
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// A client of a directory in another workspace.
+    pub(crate) async fn other_workspace(&self) -> Scim {
+        let other = workspace::create(&self.app, &Origin::cli(), "other", "Other")
+            .await
+            .expect("made");
+        let new = NewDirectory {
+            name: "idp".to_owned(),
+            kind: DirectoryKind::Generic,
+            mode: Mode::Live,
+            strict: false,
+            restore_inactive: false,
+        };
+        self.scim_of(&other, new).await
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// The texts of a column.
+    pub(crate) async fn texts(&self, table: &str, column: &str) -> Vec<String> {
+        let mut tx = self.app.db.one().await.expect("read");
+        let sql = format!("SELECT COALESCE({column}, '') AS text FROM {table}");
+        let rows: Vec<(String,)> = tx
+            .query(AssertSqlSafe(sql))
+            .fetch_all()
+            .await
+            .expect("listed");
+        rows.into_iter().map(|row| row.0).collect()
+    }
+
     /// How many rows a table has.
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let mut tx = self.app.db.one().await.expect("read");
@@ -280,6 +340,22 @@ impl Scim {
         let status = answer.status().as_u16();
         let text = answer.text().await.expect("a body");
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Sends a request to a server that may be gone; gives the status of its answer.
+    pub(crate) async fn try_send(&self, method: &str, path: &str, body: &Value) -> Option<u16> {
+        let method = method.parse::<reqwest::Method>().expect("a method");
+        let url = format!("{}{path}", self.base);
+        let request = self
+            .http
+            .request(method, url)
+            .bearer_auth(&self.token)
+            .json(body);
+        request
+            .send()
+            .await
+            .ok()
+            .map(|answer| answer.status().as_u16())
     }
 
     /// Sends a request and goes away before the answer can be there.
