@@ -208,7 +208,7 @@ async fn what_folds_alike_is_one_value_to_the_database_as_well() {
     let mut text = String::new();
     for _ in 0..STRINGS {
         text.clear();
-        for _ in 0..1 + draw() % 5 {
+        for _ in 0..=(draw() % 5) {
             // Half of them from the first planes, where letters have cases.
             let code = if draw() % 2 == 0 {
                 draw() % 0x3000

@@ -319,7 +319,7 @@ impl Claim<'_> {
             "locale",
         ] {
             let sent = at(&self.shape.body, &format!("/{name}"));
-            if sent.is_some_and(|sent| sent.is_string()) {
+            if sent.is_some_and(Value::is_string) {
                 ensure(body.get(name) == sent, body.get(name))?;
             }
         }
