@@ -4,6 +4,7 @@
 
 pub mod health;
 pub mod limits;
+mod quotes;
 pub mod scim;
 pub mod server;
 

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::quotes::Requests;
 use crate::config::Server;
 
 /// Limits of a listener.
@@ -103,6 +104,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
             Ok((
                 Placed {
                     stream,
+                    requests: Requests::new(),
                     _place: place,
                 },
                 service,
@@ -114,6 +116,7 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
 /// A connection that has a place.
 struct Placed {
     stream: TcpStream,
+    requests: Requests,
     _place: OwnedSemaphorePermit,
 }
 
@@ -123,7 +126,10 @@ impl AsyncRead for Placed {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.requests.rewrite(&mut buffer.filled_mut()[before..]);
+        polled
     }
 }
 

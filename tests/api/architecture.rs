@@ -179,3 +179,46 @@ fn no_file_is_longer_than_500_lines() {
     }
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+/// The abuse and fault cases that what exists so far must withstand, by the number that stands at
+/// the test of each.
+const CASES: &[std::ops::RangeInclusive<u16>] = &[
+    1..=7,
+    12..=14,
+    16..=16,
+    18..=19,
+    22..=26,
+    28..=29,
+    31..=41,
+    45..=52,
+    56..=56,
+    58..=58,
+    60..=62,
+    64..=66,
+    146..=146,
+    211..=211,
+    215..=215,
+    217..=218,
+    243..=243,
+    245..=245,
+    251..=251,
+    254..=254,
+];
+
+#[test]
+fn every_case_has_its_test() {
+    let mut text = String::new();
+    for folder in ["src", "tests"] {
+        for path in files(&root().join(folder)) {
+            text.push_str(&std::fs::read_to_string(&path).expect("text"));
+        }
+    }
+    let missing: Vec<_> = CASES
+        .iter()
+        .cloned()
+        .flatten()
+        .map(|case| format!("C{case:03}"))
+        .filter(|case| !text.contains(case))
+        .collect();
+    assert!(missing.is_empty(), "without a test: {missing:?}");
+}

@@ -89,6 +89,7 @@ fn below_its_floor(packages: &[Package]) -> Vec<String> {
     found
 }
 
+// C217
 #[test]
 fn c217_no_crate_is_below_the_floor_of_its_known_holes() {
     let packages = packages(LOCK);

@@ -4,6 +4,7 @@ use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::raw::exchange;
 
 fn refused(answer: &(u16, Value), scim_type: &str) {
     assert_eq!(
@@ -478,4 +479,22 @@ async fn page_numbers_of_any_kind_have_an_answer() {
     ] {
         refused(&list(query).await, "invalidValue");
     }
+}
+
+/// Some clients send the quotes of a filter as they are, on connections that they keep.
+#[tokio::test]
+async fn literal_quotes_in_a_query_are_understood() {
+    let gateway = Gateway::new().await;
+    let (scim, ..) = standing(&gateway).await;
+    let request = |end: &str| {
+        format!(
+            "GET /scim/v2/Users?filter=userName+eq+\"ada@acme.example\" HTTP/1.1\r\nHost: gate\r\n\
+             {end}Authorization: Bearer {}\r\n\r\n",
+            scim.token
+        )
+    };
+    let both = request("") + &request("Connection: close\r\n");
+    let (status, text) = exchange(&gateway.address(), both.as_bytes()).await;
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(text.matches("\"totalResults\":1").count(), 2, "{text}");
 }

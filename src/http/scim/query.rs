@@ -4,6 +4,7 @@
 use url::form_urlencoded;
 
 use crate::error::{Error, Result};
+use crate::http::quotes;
 
 /// The parameters of a SCIM request (RFC 7644 section 3.4.2).
 #[derive(Debug, Default, Clone)]
@@ -27,7 +28,7 @@ impl Query {
             start_index: 1,
             ..Self::default()
         };
-        for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(quotes::restore(raw).as_bytes()) {
             let is = |known: &str| name.eq_ignore_ascii_case(known);
             if is("filter") {
                 query.filter = some(&value);
