@@ -182,28 +182,28 @@ async fn a_quota_is_off_unless_it_is_set_and_names_whole_seconds() {
         Gateway::with(|config| config.limits.workspace_requests_per_second = Some(25)).await;
     let scim = gateway.scim().await;
     let bearer = format!("Bearer {}", scim.token);
-    let mut refused = 0;
-    for _ in 0..60 {
-        // A router of its own has a quota of its own; over the socket there is one.
-        let (status, text) = exchange(
-            &gateway.address(),
-            &get(
-                "/scim/v2/Users?count=0",
-                &format!("Authorization: {bearer}\r\n"),
-            ),
-        )
-        .await;
+    let mut refused = None;
+    let mut answered = 0;
+    // Faster than 25 a second on any machine; the socket's router has the one quota.
+    while refused.is_none() && answered < 5_000 {
+        let request = get(
+            "/scim/v2/Users?count=0",
+            &format!("Authorization: {bearer}\r\n"),
+        );
+        let (status, text) = exchange(&gateway.address(), &request).await;
         if status == 429 {
-            refused += 1;
-            let wait = text
-                .lines()
-                .find_map(|line| line.strip_prefix("retry-after: "));
-            assert!(wait.unwrap().trim().parse::<u32>().unwrap() >= 1);
+            refused = Some(text);
         } else {
             assert_eq!(status, 200);
+            answered += 1;
         }
     }
-    assert!(refused > 0 && refused <= 35, "{refused}");
+    assert!(answered >= 25, "the quota is never below 25: {answered}");
+    let text = refused.expect("above the quota there is a refusal");
+    let wait = text
+        .lines()
+        .find_map(|line| line.strip_prefix("retry-after: "));
+    assert!(wait.unwrap().trim().parse::<u32>().unwrap() >= 1);
     let free = Gateway::new().await;
     let scim = free.scim().await;
     for _ in 0..100 {

@@ -328,3 +328,46 @@ async fn another_key_than_the_databases_own_is_refused() {
     assert!(!output.status.success());
     assert!(error.contains("secrets.key"), "{error}");
 }
+
+#[tokio::test]
+async fn the_demo_shows_200_people_and_why_one_of_them_has_what() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        // Shown again in its folder, it finds everything and makes nobody twice.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+            .env_clear()
+            .arg("demo")
+            .args(["--folder", &folder.path().display().to_string()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut told = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !told.contains("Serving until") {
+            told += &lines.next().expect("the demo goes on").unwrap();
+            told.push('\n');
+        }
+        for part in [
+            "200 people",
+            "Teams:",
+            "Roles:",
+            "because of rule",
+            "What to try next",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let pid = child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
