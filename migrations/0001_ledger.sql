@@ -31,6 +31,12 @@ CREATE TABLE workspaces (
     created_at BIGINT NOT NULL
 );
 
+-- When the next request of a workspace would be due if they came evenly.
+CREATE TABLE quotas (
+    workspace UUID NOT NULL PRIMARY KEY REFERENCES workspaces (id),
+    due_at BIGINT NOT NULL
+);
+
 CREATE TABLE person_keys (
     workspace UUID NOT NULL REFERENCES workspaces (id),
     id UUID NOT NULL,

@@ -23,9 +23,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::config::Limits;
 use crate::error::{Error, Invalid, Result};
 use crate::ids::WorkspaceId;
+use crate::workspace::quota;
 
 /// The longest address, in bytes.
 const ADDRESS: usize = 16 * 1024;
@@ -186,7 +188,7 @@ impl FairShare {
 }
 
 /// How many requests a second each workspace may make; off unless it is set.
-pub struct Quota(Option<DefaultKeyedRateLimiter<WorkspaceId>>);
+pub struct Quota(Option<(u32, DefaultKeyedRateLimiter<WorkspaceId>)>);
 
 impl Quota {
     /// The quota of those limits.
@@ -194,14 +196,30 @@ impl Quota {
         let rate = limits
             .workspace_requests_per_second
             .and_then(NonZeroU32::new);
-        Self(rate.map(|rate| RateLimiter::keyed(governor::Quota::per_second(rate))))
+        Self(rate.map(|rate| {
+            let limiter = RateLimiter::keyed(governor::Quota::per_second(rate));
+            (rate.get(), limiter)
+        }))
     }
 
     /// Counts a request; [`Error::TooManyRequests`] above the quota, with whole seconds to wait.
-    pub fn check(&self, workspace: WorkspaceId) -> Result<()> {
-        let Some(limiter) = &self.0 else {
+    /// What one node refuses by itself costs the database nothing; what it lets through is counted
+    /// there where several nodes share it.
+    pub async fn check(&self, app: &App, workspace: WorkspaceId) -> Result<()> {
+        let Some((rate, limiter)) = &self.0 else {
             return Ok(());
         };
+        Self::check_here(limiter, workspace)?;
+        if app.db.is_shared() {
+            quota::take(app, workspace, *rate).await?;
+        }
+        Ok(())
+    }
+
+    fn check_here(
+        limiter: &DefaultKeyedRateLimiter<WorkspaceId>,
+        workspace: WorkspaceId,
+    ) -> Result<()> {
         limiter.check_key(&workspace).map_err(|refused| {
             // Forgets workspaces that are back at their full quota, at a time when it is cheap.
             if limiter.len() > 10_000 {

@@ -27,6 +27,7 @@ pub mod grants;
 pub mod groups;
 pub mod members;
 pub mod memberships;
+pub mod quotas;
 pub mod rules;
 pub mod runs;
 pub mod search;

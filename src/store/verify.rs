@@ -134,6 +134,7 @@ pub const CHECKS: &[Check] = &[
 /// The tables whose rows belong to a workspace.
 pub const OWNED: &[&str] = &[
     "person_keys",
+    "quotas",
     "members",
     "login_names",
     "teams",

@@ -3,6 +3,7 @@
 
 pub mod ledger;
 pub mod members;
+pub mod quota;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};

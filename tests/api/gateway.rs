@@ -233,6 +233,12 @@ impl Gateway {
         self.scim_of(&other, new).await
     }
 
+    /// Another node on the same database.
+    pub(crate) async fn second_node(&self) -> App {
+        let config = Config::clone(&self.app.config);
+        App::open(config, Clock::system()).await.expect("opened")
+    }
+
     /// Tells the server to stop.
     pub(crate) fn stop(&self) {
         self.stop.cancel();

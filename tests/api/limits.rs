@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gatehouse::http::server::{self, ServeOptions};
+use gatehouse::workspace::quota;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -211,6 +212,28 @@ async fn a_quota_is_off_unless_it_is_set_and_names_whole_seconds() {
     }
 }
 
+// C065: on one database two nodes count together; on SQLite there is one node.
+#[tokio::test]
+async fn a_quota_holds_over_all_nodes_together() {
+    let gateway =
+        Gateway::with(|config| config.limits.workspace_requests_per_second = Some(25)).await;
+    if !gateway.app.db.is_shared() {
+        return;
+    }
+    gateway.scim().await;
+    let workspace = gateway.workspace.id;
+    let second = gateway.second_node().await;
+    let started = Instant::now();
+    let mut taken = 0_u64;
+    for _ in 0..100 {
+        for app in [&gateway.app, &second] {
+            taken += u64::from(quota::take(app, workspace, 25).await.is_ok());
+        }
+    }
+    let most = 25 + started.elapsed().as_secs() * 25 + 25;
+    assert!(taken >= 25 && taken <= most, "{taken} of at most {most}");
+}
+
 // C065
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_workspace_leaves_room_for_the_others() {
@@ -249,7 +272,7 @@ async fn a_stop_lets_requests_in_flight_end_and_loses_nothing() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let mut creates = Vec::new();
-    for at in 0..100 {
+    for at in 0..500 {
         let scim = scim.clone();
         creates.push(tokio::spawn(async move {
             let body = json!({"userName": format!("u{at}@acme.example")});

@@ -47,7 +47,7 @@ impl FromRequestParts<Shared> for ScimCaller {
             Some(_) => scim_base_url(&public_url, directory.id),
             None => format!("{public_url}/scim/v2"),
         };
-        shared.quota.check(directory.workspace)?;
+        shared.quota.check(&shared.app, directory.workspace).await?;
         let permit = shared.fair_share.enter(directory.workspace).await?;
         let request = parts.extensions.get::<RequestIdent>();
         let origin = Origin {
