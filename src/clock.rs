@@ -99,3 +99,39 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Clock, Timestamp};
+
+    #[test]
+    fn a_fixed_clock_stands_until_it_is_advanced() {
+        let clock = Clock::fixed(Timestamp(1_000));
+        assert_eq!(clock.now(), Timestamp(1_000));
+        clock.advance(Duration::from_micros(5));
+        assert_eq!(clock.now(), Timestamp(1_005));
+    }
+
+    #[test]
+    fn the_machines_clock_never_runs_backwards() {
+        let clock = Clock::system();
+        let times: Vec<_> = (0..1_000).map(|_| clock.now()).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn instants_are_read_with_any_offset_and_fraction_and_shown_in_full() {
+        let check = |text: &str, expect: &str| {
+            let shown = Timestamp::parse(text).map(|at| at.to_string());
+            assert_eq!(shown.as_deref(), Some(expect), "{text}");
+        };
+        check(
+            "2015-10-10T14:38:21.8617979-07:00",
+            "2015-10-10T21:38:21.861797Z",
+        );
+        check("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z");
+        assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+}

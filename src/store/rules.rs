@@ -231,18 +231,6 @@ pub async fn list_grants(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule
         .await
 }
 
-/// The rule of that id.
-pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<Option<Rule>> {
-    tx.query(
-        "SELECT id, directory, version, state, cause, created_at FROM rules \
-         WHERE workspace = $1 AND id = $2",
-    )
-    .bind(workspace)
-    .bind(id)
-    .fetch_optional()
-    .await
-}
-
 /// Binds what waits for a group of that folded name; tells which rules that were.
 pub async fn bind(
     tx: &mut Tx,
