@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::gateway::{Gateway, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, operations, users};
 use serde_json::json;
 
 /// A client has users of its own that nobody else touches, so that what the group must hold of them
@@ -57,11 +57,59 @@ async fn twenty_clients_on_one_group_lose_nothing_of_each_other() {
     let mut found = scim.members(&group).await;
     found.remove(&shared);
     assert_eq!(found, expected);
-    gateway.check().await;
     assert_eq!(
         gateway.in_team("Crew").await,
         scim.members(&group).await.len()
     );
+    replace_among_adds(&scim, &group, expected.into_iter().collect()).await;
+    gateway.check().await;
+    let present = scim.members(&group).await.len();
+    assert_eq!(gateway.in_team("Crew").await, present);
+    // All twenty delete it: one does.
+    let mut deletes = Vec::new();
+    for _ in 0..CLIENTS {
+        let (scim, path) = (scim.clone(), format!("/Groups/{group}"));
+        deletes.push(tokio::spawn(async move {
+            scim.send("DELETE", &path, None).await.0
+        }));
+    }
+    let mut statuses = Vec::new();
+    for delete in deletes {
+        statuses.push(delete.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses[0], 204);
+    assert!(statuses[1..].iter().all(|status| *status == 404));
+    assert_eq!(gateway.in_team("Crew").await, 0);
+    gateway.check().await;
+}
+
+/// Ten replacements with sets of their own among ten adds: what is there afterwards is one of the
+/// sets, whole, with such of the added as came behind it.
+async fn replace_among_adds(scim: &Scim, group: &str, ids: Vec<String>) {
+    let (added, rest) = ids.split_at(10);
+    let sets: Vec<BTreeSet<String>> = (0..10)
+        .map(|at| rest.iter().skip(at).step_by(10).cloned().collect())
+        .collect();
+    let mut writers = Vec::new();
+    for (id, set) in added.iter().zip(&sets) {
+        let value: Vec<_> = set.iter().map(|id| member(id)).collect();
+        for change in [
+            json!([{"op": "replace", "path": "members", "value": value}]),
+            json!([{"op": "add", "path": "members", "value": [member(id)]}]),
+        ] {
+            let (scim, path) = (scim.clone(), format!("/Groups/{group}"));
+            writers.push(tokio::spawn(async move {
+                scim.send("PATCH", &path, Some(&operations(change))).await.0
+            }));
+        }
+    }
+    for writer in writers {
+        assert!([200, 204].contains(&writer.await.unwrap()));
+    }
+    let mut found = scim.members(group).await;
+    found.retain(|id| !added.contains(id));
+    assert!(sets.contains(&found), "a mixture: {found:?}");
 }
 
 /// Whole replacements and a deletion among the deltas: the outcome is one of the replacements with
