@@ -5,6 +5,7 @@
 
 mod databases;
 mod measure;
+mod neighbours;
 mod process;
 mod reference;
 mod report;
@@ -130,6 +131,11 @@ async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     )?];
     let measured = scenarios::gatehouse(&target).await;
     figures.extend(measured.with_context(|| format!("see {}", log.display()))?);
+    let token = neighbour(program, &database.url)?;
+    let base_url = format!("{}/scim/v2", server.url);
+    let client = ScimClient::new(&base_url, &token, Dialect::Entra)?;
+    let address = server.url.trim_start_matches("http://");
+    figures.extend(neighbours::neighbours(&target, client, address).await?);
     drop(server);
 
     let server = Server::start(program, &arguments, &log).await?;
@@ -187,6 +193,28 @@ fn set_up(program: &Path, database: &str) -> Result<(String, String)> {
     let base_url = text("scim_base_url")?;
     let path = Url::parse(&base_url).map_or(base_url, |url| url.path().to_owned());
     Ok((path, text("token")?))
+}
+
+/// A directory in another workspace; gives its token.
+fn neighbour(program: &Path, database: &str) -> Result<String> {
+    let run = |arguments: &[&str]| {
+        json_command(
+            program,
+            &[arguments, &["--database", database, "--json"]].concat(),
+        )
+    };
+    run(&["workspace", "create", "next-door", "--name", "Next door"])?;
+    let directory = [
+        "directory",
+        "create",
+        "--workspace",
+        "next-door",
+        "--name",
+        "idp",
+    ];
+    let directory = run(&[&directory[..], &["--kind", "generic"]].concat())?;
+    let token = directory["token"].as_str().map(str::to_owned);
+    token.context("the new directory should have a token")
 }
 
 async fn reference_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
