@@ -170,7 +170,7 @@ impl Default for Limits {
             body_group_bytes: 8 * 1024 * 1024,
             page_size: 200,
             requests_in_flight: 256,
-            workspace_in_flight: 64,
+            workspace_in_flight: 16,
             queue_milliseconds: 10_000,
             workspace_requests_per_second: None,
         }
