@@ -28,7 +28,21 @@ CREATE TABLE workspaces (
     -- Members settled under an older version than this are settled again by the sweeper.
     rules_floor BIGINT NOT NULL,
     rules_swept BIGINT NOT NULL,
+    -- Names the present set of registered schemas; none while there are none.
+    schemas_tag UUID,
     created_at BIGINT NOT NULL
+);
+
+-- Schemas and resource types that a workspace registered, in their canonical form.
+CREATE TABLE schemas (
+    workspace UUID NOT NULL REFERENCES workspaces (id),
+    -- The id of a schema or the name of a resource type, in lower case.
+    key TEXT COLLATE "C" NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('schema', 'resource_type')),
+    document TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace, key)
 );
 
 -- When the next request of a workspace would be due if they came evenly.
@@ -128,6 +142,9 @@ CREATE TABLE credentials (
     id UUID NOT NULL,
     directory UUID NOT NULL,
     hash BYTEA NOT NULL,
+    read_only BOOLEAN NOT NULL,
+    -- The one endpoint that it opens; none for all.
+    only_endpoint TEXT COLLATE "C",
     created_at BIGINT NOT NULL,
     expires_at BIGINT,
     revoked_at BIGINT,
@@ -230,6 +247,36 @@ CREATE TABLE group_touches (
     FOREIGN KEY (workspace, directory, group_id) REFERENCES user_groups (workspace, directory, id)
         ON DELETE CASCADE
 );
+
+-- Resources of types that a workspace registered.
+CREATE TABLE resources (
+    workspace UUID NOT NULL,
+    directory UUID NOT NULL,
+    -- The name of the resource type, in lower case.
+    kind TEXT COLLATE "C" NOT NULL,
+    id UUID NOT NULL,
+    external_id TEXT COLLATE "C",
+    document TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace, directory, kind, id),
+    FOREIGN KEY (workspace, directory) REFERENCES directories (workspace, id)
+);
+CREATE INDEX resources_by_external_id ON resources (workspace, directory, kind, external_id);
+
+-- Values of registered attributes that are unique in a directory.
+CREATE TABLE unique_values (
+    workspace UUID NOT NULL,
+    directory UUID NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    attribute TEXT COLLATE "C" NOT NULL,
+    value_key TEXT COLLATE "C" NOT NULL,
+    resource UUID NOT NULL,
+    PRIMARY KEY (workspace, directory, kind, attribute, value_key),
+    FOREIGN KEY (workspace, directory) REFERENCES directories (workspace, id)
+);
+CREATE INDEX unique_values_by_resource ON unique_values (workspace, directory, resource);
 
 CREATE TABLE tombstones (
     workspace UUID NOT NULL,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::scim::registry::Registry;
+use crate::scim::sort::Key;
 use crate::secrets::Keyring;
 use crate::store::db::{Db, Options, Tx};
 use crate::store::deployment;
@@ -41,8 +44,15 @@ pub struct App {
     pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
     /// Live credentials by hash.
     pub(crate) credentials: Cache<[u8; 32], Arc<Authenticated>>,
-    /// Where a page of a list ended: (query, start index) to the last id before it.
-    pub(crate) pages: Cache<(u64, i64), Uuid>,
+    /// Where a page of a list ended: (query, start index) to the last resource before it, and what
+    /// that is sorted by.
+    pub(crate) pages: Cache<(u64, i64), (Option<Key>, Uuid)>,
+    /// What every workspace has: the built-in schemas and those of the configuration.
+    pub(crate) registry: &'static Registry,
+    /// The documents of the configuration.
+    pub(crate) documents: Arc<Vec<Value>>,
+    /// Registries of workspaces by the tag of their set.
+    pub(crate) registries: Cache<Uuid, &'static Registry>,
     /// Makes the names of queries; its keys are this process's own.
     pub(crate) page_names: RandomState,
 }
@@ -59,6 +69,7 @@ impl App {
             shared_commits: config.database.shared_commits,
         };
         let keys = crate::secrets::load_or_create(&config).map_err(Error::internal)?;
+        let documents = config.scim.documents()?;
         let db = Db::open(&options).await?;
         let app = Self {
             config: Arc::new(config),
@@ -75,6 +86,9 @@ impl App {
                 .max_capacity(10_000)
                 .time_to_live(Duration::from_mins(10))
                 .build(),
+            registry: Registry::with(&documents)?,
+            documents: Arc::new(documents),
+            registries: Cache::new(1_000),
             page_names: RandomState::new(),
         };
         app.check_key().await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Why a request's input was refused: one variant for each `scimType` of RFC 7644 table 9, and
-/// `Strict` which stands for input that is malformed without a type of its own.
+/// Why a request's input was refused: one variant for each `scimType` of RFC 7644 table 9 and
+/// RFC 9865 table 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invalid {
     /// `invalidFilter`: the filter is malformed or names an attribute that does not exist.
@@ -20,6 +20,12 @@ pub enum Invalid {
     NoTarget,
     /// `tooMany`: the filter would cost more than a request may.
     TooMany,
+    /// `invalidCursor`: the cursor is none of this query (RFC 9865).
+    Cursor,
+    /// `expiredCursor`: the cursor is too old.
+    ExpiredCursor,
+    /// `invalidCount`: the page size is another than that of the first page.
+    Count,
 }
 
 /// What went wrong. `Display` is for the client and never prints its source.
@@ -60,6 +66,9 @@ pub enum Error {
     /// The body is larger than its limit in bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// More operations in a Bulk request than it may have.
+    #[error("a bulk request has at most {0} operations")]
+    TooManyOperations(usize),
     /// Asked of something that does not exist here.
     #[error("{0} is not supported")]
     Unsupported(&'static str),

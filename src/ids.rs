@@ -56,6 +56,8 @@ ids! {
     UserId,
     /// A SCIM resource of type Group.
     GroupId,
+    /// A SCIM resource of a registered type.
+    ResourceId,
     /// A rule.
     RuleId,
     /// A cause of grants.

@@ -52,6 +52,9 @@ impl Config {
         text.bare("generic_patch_group_body_members", members);
         text.bare("run_threshold", scim.run_threshold);
         text.bare("run_batch", scim.run_batch);
+        text.bare("bulk_operations", scim.bulk_operations);
+        let folder = scim.schema_folder.as_ref();
+        text.optional("schema_folder", folder.map(|path| path.display()));
         text.0
     }
 }

@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
+
+use crate::error;
+use crate::scim::registry::Registry;
+use crate::scim::{json, register};
 
 mod effective;
 mod problems;
@@ -133,6 +138,10 @@ pub struct Scim {
     pub run_threshold: i64,
     /// How many members a batch of a run settles.
     pub run_batch: i64,
+    /// A folder of schema and resource type documents that every workspace has; none if not set.
+    pub schema_folder: Option<PathBuf>,
+    /// The most operations of a Bulk request.
+    pub bulk_operations: usize,
 }
 
 impl Default for Server {
@@ -192,6 +201,8 @@ impl Default for Scim {
             generic_patch_group_body_members: 100,
             run_threshold: 1_000,
             run_batch: 500,
+            schema_folder: None,
+            bulk_operations: 1_000,
         }
     }
 }
@@ -385,6 +396,15 @@ impl Config {
         within("scim.generic_patch_group_body_members", members, 0, 10_000);
         within("scim.run_threshold", count(scim.run_threshold), 1, 10_000);
         within("scim.run_batch", count(scim.run_batch), 1, 500);
+        within(
+            "scim.bulk_operations",
+            size(scim.bulk_operations),
+            1,
+            10_000,
+        );
+        if let Err(error) = scim.documents().and_then(|all| Registry::with(&all)) {
+            problems.add("scim.schema_folder", &error.to_string());
+        }
     }
 }
 
@@ -392,6 +412,37 @@ impl Server {
     /// How long a client may take to send a body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_secs(self.body_seconds)
+    }
+}
+
+impl Scim {
+    /// The documents of the folder of schemas, in the order of their files' names.
+    pub fn documents(&self) -> error::Result<Vec<Value>> {
+        let folder = self.schema_folder.as_ref();
+        let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let told = |what: &Path, error: &dyn fmt::Display| {
+            error::Error::value(format!("{}: {error}", what.display()))
+        };
+        let entries = std::fs::read_dir(folder).map_err(|error| told(folder, &error))?;
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|end| end == "json"));
+        files.sort();
+        let mut documents = Vec::new();
+        for file in files {
+            let bytes = std::fs::read(&file).map_err(|error| told(&file, &error))?;
+            let all = match json::parse(&bytes).map_err(|error| told(&file, &error))? {
+                Value::Array(all) => all,
+                one => vec![one],
+            };
+            for document in all {
+                let (_, canonical) =
+                    register::read(&document).map_err(|error| told(&file, &error))?;
+                documents.push(canonical);
+            }
+        }
+        Ok(documents)
     }
 }
 

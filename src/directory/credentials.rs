@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
-use super::Directory;
+use super::{Access, Directory};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -29,18 +29,31 @@ pub struct Issued {
     pub token: SecretString,
 }
 
-/// Makes a token for a directory. With `retire`, tokens that are live now end at that time, so
-/// that the IdP can be given the new one first.
+/// Makes a token that opens all of a directory.
 pub async fn issue(
     app: &App,
     origin: &Origin,
     directory: &Directory,
     life: Option<Duration>,
 ) -> Result<Issued> {
+    issue_for(app, origin, directory, Access::default(), life).await
+}
+
+/// Makes a token that opens so much of a directory. Tokens that are live stay so, so that the IdP
+/// can be given the new one first.
+pub async fn issue_for(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    access: Access,
+    life: Option<Duration>,
+) -> Result<Issued> {
     let (token, hash) = tokens::mint(directory.workspace)?;
     let at = app.clock.now();
     let credential = Credential {
         id: CredentialId::new(),
+        read_only: access.read_only,
+        only_endpoint: access.only_endpoint,
         created_at: at,
         expires_at: life.map(|life| at.after(life)),
         revoked_at: None,
@@ -62,7 +75,10 @@ pub async fn issue(
                 )));
             }
             rows::insert_credential(tx, act.workspace, directory, &credential, &hash).await?;
-            let detail = json!({"credential": credential.id, "expires_at": credential.expires_at});
+            let detail = json!({
+                "credential": credential.id, "expires_at": credential.expires_at,
+                "read_only": credential.read_only, "only_endpoint": credential.only_endpoint,
+            });
             let subject = ("directory", directory.0);
             let change = act.change("directory.token_issued", subject, None, &detail);
             changes::record(tx, act.workspace, &[change]).await

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::Caller;
 use super::membership::{self, Delta, Done};
+use super::{Caller, unique};
 use crate::admission::runs::{self, Run, RunKind, RunState};
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
@@ -13,10 +13,11 @@ use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, RunId, UserId};
 use crate::mapping::rules as mapping_rules;
+use crate::scim::etag::Precondition;
 use crate::scim::fold;
 use crate::scim::patch::{self, MembersOperation, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
-use crate::scim::schema;
+use crate::scim::schema::ResourceType;
 use crate::store::db::{Lock, Tx};
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
@@ -51,21 +52,27 @@ pub enum Members {
 
 /// Makes a Group with its first members. A name that the directory has already is
 /// [`Error::Taken`].
-pub async fn create(app: &App, caller: &Caller, incoming: Incoming) -> Result<Found> {
+pub async fn create(app: &App, caller: &Caller, id: GroupId, incoming: Incoming) -> Result<Found> {
     let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
     app.write(move |tx| {
         let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
-        Box::pin(async move { insert(tx, &app, &caller, &incoming).await })
+        Box::pin(async move { insert(tx, &app, &caller, id, &incoming).await })
     })
     .await
 }
 
-async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) -> Result<Found> {
+async fn insert(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    incoming: &Incoming,
+) -> Result<Found> {
     let (act, place) = (caller.act(app), caller.place());
     // Rules are not added meanwhile, so that a rule that waits for this name is seen.
     workspaces::lock(tx, act.workspace).await?;
     let mut group = Group {
-        id: GroupId::new(),
+        id,
         display: String::new(),
         display_key: String::new(),
         external_id: None,
@@ -74,10 +81,12 @@ async fn insert(tx: &mut Tx, app: &App, caller: &Caller, incoming: &Incoming) ->
         created_at: act.at,
         updated_at: act.at,
     };
-    write(&mut group, &incoming.document);
+    let kind = caller.registry.group();
+    write(&mut group, kind, &incoming.document);
     rows::insert(tx, place, &group)
         .await
         .on_duplicate("displayName")?;
+    unique::claim(tx, place, kind, id.0, None, &incoming.document).await?;
     let name = (group.id, group.display_key.as_str());
     mapping_rules::bind(tx, &act, place.directory, name).await?;
     let operations = [MembersOperation::Add(
@@ -126,16 +135,28 @@ async fn shown(
 
 /// Replaces what the client may write, members included: those that are left out are gone
 /// (RFC 7644 section 3.5.1).
-pub async fn replace(app: &App, caller: &Caller, id: GroupId, incoming: Incoming) -> Result<Found> {
-    let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
+pub async fn replace(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    incoming: Incoming,
+    precondition: Precondition,
+) -> Result<Found> {
+    let (app_, caller_) = (app.clone(), caller.clone());
+    let shared = Arc::new((incoming, precondition));
     app.write(move |tx| {
-        let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
+        let (app, caller, shared) = (app_.clone(), caller_.clone(), Arc::clone(&shared));
         Box::pin(async move {
+            let (incoming, precondition) = &*shared;
             let (act, place) = (caller.act(&app), caller.place());
             let group = lock(tx, place, id, Lock::Update).await?;
+            precondition.check(group.version)?;
             let members = incoming.members.clone().unwrap_or_default();
+            let before = resource::from_stored(&group.document)?;
+            let mut document = incoming.document.clone();
+            resource::keep_immutable(caller.registry.group(), &before, &mut document)?;
             let edit = Edit {
-                document: incoming.document.clone(),
+                document,
                 operations: vec![MembersOperation::Replace(members)],
                 notes: incoming.notes.clone(),
             };
@@ -148,24 +169,34 @@ pub async fn replace(app: &App, caller: &Caller, id: GroupId, incoming: Incoming
 }
 
 /// Applies the operations of a PATCH in order; all of them or none.
-pub async fn patch(app: &App, caller: &Caller, id: GroupId, request: PatchRequest) -> Result<()> {
-    let (app_, caller_, request) = (app.clone(), caller.clone(), Arc::new(request));
+pub async fn patch(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    request: PatchRequest,
+    precondition: Precondition,
+) -> Result<()> {
+    let (app_, caller_) = (app.clone(), caller.clone());
+    let shared = Arc::new((request, precondition));
     app.write(move |tx| {
-        let (app, caller, request) = (app_.clone(), caller_.clone(), Arc::clone(&request));
+        let (app, caller, shared) = (app_.clone(), caller_.clone(), Arc::clone(&shared));
         Box::pin(async move {
+            let (request, precondition) = &*shared;
             let (act, place) = (caller.act(&app), caller.place());
             let group = rows::find(tx, place, id)
                 .await?
                 .ok_or(Error::NotFound("group"))?;
-            let edit = edit(&group, &request, &caller)?;
-            let is_delta = membership::is_delta(&edit.operations)
-                && stored(&edit.document) == group.document
+            let edit = edit(&group, request, &caller)?;
+            let is_delta = precondition.is_none()
+                && membership::is_delta(&edit.operations)
+                && stored(&caller, &edit.document) == group.document
                 && !is_time_to_fold();
             if is_delta {
                 return touch(tx, &app, &caller, &act, id, edit).await;
             }
             let group = lock(tx, place, id, Lock::Update).await?;
-            let edit = self::edit(&group, &request, &caller)?;
+            precondition.check(group.version)?;
+            let edit = self::edit(&group, request, &caller)?;
             update(tx, &app, &caller, &act, group, edit).await?;
             Ok(())
         })
@@ -175,11 +206,17 @@ pub async fn patch(app: &App, caller: &Caller, id: GroupId, request: PatchReques
 
 /// Deletes a Group. Rules that look at it break and give nothing from now on; where it is large,
 /// its memberships are taken apart by a run.
-pub async fn delete(app: &App, caller: &Caller, id: GroupId) -> Result<()> {
-    let (app_, caller_) = (app.clone(), caller.clone());
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    precondition: Precondition,
+) -> Result<()> {
+    let (app_, caller_, precondition) = (app.clone(), caller.clone(), Arc::new(precondition));
     app.write(move |tx| {
         let (app, caller) = (app_.clone(), caller_.clone());
-        Box::pin(async move { remove(tx, &app, &caller, id).await })
+        let precondition = Arc::clone(&precondition);
+        Box::pin(async move { remove(tx, &app, &caller, id, &precondition).await })
     })
     .await
 }
@@ -194,7 +231,7 @@ struct Edit {
 fn edit(group: &Group, request: &PatchRequest, caller: &Caller) -> Result<Edit> {
     let mut document = resource::from_stored(&group.document)?;
     let applied = patch::apply(
-        schema::group(),
+        caller.registry.group(),
         request,
         &mut document,
         &group.id.to_string(),
@@ -247,14 +284,17 @@ async fn update(
     };
     let mut done: Done = membership::apply(tx, app, caller, act, group.id, delta).await?;
     done.notes.extend(edit.notes);
-    let is_written = stored(&edit.document) != group.document;
+    let kind = caller.registry.group();
+    let is_written = stored(caller, &edit.document) != group.document;
     if is_written || !done.is_nothing() {
-        write(&mut group, &edit.document);
+        let before = resource::from_stored(&group.document)?;
+        write(&mut group, kind, &edit.document);
         group.version += 1;
         group.updated_at = act.at;
         rows::update(tx, place, &group)
             .await
             .on_duplicate("displayName")?;
+        unique::claim(tx, place, kind, group.id.0, Some(&before), &edit.document).await?;
     }
     if is_written {
         let detail = json!({"attributes": edit.document.keys().collect::<Vec<_>>()});
@@ -266,10 +306,18 @@ async fn update(
     Ok(group)
 }
 
-async fn remove(tx: &mut Tx, app: &App, caller: &Caller, id: GroupId) -> Result<()> {
+async fn remove(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    id: GroupId,
+    precondition: &Precondition,
+) -> Result<()> {
     let (act, place) = (caller.act(app), caller.place());
     workspaces::lock(tx, act.workspace).await?;
     let group = lock(tx, place, id, Lock::Update).await?;
+    precondition.check(group.version)?;
+    unique::release(tx, place, caller.registry.group(), id.0).await?;
     let total = memberships::count(tx, place, id).await?;
     mapping_rules::break_rules(tx, &act, id).await?;
     let run = (total > app.config.scim.run_threshold).then(RunId::new);
@@ -327,16 +375,16 @@ async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Grou
         .ok_or(Error::NotFound("group"))
 }
 
-fn write(group: &mut Group, document: &Map<String, Value>) {
+fn write(group: &mut Group, kind: &ResourceType, document: &Map<String, Value>) {
     let core = resource::group_core(document);
     core.display_name.clone_into(&mut group.display);
     group.display_key = fold::key(core.display_name);
     group.external_id = core.external_id.map(str::to_owned);
-    group.document = stored(document);
+    group.document = resource::to_stored(kind, document);
 }
 
-fn stored(document: &Map<String, Value>) -> String {
-    resource::to_stored(schema::group(), document)
+fn stored(caller: &Caller, document: &Map<String, Value>) -> String {
+    resource::to_stored(caller.registry.group(), document)
 }
 
 fn is_time_to_fold() -> bool {

@@ -5,7 +5,10 @@
 pub mod credentials;
 pub mod groups;
 mod membership;
+pub mod resources;
+pub mod roles;
 pub mod search;
+mod unique;
 pub mod users;
 mod written;
 
@@ -13,7 +16,9 @@ use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
+use crate::scim::registry::Registry;
 use crate::scim::resource::Strictness;
+use crate::scim::schema::ResourceType;
 use crate::store::directories as rows;
 use crate::store::error::OnDuplicate;
 use crate::store::users::Place;
@@ -26,13 +31,45 @@ pub use crate::store::directories::{Directory, DirectoryKind, Mode};
 pub struct Caller {
     /// The credential.
     pub credential: CredentialId,
+    /// How much of the directory it opens.
+    pub access: Access,
     /// The directory that it opens.
     pub directory: Directory,
+    /// Which resource types and schemas there are in its workspace.
+    pub registry: &'static Registry,
     /// The request.
     pub origin: Origin,
 }
 
+/// How much of a directory a credential opens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Whether it opens for reading alone.
+    pub read_only: bool,
+    /// The one endpoint that it opens, such as `Users`; none for all.
+    pub only_endpoint: Option<String>,
+}
+
+impl Access {
+    /// Whether it opens resources of a type, for writing if `writes`; otherwise
+    /// [`Error::Forbidden`].
+    pub fn check(&self, kind: &ResourceType, writes: bool) -> Result<()> {
+        let is_open = |only: &String| kind.endpoint.strip_prefix('/') == Some(only.as_str());
+        if self.only_endpoint.as_ref().is_none_or(is_open) && !(self.read_only && writes) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden)
+        }
+    }
+}
+
 impl Caller {
+    /// Whether roles are shown as entitlements: Okta asks for them, and to others a type that
+    /// nobody can write is of no use.
+    pub fn sees_roles(&self) -> bool {
+        self.directory.kind == DirectoryKind::Okta
+    }
+
     /// Where the caller's resources are.
     pub fn place(&self) -> Place {
         Place {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::written::Written;
-use super::{Caller, Mode};
+use super::{Caller, Mode, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::departure;
 use crate::admission::settle::{Rules, settle};
@@ -13,9 +13,9 @@ use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
+use crate::scim::etag::Precondition;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
-use crate::scim::schema;
 use crate::store::db::Tx;
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups::Belongs;
@@ -44,7 +44,12 @@ enum Created {
 
 /// Makes a User, and in a live directory the member with it. A userName that is taken, here or by a
 /// member of another way, is [`Error::Taken`].
-pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Result<Found> {
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    mut incoming: Incoming,
+) -> Result<Found> {
     // Whoever is made without a word about it is let in, and shown so.
     incoming.default_active(true);
     let incoming = Arc::new(incoming);
@@ -59,7 +64,7 @@ pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Resul
         .write(move |tx| {
             let (app, caller) = (app_.clone(), caller_.clone());
             let (incoming, core) = (Arc::clone(&incoming_), Arc::clone(&core));
-            Box::pin(async move { insert(tx, &app, &caller, &incoming, &core).await })
+            Box::pin(async move { insert(tx, &app, &caller, id, &incoming, &core).await })
         })
         .await?;
     match created {
@@ -73,7 +78,7 @@ pub async fn create(app: &App, caller: &Caller, mut incoming: Incoming) -> Resul
             incoming
                 .document
                 .insert("active".to_owned(), Value::Bool(true));
-            replace(app, caller, id, incoming).await
+            replace(app, caller, id, incoming, Precondition::default()).await
         }
     }
 }
@@ -82,6 +87,7 @@ async fn insert(
     tx: &mut Tx,
     app: &App,
     caller: &Caller,
+    id: UserId,
     incoming: &Incoming,
     core: &Written,
 ) -> Result<Created> {
@@ -108,13 +114,13 @@ async fn insert(
         return Ok(Created::Taken);
     };
     let user = User {
-        id: UserId::new(),
+        id,
         user_name_key: core.user_name_key.clone(),
         external_id: core.external_id.clone(),
         display_key: core.display_key.clone(),
         display: core.display.clone(),
         active: core.active,
-        document: resource::to_stored(schema::user(), &incoming.document),
+        document: resource::to_stored(caller.registry.user(), &incoming.document),
         member,
         person: person.0,
         version: 1,
@@ -125,6 +131,8 @@ async fn insert(
         .await
         .on_duplicate("userName")?;
     rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
+    let kind = caller.registry.user();
+    unique::claim(tx, place, kind, user.id.0, None, &incoming.document).await?;
     let attributes: Vec<_> = incoming.document.keys().collect();
     let detail = json!({
         "member": member, "attributes": attributes, "active": core.active,
@@ -156,10 +164,18 @@ pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> 
 
 /// Replaces what the client may write. `active` that is left out stays as it is; everything else
 /// that is left out is gone (RFC 7644 section 3.5.1).
-pub async fn replace(app: &App, caller: &Caller, id: UserId, incoming: Incoming) -> Result<Found> {
-    change(app, caller, id, move |before| {
+pub async fn replace(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    incoming: Incoming,
+    precondition: Precondition,
+) -> Result<Found> {
+    let kind = caller.registry.user();
+    change(app, caller, id, precondition, move |before| {
         let mut incoming = incoming.clone();
         incoming.default_active(resource::user_core(before).active);
+        resource::keep_immutable(kind, before, &mut incoming.document)?;
         Ok(Edited {
             document: incoming.document,
             notes: incoming.notes,
@@ -169,17 +185,17 @@ pub async fn replace(app: &App, caller: &Caller, id: UserId, incoming: Incoming)
 }
 
 /// Applies the operations of a PATCH in order; all of them or none.
-pub async fn patch(app: &App, caller: &Caller, id: UserId, request: PatchRequest) -> Result<Found> {
-    let strictness = caller.strictness();
-    change(app, caller, id, move |before| {
+pub async fn patch(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    request: PatchRequest,
+    precondition: Precondition,
+) -> Result<Found> {
+    let (kind, strictness) = (caller.registry.user(), caller.strictness());
+    change(app, caller, id, precondition, move |before| {
         let mut document = before.clone();
-        let applied = patch::apply(
-            schema::user(),
-            &request,
-            &mut document,
-            &id.to_string(),
-            strictness,
-        )?;
+        let applied = patch::apply(kind, &request, &mut document, &id.to_string(), strictness)?;
         Ok(Edited {
             document,
             notes: applied.notes,
@@ -198,19 +214,28 @@ enum Changed {
     Taken,
 }
 
-async fn change<F>(app: &App, caller: &Caller, id: UserId, edit: F) -> Result<Found>
+async fn change<F>(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    precondition: Precondition,
+    edit: F,
+) -> Result<Found>
 where
     F: Fn(&Map<String, Value>) -> Result<Edited> + Send + Sync + 'static,
 {
-    let (app_, caller_, edit) = (app.clone(), caller.clone(), Arc::new(edit));
+    let (app_, caller_) = (app.clone(), caller.clone());
+    let shared = Arc::new((edit, precondition));
     let changed = app
         .write(move |tx| {
-            let (app, caller, edit) = (app_.clone(), caller_.clone(), Arc::clone(&edit));
+            let (app, caller, shared) = (app_.clone(), caller_.clone(), Arc::clone(&shared));
             Box::pin(async move {
+                let (edit, precondition) = &*shared;
                 let place = caller.place();
                 let user = rows::lock(tx, place, id)
                     .await?
                     .ok_or(Error::NotFound("user"))?;
+                precondition.check(user.version)?;
                 let before = resource::from_stored(&user.document)?;
                 let edited = edit(&before)?;
                 update(tx, &app, &caller, user, &before, edited).await
@@ -232,7 +257,8 @@ async fn update(
     edited: Edited,
 ) -> Result<Changed> {
     let (act, place) = (caller.act(app), caller.place());
-    let document = resource::to_stored(schema::user(), &edited.document);
+    let kind = caller.registry.user();
+    let document = resource::to_stored(kind, &edited.document);
     if document == user.document {
         note(tx, &act, &user, &edited.notes).await?;
         let groups = belongs(tx, place, user.id).await?;
@@ -258,6 +284,7 @@ async fn update(
         rows::delete_emails(tx, place, user.id).await?;
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     }
+    unique::claim(tx, place, kind, user.id.0, Some(before), &edited.document).await?;
     let key = arrival::person_key(tx, app, act.workspace, user.person).await?;
     let mut told = Vec::new();
     if let Some(member) = user.member {
@@ -319,22 +346,36 @@ async fn rename(
 }
 
 /// Deletes a User. Its member leaves, unless another directory holds it; a tombstone stays.
-pub async fn delete(app: &App, caller: &Caller, id: UserId) -> Result<()> {
-    let (app_, caller_) = (app.clone(), caller.clone());
+pub async fn delete(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    precondition: Precondition,
+) -> Result<()> {
+    let (app_, caller_, precondition) = (app.clone(), caller.clone(), Arc::new(precondition));
     app.write(move |tx| {
         let (app, caller) = (app_.clone(), caller_.clone());
-        Box::pin(async move { remove(tx, &app, &caller, id).await })
+        let precondition = Arc::clone(&precondition);
+        Box::pin(async move { remove(tx, &app, &caller, id, &precondition).await })
     })
     .await
 }
 
-async fn remove(tx: &mut Tx, app: &App, caller: &Caller, id: UserId) -> Result<()> {
+async fn remove(
+    tx: &mut Tx,
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    precondition: &Precondition,
+) -> Result<()> {
     let (act, place) = (caller.act(app), caller.place());
     let listed = memberships::list_groups(tx, place, id).await?;
     groups::keep_all(tx, place, &listed).await?;
     let user = rows::lock(tx, place, id)
         .await?
         .ok_or(Error::NotFound("user"))?;
+    precondition.check(user.version)?;
+    unique::release(tx, place, caller.registry.user(), id.0).await?;
     let left = memberships::delete_by_user(tx, place, id).await?;
     groups::insert_touches(tx, place, &left, act.at).await?;
     rows::delete(tx, place, id).await?;

@@ -86,7 +86,7 @@ fn part_holds(
 }
 
 /// The values that a path selects, lists taken apart.
-fn values(path: Resolved, resource: &Value) -> Vec<&Value> {
+pub(super) fn values(path: Resolved, resource: &Value) -> Vec<&Value> {
     let holder = match path.extension {
         Some(schema) => resource.get(&schema.id),
         None => Some(resource),

@@ -9,7 +9,7 @@ use crate::scim::schema::{Attribute, ResourceType, Returned, Schema};
 pub const LIMIT: usize = 512;
 
 /// A well-formed attribute path as it was sent (RFC 7644 section 3.10), not yet looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AttributePath {
     /// What stands before the last colon.
     urn: Option<String>,
@@ -209,7 +209,7 @@ fn invalid(detail: &str) -> Error {
 }
 
 /// `ATTRNAME` of RFC 7644 section 3.4.2.2, and `$ref`.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let rest = name.strip_prefix('$').unwrap_or(name);
     rest.starts_with(|c: char| c.is_ascii_alphabetic())
         && rest
@@ -238,7 +238,7 @@ fn find_bare(kind: &'static ResourceType, names: &[&str]) -> Resolution {
     if let Some(attribute) = kind.attribute(names[0]) {
         return with_parts(Resolved::core(attribute), &names[1..]);
     }
-    for &extension in &kind.extensions {
+    for extension in kind.extensions() {
         if let Some(attribute) = extension.attribute(names[0]) {
             let found = Resolved {
                 extension: Some(extension),

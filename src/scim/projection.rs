@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::scim::patch::PatchPath;
 use crate::scim::path::{Resolution, Resolved};
-use crate::scim::schema::{ResourceType, Returned, Schema};
+use crate::scim::schema::{Attribute, ResourceType, Returned, Schema};
 
 /// Most names in a list of attributes.
 pub const NAMES: usize = 100;
@@ -69,14 +69,21 @@ impl Projection {
         Ok(Self { kind, choice })
     }
 
+    /// The resource type.
+    #[must_use]
+    pub fn kind(&self) -> &'static ResourceType {
+        self.kind
+    }
+
     /// Whether resources are shown as they are.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        match &self.choice {
-            Choice::Everything => true,
-            Choice::Only(_) => false,
-            Choice::Without(names) => names.is_empty(),
-        }
+        !self.kind.hides_something()
+            && match &self.choice {
+                Choice::Everything => true,
+                Choice::Only(_) => false,
+                Choice::Without(names) => names.is_empty(),
+            }
     }
 
     /// Whether anything of that core attribute is shown, so that it has to be read at all.
@@ -145,25 +152,51 @@ impl Projection {
             Some(extension) => extension.attribute(name),
             None => self.kind.attribute(name),
         };
-        match attribute.map(|attribute| attribute.returned) {
-            Some(Returned::Always) => return Some(value),
-            Some(Returned::Never) => return None,
-            Some(Returned::Default | Returned::Request) | None => {}
-        }
-        match &self.choice {
-            Choice::Everything => Some(value),
-            Choice::Only(names) => match extent(names, extension, name) {
+        let returned = attribute.map_or(Returned::Default, |attribute| attribute.returned);
+        let sub = |part: &str| {
+            let sub = attribute.and_then(|attribute| attribute.sub(part));
+            sub.map_or(Returned::Default, |sub| sub.returned)
+        };
+        // What is returned on request is named itself; that its whole is named does not suffice.
+        let is_open = |part: &str| !matches!(sub(part), Returned::Never | Returned::Request);
+        match (returned, &self.choice) {
+            (Returned::Never, _) | (Returned::Request, Choice::Everything | Choice::Without(_)) => {
+                None
+            }
+            (Returned::Always, _) | (Returned::Default, Choice::Everything) => {
+                open_parts(attribute, value, is_open)
+            }
+            (_, Choice::Only(names)) => match extent(names, extension, name) {
                 Extent::Nothing => None,
-                Extent::All => Some(value),
-                Extent::Parts(parts) => with_parts(value, |part| parts.contains(&part)),
+                Extent::All => open_parts(attribute, value, is_open),
+                Extent::Parts(parts) => with_parts(value, |part| match sub(part) {
+                    Returned::Always => true,
+                    Returned::Never => false,
+                    Returned::Default | Returned::Request => parts.contains(&part),
+                }),
             },
-            Choice::Without(names) => match extent(names, extension, name) {
-                Extent::Nothing => Some(value),
+            (_, Choice::Without(names)) => match extent(names, extension, name) {
+                Extent::Nothing => open_parts(attribute, value, is_open),
                 Extent::All => None,
-                Extent::Parts(parts) => with_parts(value, |part| !parts.contains(&part)),
+                Extent::Parts(parts) => with_parts(value, |part| {
+                    sub(part) == Returned::Always || (is_open(part) && !parts.contains(&part))
+                }),
             },
         }
     }
+}
+
+/// The value without the parts that are not open; nothing is copied where all are.
+fn open_parts(
+    attribute: Option<&Attribute>,
+    value: Value,
+    is_open: impl Fn(&str) -> bool + Copy,
+) -> Option<Value> {
+    let parts = attribute.map_or(&[][..], |attribute| &attribute.sub_attributes);
+    if parts.iter().all(|part| is_open(&part.name)) {
+        return Some(value);
+    }
+    with_parts(value, is_open)
 }
 
 fn names(kind: &'static ResourceType, list: &str) -> Result<Vec<Name>> {

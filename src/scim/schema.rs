@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::registry::Registry;
 
 /// URN of the core User schema.
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -12,7 +15,7 @@ pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// The data type of an attribute (RFC 7643 section 2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// Text.
@@ -34,7 +37,7 @@ pub enum Kind {
 }
 
 /// Whether and when an attribute can be written (RFC 7643 section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Mutability {
     /// Only the server writes it.
@@ -49,7 +52,7 @@ pub enum Mutability {
 }
 
 /// When an attribute is returned (RFC 7643 section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Returned {
     /// Whatever the request asks for.
@@ -64,7 +67,7 @@ pub enum Returned {
 }
 
 /// Where a value must be unique (RFC 7643 section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Uniqueness {
     /// Nowhere.
@@ -77,7 +80,7 @@ pub enum Uniqueness {
 }
 
 /// One attribute of a schema with its characteristics.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attribute {
     /// Its name in the spelling of the schema.
@@ -86,6 +89,7 @@ pub struct Attribute {
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Whether it holds a list of values.
+    #[serde(default)]
     pub multi_valued: bool,
     /// Whether a resource must have it.
     #[serde(default)]
@@ -103,13 +107,13 @@ pub struct Attribute {
     #[serde(default)]
     pub uniqueness: Uniqueness,
     /// Suggested values; others are accepted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canonical_values: Vec<String>,
     /// What a reference may point to.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reference_types: Vec<String>,
     /// The parts of a complex attribute.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_attributes: Vec<Attribute>,
     /// What it is, for people.
     #[serde(default)]
@@ -136,17 +140,27 @@ pub struct Schema {
     /// Its URN.
     pub id: String,
     /// Its short name.
+    #[serde(default)]
     pub name: String,
     /// What it describes, for people.
+    #[serde(default)]
     pub description: String,
     /// Its attributes.
     pub attributes: Vec<Attribute>,
     /// The document it was read from.
     #[serde(skip)]
-    pub source: &'static str,
+    pub source: Map<String, Value>,
 }
 
 impl Schema {
+    /// Reads a schema document (RFC 7643 section 7) without checking what it says.
+    pub(super) fn read(document: &str) -> serde_json::Result<Self> {
+        let source: Map<String, Value> = serde_json::from_str(document)?;
+        let mut schema: Self = serde_json::from_value(Value::Object(source.clone()))?;
+        schema.source = source;
+        Ok(schema)
+    }
+
     /// The attribute of that name, whatever its letter case.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
@@ -154,19 +168,43 @@ impl Schema {
     }
 }
 
+/// What the program itself does with resources of a type, beyond keeping them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A person.
+    User,
+    /// A set of users and groups.
+    Group,
+    /// A role of the workspace, as an entitlement; only read.
+    Role,
+    /// Whatever a workspace registered.
+    Custom,
+}
+
 /// A kind of resource: a base schema and its extensions.
 #[derive(Debug)]
 pub struct ResourceType {
     /// Its name, as in `meta.resourceType`.
-    pub name: &'static str,
-    /// Its path below the base address.
-    pub endpoint: &'static str,
+    pub name: String,
+    /// Its path below the base address, with a slash before it.
+    pub endpoint: String,
     /// What it is, for people.
-    pub description: &'static str,
+    pub description: String,
+    /// What the program does with it.
+    pub purpose: Purpose,
     /// Its base schema.
     pub schema: &'static Schema,
-    /// Extensions that a resource may have; none is required.
-    pub extensions: Vec<&'static Schema>,
+    /// Extensions that a resource may or must have.
+    pub extensions: Vec<Extension>,
+}
+
+/// An extension of a resource type.
+#[derive(Debug, Clone, Copy)]
+pub struct Extension {
+    /// Its schema.
+    pub schema: &'static Schema,
+    /// Whether every resource must have it.
+    pub required: bool,
 }
 
 impl ResourceType {
@@ -179,39 +217,67 @@ impl ResourceType {
     /// The extension of that URN, whatever its letter case.
     #[must_use]
     pub fn extension(&self, urn: &str) -> Option<&'static Schema> {
-        let known = |schema: &&Schema| schema.id.eq_ignore_ascii_case(urn);
-        self.extensions.iter().copied().find(known)
+        self.extensions()
+            .find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
-    /// Whether resources of this type have members.
+    /// The schemas of its extensions.
+    pub fn extensions(&self) -> impl Iterator<Item = &'static Schema> {
+        self.extensions.iter().map(|extension| extension.schema)
+    }
+
+    /// The base schema and the extensions, each with whether it is an extension.
+    pub fn schemas(&self) -> impl Iterator<Item = (&'static Schema, bool)> {
+        let extensions = self.extensions().map(|schema| (schema, true));
+        std::iter::once((self.schema, false)).chain(extensions)
+    }
+
+    /// Whether resources of this type have members that are kept as rows.
     #[must_use]
     pub fn has_members(&self) -> bool {
-        self.schema.attribute("members").is_some()
+        self.purpose == Purpose::Group
+    }
+
+    /// Whether stored documents hold what an answer does not show unless it is asked for, so that
+    /// no answer may be the stored text as it is.
+    #[must_use]
+    pub fn hides_something(&self) -> bool {
+        fn hides(attribute: &Attribute) -> bool {
+            let is_stored = attribute.mutability != Mutability::WriteOnly;
+            let is_hidden = matches!(attribute.returned, Returned::Never | Returned::Request);
+            is_stored && (is_hidden || attribute.sub_attributes.iter().any(hides))
+        }
+        // Members are rows, not text.
+        let is_text = |attribute: &&Attribute| !(self.has_members() && attribute.name == "members");
+        self.schemas()
+            .any(|(schema, _)| schema.attributes.iter().filter(is_text).any(hides))
+    }
+
+    /// Every attribute whose value must be unique in a directory, with the extension that defines
+    /// it. Those of the core schemas are not among them: they have columns of their own.
+    pub fn unique_attributes(
+        &self,
+    ) -> impl Iterator<Item = (Option<&'static Schema>, &'static Attribute)> {
+        self.schemas().flat_map(move |(schema, is_extension)| {
+            let unique = schema.attributes.iter().filter(move |attribute| {
+                let has_column = !is_extension && self.purpose != Purpose::Custom;
+                attribute.uniqueness != Uniqueness::None && !has_column
+            });
+            unique.map(move |attribute| (is_extension.then_some(schema), attribute))
+        })
     }
 }
 
-/// The resource type User.
+/// The resource type User without registered extensions.
 #[must_use]
 pub fn user() -> &'static ResourceType {
-    &REGISTRY.user
+    Registry::built_in().user()
 }
 
-/// The resource type Group.
+/// The resource type Group without registered extensions.
 #[must_use]
 pub fn group() -> &'static ResourceType {
-    &REGISTRY.group
-}
-
-/// Every schema that has a document, in the order of `/Schemas`.
-pub fn all_schemas() -> impl Iterator<Item = &'static Schema> {
-    SCHEMAS.iter()
-}
-
-/// The schema of that URN, whatever its letter case.
-pub fn schema(urn: &str) -> Option<&'static Schema> {
-    SCHEMAS
-        .iter()
-        .find(|schema| schema.id.eq_ignore_ascii_case(urn))
+    Registry::built_in().group()
 }
 
 /// The attribute of that name that every resource has: `schemas`, `id`, `externalId`, `meta`.
@@ -219,52 +285,10 @@ pub fn common(name: &str) -> Option<&'static Attribute> {
     COMMON.attribute(name)
 }
 
-struct Registry {
-    user: ResourceType,
-    group: ResourceType,
-}
-
-static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
-    [
-        include_str!("../../schemas/user.json"),
-        include_str!("../../schemas/enterprise_user.json"),
-        include_str!("../../schemas/group.json"),
-        include_str!("../../schemas/service_provider_config.json"),
-        include_str!("../../schemas/resource_type.json"),
-        include_str!("../../schemas/schema.json"),
-    ]
-    .map(read)
-    .into()
+static COMMON: LazyLock<Schema> = LazyLock::new(|| {
+    let document = include_str!("../../schemas/common.json");
+    Schema::read(document).expect("embedded schemas are read by every test")
 });
-
-static COMMON: LazyLock<Schema> = LazyLock::new(|| read(include_str!("../../schemas/common.json")));
-
-static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-    let known = |urn| schema(urn).expect("the document is embedded above");
-    Registry {
-        user: ResourceType {
-            name: "User",
-            endpoint: "/Users",
-            description: "A person",
-            schema: known(USER),
-            extensions: vec![known(ENTERPRISE_USER)],
-        },
-        group: ResourceType {
-            name: "Group",
-            endpoint: "/Groups",
-            description: "A group of people and groups",
-            schema: known(GROUP),
-            extensions: Vec::new(),
-        },
-    }
-});
-
-fn read(source: &'static str) -> Schema {
-    let mut schema: Schema =
-        serde_json::from_str(source).expect("embedded schemas are read by every test");
-    schema.source = source;
-    schema
-}
 
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
     attributes
@@ -298,7 +322,6 @@ mod tests {
                 .is_some()
         );
         assert!(group().attribute("userName").is_none());
-        assert!(schema("urn:nothing").is_none());
     }
 
     #[test]
@@ -332,6 +355,5 @@ mod tests {
                 assert!(schema.attribute(name).is_none(), "{name}");
             }
         }
-        assert_eq!(all_schemas().count(), 6);
     }
 }

@@ -26,6 +26,7 @@ const DIFFERENT_BYTES: usize = 12;
 /// The master key's sub-keys. It does not print.
 pub struct Keyring {
     persons: RandomizedNonceKey,
+    cursors: RandomizedNonceKey,
     check: [u8; KEY_LENGTH],
     id: u8,
 }
@@ -42,9 +43,24 @@ impl Keyring {
         let check = derive(master, b"gatehouse key check")?;
         Ok(Self {
             persons: aead(&*derive(master, b"gatehouse person keys")?)?,
+            cursors: aead(&*derive(master, b"gatehouse cursors")?)?,
             id: check[0],
             check: *check,
         })
+    }
+
+    /// A place in the results of the query that `aad` names, sealed for its client to keep.
+    pub fn seal_cursor(&self, aad: &[u8], plain: &[u8]) -> Result<String> {
+        let sealed = seal(&self.cursors, self.id, aad, plain)?;
+        Ok(data_encoding::BASE64URL_NOPAD.encode(&sealed))
+    }
+
+    /// Opens a cursor; none if it was not made here, or not for that query.
+    pub fn open_cursor(&self, aad: &[u8], text: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = data_encoding::BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .ok()?;
+        open(&self.cursors, self.id, aad, &sealed).ok()
     }
 
     /// What the database stores to refuse a wrong key; says nothing about the key.

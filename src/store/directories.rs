@@ -1,5 +1,7 @@
 //! Directories, their credentials and the totals of what they hold.
 
+use uuid::Uuid;
+
 use super::db::Tx;
 use super::error::Result;
 use crate::clock::Timestamp;
@@ -59,6 +61,10 @@ pub struct Directory {
 pub struct Credential {
     /// Its id.
     pub id: CredentialId,
+    /// Whether it opens for reading alone.
+    pub read_only: bool,
+    /// The one endpoint that it opens, such as `Users`; none for all.
+    pub only_endpoint: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when it is no longer valid.
@@ -74,8 +80,14 @@ pub struct Authenticated {
     pub credential: CredentialId,
     /// From when it is no longer valid.
     pub expires_at: Option<Timestamp>,
+    /// Whether it opens for reading alone.
+    pub read_only: bool,
+    /// The one endpoint that it opens; none for all.
+    pub only_endpoint: Option<String>,
     /// The stored hash, for the comparison in constant time.
     pub hash: Vec<u8>,
+    /// Names the workspace's present set of registered schemas.
+    pub schemas_tag: Option<Uuid>,
     /// The directory.
     #[sqlx(flatten)]
     pub directory: Directory,
@@ -156,13 +168,15 @@ pub async fn insert_credential(
     hash: &[u8],
 ) -> Result<()> {
     tx.query(
-        "INSERT INTO credentials (workspace, id, directory, hash, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO credentials (workspace, id, directory, hash, read_only, only_endpoint, \
+         created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(workspace)
     .bind(credential.id)
     .bind(directory)
     .bind(hash.to_vec())
+    .bind(credential.read_only)
+    .bind(credential.only_endpoint.clone())
     .bind(credential.created_at)
     .bind(credential.expires_at)
     .execute()
@@ -177,7 +191,7 @@ pub async fn list_credentials(
     directory: DirectoryId,
 ) -> Result<Vec<Credential>> {
     tx.query(
-        "SELECT id, created_at, expires_at, revoked_at FROM credentials \
+        "SELECT id, read_only, only_endpoint, created_at, expires_at, revoked_at FROM credentials \
          WHERE workspace = $1 AND directory = $2 ORDER BY id",
     )
     .bind(workspace)
@@ -215,8 +229,9 @@ pub async fn find_by_credential(
     hash: &[u8],
 ) -> Result<Option<Authenticated>> {
     tx.query(
-        "SELECT c.id AS credential, c.expires_at, c.hash, d.id, d.workspace, d.name, d.kind, \
-         d.mode, d.strict, d.restore_inactive, d.created_at FROM credentials c \
+        "SELECT c.id AS credential, c.expires_at, c.read_only, c.only_endpoint, c.hash, \
+         w.schemas_tag, d.id, d.workspace, d.name, d.kind, d.mode, d.strict, d.restore_inactive, \
+         d.created_at FROM credentials c \
          JOIN directories d ON d.workspace = c.workspace AND d.id = c.directory \
          JOIN workspaces w ON w.id = c.workspace \
          WHERE c.workspace = $1 AND c.hash = $2 AND c.revoked_at IS NULL AND w.status = 'active'",

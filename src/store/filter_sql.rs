@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;
 use crate::scim::path::Resolved;
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{Purpose, ResourceType};
 
 /// A condition over the rows `u` of users or groups.
 #[derive(Debug, Clone)]
@@ -22,22 +22,35 @@ pub struct Condition {
     pub is_narrow: bool,
 }
 
+/// A value to be bound.
 #[derive(Debug, Clone)]
-enum Bind {
+pub(super) enum Bind {
     Id(Uuid),
     Text(String),
     Integer(i64),
     Boolean(bool),
 }
 
+impl Bind {
+    /// Binds it as the next placeholder.
+    pub(super) fn to(self, query: Query<'_>) -> Query<'_> {
+        match self {
+            Self::Id(id) => query.bind(id),
+            Self::Text(text) => query.bind(text),
+            Self::Integer(number) => query.bind(number),
+            Self::Boolean(boolean) => query.bind(boolean),
+        }
+    }
+}
+
 /// The first placeholder of a condition; those before it are the statement's own.
-const FIRST: usize = 3;
+pub(super) const FIRST: usize = 3;
 
 impl Condition {
     /// The condition of a filter on resources of that type.
     pub fn of(filter: &Filter, kind: &'static ResourceType) -> Self {
         let mut compiler = Compiler {
-            is_user: !kind.has_members(),
+            purpose: kind.purpose,
             binds: Vec::new(),
         };
         let part = compiler.part(filter);
@@ -54,27 +67,14 @@ impl Condition {
         &self.sql
     }
 
-    /// The placeholder after those of the condition.
-    pub(super) fn next(&self) -> usize {
-        FIRST + self.binds.len()
-    }
-
-    /// Binds what the text asks for, in order.
-    pub(super) fn bind<'q>(&self, mut query: Query<'q>) -> Query<'q> {
-        for bind in &self.binds {
-            query = match bind {
-                Bind::Id(id) => query.bind(*id),
-                Bind::Text(text) => query.bind(text.clone()),
-                Bind::Integer(number) => query.bind(*number),
-                Bind::Boolean(boolean) => query.bind(*boolean),
-            };
-        }
-        query
+    /// What its text asks to be bound, in order.
+    pub(super) fn binds(&self) -> &[Bind] {
+        &self.binds
     }
 }
 
 struct Compiler {
-    is_user: bool,
+    purpose: Purpose,
     binds: Vec<Bind>,
 }
 
@@ -117,6 +117,19 @@ impl Part {
 }
 
 impl Compiler {
+    fn is_user(&self) -> bool {
+        self.purpose == Purpose::User
+    }
+
+    fn is_group(&self) -> bool {
+        self.purpose == Purpose::Group
+    }
+
+    /// Whether names are kept in columns, and not in the document alone.
+    fn has_columns(&self) -> bool {
+        self.is_user() || self.is_group()
+    }
+
     fn part(&mut self, filter: &Filter) -> Part {
         match filter {
             Filter::And(filters) => {
@@ -192,34 +205,30 @@ impl Compiler {
         let key = path.key();
         match (key.as_str(), value) {
             ("id", Literal::String(text)) => self.id("u.id", operator, text),
-            ("userName", Literal::String(text)) if self.is_user => {
+            ("userName", Literal::String(text)) if self.is_user() => {
                 self.text("u.user_name_key", operator, fold::key(text), Case::Folded)
             }
-            ("displayName", Literal::String(text)) => {
+            ("displayName", Literal::String(text)) if self.has_columns() => {
                 self.text("u.display_key", operator, fold::key(text), Case::Folded)
             }
             ("externalId", Literal::String(text)) => {
                 self.text("u.external_id", operator, text.clone(), Case::Exact)
             }
-            ("active", Literal::Boolean(value)) if self.is_user => match operator {
+            ("active", Literal::Boolean(value)) if self.is_user() => match operator {
                 Operator::Eq => Part::exact(format!("u.active = {}", self.boolean(*value))),
                 Operator::Ne => Part::exact(format!("u.active = {}", self.boolean(!*value))),
                 _ => Part::unknown(),
             },
             ("meta.created", Literal::String(text)) => self.time("u.created_at", operator, text),
             ("meta.lastModified", Literal::String(text)) => {
-                let column = if self.is_user {
-                    "u.updated_at"
-                } else {
-                    GROUP_UPDATED
-                };
+                let column = updated_column(self.purpose);
                 self.time(column, operator, text)
             }
-            ("emails.value", Literal::String(text)) if self.is_user => self.email(operator, text),
-            ("members.value", Literal::String(text)) => {
+            ("emails.value", Literal::String(text)) if self.is_user() => self.email(operator, text),
+            ("members.value", Literal::String(text)) if self.is_group() => {
                 self.related("m.group_id = u.id", "m.user_id", operator, text)
             }
-            ("groups.value", Literal::String(text)) => {
+            ("groups.value", Literal::String(text)) if self.is_user() => {
                 // The group may be one that a run takes apart, which nobody sees any more.
                 self.related("m.user_id = u.id", "m.group_id", operator, text)
                     .superset()
@@ -231,10 +240,14 @@ impl Compiler {
     fn present(&mut self, path: Resolved) -> Part {
         match path.key().as_str() {
             "id" | "meta.created" | "meta.lastModified" => Part::exact("TRUE".to_owned()),
-            "userName" | "active" if self.is_user => Part::exact("TRUE".to_owned()),
+            "userName" | "active" if self.is_user() => Part::exact("TRUE".to_owned()),
             "externalId" => Part::exact("u.external_id IS NOT NULL".to_owned()),
-            "displayName" => Part::exact("u.display_key IS NOT NULL".to_owned()),
-            "members" | "members.value" => Part::exact(exists("m.group_id = u.id")),
+            "displayName" if self.has_columns() => {
+                Part::exact("u.display_key IS NOT NULL".to_owned())
+            }
+            "members" | "members.value" if self.is_group() => {
+                Part::exact(exists("m.group_id = u.id"))
+            }
             _ => Part::unknown(),
         }
     }
@@ -364,6 +377,15 @@ enum Case {
     Exact,
 }
 
+/// Where it stands when a resource was last changed.
+pub(super) fn updated_column(purpose: Purpose) -> &'static str {
+    if purpose == Purpose::Group {
+        GROUP_UPDATED
+    } else {
+        "u.updated_at"
+    }
+}
+
 const GROUP_UPDATED: &str = "COALESCE((SELECT MAX(t.at) FROM group_touches t \
      WHERE t.workspace = u.workspace AND t.directory = u.directory AND t.group_id = u.id), \
      u.updated_at)";
@@ -383,6 +405,11 @@ fn canonical(text: &str) -> Option<Uuid> {
 }
 
 fn joined(parts: &[Part], word: &str, is_narrow: bool) -> Part {
+    if parts.is_empty() {
+        // All of nothing holds, any of nothing does not.
+        let truth = if word == " AND " { "TRUE" } else { "FALSE" };
+        return Part::exact(truth.to_owned());
+    }
     let sql: Vec<_> = parts.iter().map(|part| format!("({})", part.sql)).collect();
     Part {
         sql: sql.join(word),

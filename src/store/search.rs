@@ -1,119 +1,358 @@
-//! Pages of Users and Groups, in the order of their making.
+//! Pages of resources: in the order of their making, or of a column.
 
 use uuid::Uuid;
 
-use super::db::{Row, Tx};
+use super::db::{Query, Row, Tx};
 use super::error::Result;
-use super::filter_sql::Condition;
+use super::filter_sql::{Bind, Condition, FIRST, updated_column};
 use super::groups::Group;
+use super::resources::Resource;
 use super::users::{Place, User};
+use super::values::{list as placeholders, pad};
+use crate::scim::path::Resolved;
+use crate::scim::schema::{Purpose, ResourceType};
+use crate::scim::sort::{Direction, Key, Number};
+
+/// What a list is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection<'a> {
+    /// The directory.
+    pub place: Place,
+    /// The resource type.
+    pub kind: &'static ResourceType,
+    /// Which of its resources; all if there is none.
+    pub condition: Option<&'a Condition>,
+    /// In which order; that of their making if there is none.
+    pub order: Option<Order>,
+}
+
+/// The order of a column.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    column: Column,
+    direction: Direction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Id,
+    UserName,
+    DisplayName,
+    ExternalId,
+    Created,
+    Updated,
+}
 
 /// Where a page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum From {
-    /// After the resource of that id.
-    After(Uuid),
+    /// After the resource of that id, which is sorted by that key if the list is.
+    After(Option<Key>, Uuid),
     /// After so many resources.
     Skipping(i64),
 }
 
-const USERS: &str = "SELECT u.id, u.user_name_key, u.external_id, u.display_key, u.display, \
-     u.active, u.document, u.member, u.person, u.version, u.created_at, u.updated_at FROM users u \
-     WHERE u.workspace = $1 AND u.directory = $2";
-
-/// Users that a condition selects.
-pub async fn list_users(
-    tx: &mut Tx,
-    place: Place,
-    condition: Option<&Condition>,
-    from: From,
-    most: i64,
-) -> Result<Vec<User>> {
-    list(tx, USERS.to_owned(), place, condition, from, most).await
+/// A resource of any type, as it is stored.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// A User.
+    User(User),
+    /// A Group.
+    Group(Group),
+    /// A resource of a registered type.
+    Resource(Resource),
 }
 
-/// Groups that a condition selects.
-pub async fn list_groups(
-    tx: &mut Tx,
-    place: Place,
-    condition: Option<&Condition>,
-    from: From,
-    most: i64,
-) -> Result<Vec<Group>> {
-    let sql = format!(
-        "{} WHERE u.workspace = $1 AND u.directory = $2 AND u.deleted_at IS NULL",
-        super::groups::COLUMNS
-    );
-    list(tx, sql, place, condition, from, most).await
-}
-
-/// How many Users a condition selects.
-pub async fn count_users(tx: &mut Tx, place: Place, condition: &Condition) -> Result<i64> {
-    count(tx, "users u WHERE TRUE", place, condition).await
-}
-
-/// How many Groups a condition selects.
-pub async fn count_groups(tx: &mut Tx, place: Place, condition: &Condition) -> Result<i64> {
-    count(
-        tx,
-        "user_groups u WHERE u.deleted_at IS NULL",
-        place,
-        condition,
-    )
-    .await
-}
-
-async fn list<R: Row>(
-    tx: &mut Tx,
-    mut sql: String,
-    place: Place,
-    condition: Option<&Condition>,
-    from: From,
-    most: i64,
-) -> Result<Vec<R>> {
-    let next = condition.map_or(3, Condition::next);
-    if let Some(condition) = condition {
-        sql = format!("{sql} AND ({})", condition.sql());
+impl Order {
+    /// The order by an attribute, where a column has it.
+    pub fn of(kind: &ResourceType, path: Resolved, direction: Direction) -> Option<Self> {
+        let has_name = matches!(kind.purpose, Purpose::User | Purpose::Group);
+        let column = match path.key().as_str() {
+            "id" => Column::Id,
+            "userName" if kind.purpose == Purpose::User => Column::UserName,
+            "displayName" if has_name => Column::DisplayName,
+            "externalId" => Column::ExternalId,
+            "meta.created" => Column::Created,
+            "meta.lastModified" => Column::Updated,
+            _ => return None,
+        };
+        Some(Self { column, direction })
     }
-    let (limit, page) = (next, next + 1);
+
+    /// What a stored resource is sorted by.
+    pub fn key(self, stored: &Stored) -> Key {
+        let text = |text: Option<&String>| text.map_or(Key::None, |it| Key::Text(it.clone()));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "microseconds are exact for the next two centuries"
+        )]
+        let time = |at: i64| Key::Number(Number(at as f64));
+        match (self.column, stored) {
+            (Column::Id, _) => Key::Text(stored.id().to_string()),
+            (Column::UserName, Stored::User(user)) => text(Some(&user.user_name_key)),
+            (Column::DisplayName, Stored::User(user)) => text(user.display_key.as_ref()),
+            (Column::DisplayName, Stored::Group(group)) => text(Some(&group.display_key)),
+            (Column::ExternalId, Stored::User(user)) => text(user.external_id.as_ref()),
+            (Column::ExternalId, Stored::Group(group)) => text(group.external_id.as_ref()),
+            (Column::ExternalId, Stored::Resource(it)) => text(it.external_id.as_ref()),
+            (Column::Created, _) => time(stored.times().0.0),
+            (Column::Updated, _) => time(stored.times().1.0),
+            (Column::UserName | Column::DisplayName, _) => Key::None,
+        }
+    }
+
+    fn sql(self, kind: &ResourceType) -> &'static str {
+        match self.column {
+            Column::Id => "u.id",
+            Column::UserName => "u.user_name_key",
+            Column::DisplayName => "u.display_key",
+            Column::ExternalId => "u.external_id",
+            Column::Created => "u.created_at",
+            Column::Updated => updated_column(kind.purpose),
+        }
+    }
+
+    fn may_be_null(self) -> bool {
+        matches!(self.column, Column::DisplayName | Column::ExternalId)
+    }
+
+    /// `ORDER BY` with resources without a value last, or first where the order is turned round.
+    fn clause(self, kind: &ResourceType) -> String {
+        let (column, way) = (self.sql(kind), self.way());
+        let nulls = if self.may_be_null() {
+            format!("({column} IS NULL) {way}, ")
+        } else {
+            String::new()
+        };
+        match self.column {
+            Column::Id => format!("u.id {way}"),
+            _ => format!("{nulls}{column} {way}, u.id"),
+        }
+    }
+
+    fn way(self) -> &'static str {
+        match self.direction {
+            Direction::Ascending => "ASC",
+            Direction::Descending => "DESC",
+        }
+    }
+
+    /// What comes after a resource in this order.
+    fn after(self, kind: &ResourceType, key: Key, id: Uuid, binds: &mut Binds) -> String {
+        let column = self.sql(kind);
+        let sign = match self.direction {
+            Direction::Ascending => ">",
+            Direction::Descending => "<",
+        };
+        if self.column == Column::Id {
+            return format!("u.id {sign} {}", binds.push(Bind::Id(id)));
+        }
+        let is_rising = self.direction == Direction::Ascending;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "made from whole microseconds"
+        )]
+        let value = match key {
+            Key::Text(text) => Some(Bind::Text(text)),
+            Key::Number(number) => Some(Bind::Integer(number.0 as i64)),
+            Key::Boolean(_) | Key::None => None,
+        };
+        let id = binds.push(Bind::Id(id));
+        let Some(value) = value else {
+            let rest = if is_rising { "" } else { " OR u.x IS NOT NULL" };
+            let rest = rest.replace("u.x", column);
+            return format!("(({column} IS NULL AND u.id > {id}){rest})");
+        };
+        let value = binds.push(value);
+        let nulls = if is_rising && self.may_be_null() {
+            format!(" OR {column} IS NULL")
+        } else {
+            String::new()
+        };
+        format!("({column} {sign} {value} OR ({column} = {value} AND u.id > {id}){nulls})")
+    }
+}
+
+impl Stored {
+    /// Its id.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::User(user) => user.id.0,
+            Self::Group(group) => group.id.0,
+            Self::Resource(resource) => resource.id.0,
+        }
+    }
+
+    /// When it was made, and when it last changed.
+    pub fn times(&self) -> (crate::clock::Timestamp, crate::clock::Timestamp) {
+        match self {
+            Self::User(user) => (user.created_at, user.updated_at),
+            Self::Group(group) => (group.created_at, group.updated_at),
+            Self::Resource(resource) => (resource.created_at, resource.updated_at),
+        }
+    }
+
+    /// Its document as it is stored.
+    pub fn document(&self) -> &str {
+        match self {
+            Self::User(user) => &user.document,
+            Self::Group(group) => &group.document,
+            Self::Resource(resource) => &resource.document,
+        }
+    }
+}
+
+/// A page of what a selection selects.
+pub async fn list(
+    tx: &mut Tx,
+    selection: Selection<'_>,
+    from: From,
+    most: i64,
+) -> Result<Vec<Stored>> {
+    let mut binds = Binds::of(selection.condition);
+    let mut sql = selection.sql(&mut binds);
+    let order = selection.order;
+    let is_narrow = selection.condition.is_some_and(|it| it.is_narrow);
+    let mut skipped = None;
     match from {
-        From::After(_) => sql = format!("{sql} AND u.id > ${page}"),
-        From::Skipping(_) => {}
+        From::After(key, id) => {
+            let after = match (order, key) {
+                (Some(order), Some(key)) => order.after(selection.kind, key, id, &mut binds),
+                _ => format!("u.id > {}", binds.push(Bind::Id(id))),
+            };
+            sql = format!("{sql} AND {after}");
+        }
+        From::Skipping(count) => skipped = Some(count),
     }
-    if condition.is_some_and(|condition| condition.is_narrow) {
+    let clause = order.map_or("u.id".to_owned(), |order| order.clause(selection.kind));
+    if is_narrow && order.is_none() {
         // Without statistics PostgreSQL would walk all rows in id order rather than use the index.
         sql = format!("WITH u AS MATERIALIZED ({sql}) SELECT * FROM u");
     }
-    sql = format!("{sql} ORDER BY u.id LIMIT ${limit}");
-    if matches!(from, From::Skipping(_)) {
-        sql = format!("{sql} OFFSET ${page}");
+    sql = format!(
+        "{sql} ORDER BY {clause} LIMIT {}",
+        binds.push(Bind::Integer(most))
+    );
+    if let Some(count) = skipped {
+        sql = format!("{sql} OFFSET {}", binds.push(Bind::Integer(count)));
     }
-    let query = tx
-        .query(sqlx::AssertSqlSafe(sql))
-        .bind(place.workspace)
-        .bind(place.directory);
-    let query = match condition {
-        Some(condition) => condition.bind(query),
-        None => query,
-    };
-    let query = query.bind(most);
-    match from {
-        From::After(id) => query.bind(id),
-        From::Skipping(skipped) => query.bind(skipped),
-    }
-    .fetch_all()
-    .await
+    fetch(tx, selection, sql, binds).await
 }
 
-async fn count(tx: &mut Tx, table: &str, place: Place, condition: &Condition) -> Result<i64> {
+/// The resources of these ids that a selection selects, in id order.
+pub async fn list_by_ids(
+    tx: &mut Tx,
+    selection: Selection<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<Stored>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut binds = Binds::of(None);
+    let selection = Selection {
+        condition: None,
+        ..selection
+    };
+    let sql = selection.sql(&mut binds);
+    let first = FIRST + binds.values.len();
     let sql = format!(
-        "SELECT COUNT(*) AS total FROM {table} AND u.workspace = $1 AND u.directory = $2 AND ({})",
-        condition.sql()
+        "{sql} AND u.id IN ({}) ORDER BY u.id",
+        placeholders(first, ids.len())
     );
+    for id in pad(ids) {
+        binds.push(Bind::Id(id));
+    }
+    fetch(tx, selection, sql, binds).await
+}
+
+/// How many resources a selection selects.
+pub async fn count(tx: &mut Tx, selection: Selection<'_>) -> Result<i64> {
+    let mut binds = Binds::of(selection.condition);
+    let table = match selection.kind.purpose {
+        Purpose::Group => "user_groups u WHERE u.deleted_at IS NULL AND",
+        Purpose::User => "users u WHERE",
+        Purpose::Role | Purpose::Custom => "resources u WHERE",
+    };
+    let condition = selection.conditions(&mut binds);
+    let sql = format!("SELECT COUNT(*) AS total FROM {table} {condition}");
+    let query = bound(tx, selection.place, sql, binds);
+    let row: (i64,) = query.fetch_one().await?;
+    Ok(row.0)
+}
+
+impl Selection<'_> {
+    fn sql(&self, binds: &mut Binds) -> String {
+        const USERS: &str = "SELECT u.id, u.user_name_key, u.external_id, u.display_key, \
+             u.display, u.active, u.document, u.member, u.person, u.version, u.created_at, \
+             u.updated_at FROM users u WHERE";
+        let conditions = self.conditions(binds);
+        match self.kind.purpose {
+            Purpose::User => format!("{USERS} {conditions}"),
+            Purpose::Group => format!(
+                "{} WHERE u.deleted_at IS NULL AND {conditions}",
+                super::groups::COLUMNS
+            ),
+            Purpose::Role | Purpose::Custom => {
+                format!("{} WHERE {conditions}", super::resources::COLUMNS)
+            }
+        }
+    }
+
+    fn conditions(&self, binds: &mut Binds) -> String {
+        let mut sql = "u.workspace = $1 AND u.directory = $2".to_owned();
+        if let Some(condition) = self.condition {
+            sql = format!("{sql} AND ({})", condition.sql());
+        }
+        if self.kind.purpose == Purpose::Custom {
+            let kind = Bind::Text(self.kind.name.to_ascii_lowercase());
+            sql = format!("{sql} AND u.kind = {}", binds.push(kind));
+        }
+        sql
+    }
+}
+
+/// Values to bind, from the first placeholder that is not the place.
+struct Binds {
+    values: Vec<Bind>,
+}
+
+impl Binds {
+    fn of(condition: Option<&Condition>) -> Self {
+        Self {
+            values: condition.map_or(Vec::new(), |condition| condition.binds().to_vec()),
+        }
+    }
+
+    fn push(&mut self, value: Bind) -> String {
+        self.values.push(value);
+        format!("${}", FIRST + self.values.len() - 1)
+    }
+}
+
+fn bound(tx: &mut Tx, place: Place, sql: String, binds: Binds) -> Query<'_> {
     let query = tx
         .query(sqlx::AssertSqlSafe(sql))
         .bind(place.workspace)
         .bind(place.directory);
-    let row: (i64,) = condition.bind(query).fetch_one().await?;
-    Ok(row.0)
+    binds
+        .values
+        .into_iter()
+        .fold(query, |query, value| value.to(query))
+}
+
+async fn fetch(
+    tx: &mut Tx,
+    selection: Selection<'_>,
+    sql: String,
+    binds: Binds,
+) -> Result<Vec<Stored>> {
+    async fn rows<R: Row>(query: Query<'_>, stored: fn(R) -> Stored) -> Result<Vec<Stored>> {
+        Ok(query.fetch_all().await?.into_iter().map(stored).collect())
+    }
+    let query = bound(tx, selection.place, sql, binds);
+    match selection.kind.purpose {
+        Purpose::User => rows(query, Stored::User).await,
+        Purpose::Group => rows(query, Stored::Group).await,
+        Purpose::Role | Purpose::Custom => rows(query, Stored::Resource).await,
+    }
 }

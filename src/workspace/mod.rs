@@ -4,6 +4,7 @@
 pub mod ledger;
 pub mod members;
 pub mod quota;
+pub mod schemas;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};

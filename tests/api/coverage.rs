@@ -12,8 +12,26 @@ use crate::gateway::{Gateway, Scim, member, operations, users};
 use crate::raw::{exchange, get};
 
 /// A route with its parameter filled in.
-fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id)
+fn filled(path: &str, kind: &str, id: &str) -> String {
+    path.replace("{type}", kind).replace("{id}", id)
+}
+
+/// Every route with each resource type that it can be about.
+fn routes() -> Vec<(String, &'static [&'static str])> {
+    let id = "019aa000-0000-7000-8000-000000000001";
+    let mut all = Vec::new();
+    for (path, methods) in ROUTES {
+        let kinds: &[&str] = if path.contains("{type}") {
+            &["Users", "Groups", "Roles", "Nothing"]
+        } else {
+            &[""]
+        };
+        for kind in kinds {
+            let path = filled(path, kind, id);
+            all.push((path.trim_end_matches('/').to_owned(), *methods));
+        }
+    }
+    all
 }
 
 fn body_of(method: &str) -> Option<Value> {
@@ -76,12 +94,9 @@ async fn no_route_opens_without_a_good_credential() {
         "/scim/v2".to_owned(),
         format!("/d/{}/scim/v2", scim.directory.id),
     ] {
-        for (path, methods) in ROUTES {
-            let path = format!(
-                "{base}{}",
-                filled(path, "019aa000-0000-7000-8000-000000000001")
-            );
-            for method in *methods {
+        for (path, methods) in routes() {
+            let path = format!("{base}{path}");
+            for method in methods {
                 for credential in &bad {
                     let headers = credential.iter().map(String::as_str).collect::<Vec<_>>();
                     let answer = gateway.call(method, &path, &headers, body_of(method)).await;

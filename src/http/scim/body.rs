@@ -6,44 +6,59 @@ use axum::http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::respond::ScimError;
+use crate::directory::Caller;
 use crate::error::{Error, Invalid, Result};
 use crate::http::Shared;
 use crate::http::limits::read_body;
 use crate::scim::json;
+use crate::scim::resource::{self, Strictness};
+use crate::scim::schema::Purpose;
 
-/// Which limit a body has.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Size {
-    User,
-    Group,
-}
-
-/// Reads a JSON body. Any parameters of the media type are fine; a type that is not JSON is 415.
+/// Reads a JSON body, as large as one about such a resource may be. Any parameters of the media type
+/// are fine; a type that is not JSON is 415.
 pub(super) async fn read(
     shared: &Shared,
     headers: &HeaderMap,
     body: Body,
-    size: Size,
+    purpose: Purpose,
 ) -> Result<Value, ScimError> {
     if !is_json(headers) {
         return Err(ScimError::media_type());
     }
-    let limits = &shared.app.config.limits;
-    let limit = match size {
-        Size::User => limits.body_user_bytes,
-        Size::Group => limits.body_group_bytes,
-    };
-    let bytes = read_body(
-        headers,
-        body,
-        limit,
-        shared.app.config.server.body_timeout(),
-    )
-    .await?;
+    let limit = limit(shared, purpose);
+    let timeout = shared.app.config.server.body_timeout();
+    let bytes = read_body(headers, body, limit, timeout).await?;
     if bytes.is_empty() {
         return Err(Error::invalid(Invalid::Syntax, "a JSON body is expected").into());
     }
     Ok(json::parse(&bytes)?)
+}
+
+/// Refuses what would be too large as a body of its own.
+pub(super) fn check_size(shared: &Shared, purpose: Purpose, size: usize) -> Result<()> {
+    let limit = limit(shared, purpose);
+    if size > limit {
+        return Err(Error::TooLarge(limit));
+    }
+    Ok(())
+}
+
+/// Holds a strict directory's message to its schema, where it names any.
+pub(super) fn check_schemas(caller: &Caller, body: &Value, urn: &str) -> Result<()> {
+    if caller.strictness() == Strictness::Lenient {
+        return Ok(());
+    }
+    let mut parts = body.as_object().into_iter().flatten();
+    let found = parts.find(|(name, _)| name.eq_ignore_ascii_case("schemas"));
+    found.map_or(Ok(()), |(_, schemas)| resource::check_schemas(schemas, urn))
+}
+
+fn limit(shared: &Shared, purpose: Purpose) -> usize {
+    let limits = &shared.app.config.limits;
+    match purpose {
+        Purpose::Group => limits.body_group_bytes,
+        Purpose::User | Purpose::Role | Purpose::Custom => limits.body_user_bytes,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -3,17 +3,22 @@
 use std::collections::HashMap;
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::AUTHORIZATION;
+use axum::http::HeaderName;
+use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 
 use super::query::Query;
 use super::respond::ScimError;
+use super::show::View;
 use crate::changes::Origin;
-use crate::directory::{Caller, credentials, scim_base_url};
+use crate::directory::{Access, Caller, credentials, scim_base_url};
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::http::limits::{Permit, RequestIdent};
 use crate::ids::{DirectoryId, RequestId};
+use crate::scim::etag::Precondition;
+use crate::scim::schema::ResourceType;
+use crate::workspace::schemas;
 
 /// A directory's client, with what every handler needs of its request.
 pub struct ScimCaller {
@@ -21,8 +26,12 @@ pub struct ScimCaller {
     pub caller: Caller,
     /// The query parameters.
     pub query: Query,
+    /// The endpoint that the path names, where it names one.
+    endpoint: String,
     /// The `{id}` of the path, where there is one.
     pub id: String,
+    /// What the client demands of the version that is there.
+    pub precondition: Precondition,
     /// The base URL that the client used, for locations.
     pub base_url: String,
     /// The workspace's place among the requests in flight, held until the answer is made.
@@ -49,6 +58,8 @@ impl FromRequestParts<Shared> for ScimCaller {
         };
         shared.quota.check(&shared.app, directory.workspace).await?;
         let permit = shared.fair_share.enter(directory.workspace).await?;
+        let tag = found.schemas_tag;
+        let registry = schemas::registry(&shared.app, directory.workspace, tag).await?;
         let request = parts.extensions.get::<RequestIdent>();
         let origin = Origin {
             request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
@@ -60,15 +71,48 @@ impl FromRequestParts<Shared> for ScimCaller {
         Ok(Self {
             caller: Caller {
                 credential: found.credential,
+                access: Access {
+                    read_only: found.read_only,
+                    only_endpoint: found.only_endpoint.clone(),
+                },
                 directory,
+                registry,
                 origin,
             },
             query: Query::parse(parts.uri.query().unwrap_or_default())?,
+            endpoint: params.get("type").cloned().unwrap_or_default(),
             id: params.get("id").cloned().unwrap_or_default(),
+            precondition: precondition(parts)?,
             base_url,
             _permit: permit,
         })
     }
+}
+
+impl ScimCaller {
+    /// The resource type that the path names.
+    pub(super) fn kind(&self) -> Result<&'static ResourceType> {
+        let kind = self.caller.registry.at(&self.endpoint);
+        kind.ok_or(Error::NotFound("resource type"))
+    }
+
+    /// How resources of a type are shown.
+    pub(super) fn view(&self, kind: &'static ResourceType) -> Result<View<'_>> {
+        self.query.view(kind, &self.base_url)
+    }
+}
+
+/// The preconditions of the request's headers (RFC 7644 section 3.14).
+fn precondition(parts: &Parts) -> Result<Precondition> {
+    let header = |name: HeaderName| {
+        let values = parts.headers.get_all(name).iter();
+        let texts: Vec<_> = values
+            .map(|value| value.to_str().unwrap_or_default())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    };
+    let (matches, none_match) = (header(IF_MATCH), header(IF_NONE_MATCH));
+    Precondition::parse(matches.as_deref(), none_match.as_deref())
 }
 
 /// The token of the one Authorization header: behind the word `Bearer`, or bare as Okta's header

@@ -2,15 +2,20 @@
 //! `/d/{directory}/scim/v2`, where the URL does and the credential must match.
 //!
 //! Handlers parse, call a use case and respond. What a caller may reach is decided by its
-//! credential alone, in [`caller::ScimCaller`], which every handler but none other takes.
+//! credential alone, in [`caller::ScimCaller`], which every handler but none other takes. Resource
+//! types are data: one set of handlers serves them all, and `act` does for a Bulk operation what it
+//! does for a request of its own.
 
+mod act;
 mod body;
+mod bulk;
 pub mod caller;
 mod discovery;
-mod groups;
+mod lists;
 mod query;
+mod resources;
 mod respond;
-mod users;
+mod show;
 
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
@@ -22,12 +27,11 @@ use respond::ScimError;
 pub use respond::render_error;
 
 /// Every route below a SCIM base URL: its path and the methods that it offers. The guard tests go
-/// through this table, and so does [`router`].
+/// through this table, and so does [`router`]. `{type}` is the endpoint of a resource type.
 pub const ROUTES: &[(&str, &[&str])] = &[
-    ("/Users", &["GET", "POST"]),
-    ("/Users/{id}", &["GET", "PUT", "PATCH", "DELETE"]),
-    ("/Groups", &["GET", "POST"]),
-    ("/Groups/{id}", &["GET", "PUT", "PATCH", "DELETE"]),
+    ("/", &["GET"]),
+    ("/{type}", &["GET", "POST"]),
+    ("/{type}/{id}", &["GET", "PUT", "PATCH", "DELETE"]),
     ("/Me", &["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ("/ServiceProviderConfig", &["GET"]),
     ("/ResourceTypes", &["GET"]),
@@ -36,8 +40,7 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/Schemas/{id}", &["GET"]),
     ("/Bulk", &["POST"]),
     ("/.search", &["POST"]),
-    ("/Users/.search", &["POST"]),
-    ("/Groups/.search", &["POST"]),
+    ("/{type}/.search", &["POST"]),
 ];
 
 /// The SCIM routes under both base URLs.
@@ -49,40 +52,42 @@ pub fn router() -> Router<Shared> {
 
 fn routes() -> Router<Shared> {
     ROUTES.iter().fold(Router::new(), |router, (path, _)| {
+        let router = router.route(path, handlers(path));
+        if *path == "/" {
+            return router;
+        }
         // Some clients put a slash before the query.
-        router
-            .route(path, handlers(path))
-            .route(&format!("{path}/"), handlers(path))
+        router.route(&format!("{path}/"), handlers(path))
     })
 }
 
 fn handlers(path: &str) -> MethodRouter<Shared> {
     match path {
-        "/Users" => get(users::list).post(users::create),
-        "/Users/{id}" => get(users::read)
-            .put(users::replace)
-            .patch(users::patch)
-            .delete(users::delete),
-        "/Groups" => get(groups::list).post(groups::create),
-        "/Groups/{id}" => get(groups::read)
-            .put(groups::replace)
-            .patch(groups::patch)
-            .delete(groups::delete),
+        "/" => get(lists::root),
+        "/{type}" => get(lists::list).post(resources::create),
+        "/{type}/{id}" => get(resources::read)
+            .put(resources::replace)
+            .patch(resources::patch)
+            .delete(resources::delete),
         "/ServiceProviderConfig" => get(discovery::service_provider_config),
         "/ResourceTypes" => get(discovery::resource_types),
         "/ResourceTypes/{id}" => get(discovery::resource_type),
         "/Schemas" => get(discovery::schemas),
         "/Schemas/{id}" => get(discovery::schema),
-        "/Me" => get(unsupported)
+        "/Bulk" => post(bulk::bulk),
+        "/.search" => post(lists::search_root),
+        "/{type}/.search" => post(lists::search),
+        _ => get(unsupported)
             .post(unsupported)
             .put(unsupported)
             .patch(unsupported)
             .delete(unsupported),
-        _ => post(unsupported),
     }
 }
 
-/// What ServiceProviderConfig says is not supported.
+/// `/Me`: a directory's credential is nobody's own (RFC 7644 section 3.11).
 async fn unsupported(_: caller::ScimCaller) -> Result<(), ScimError> {
-    Err(ScimError::from(Error::Unsupported("this operation")))
+    Err(ScimError::from(Error::Unsupported(
+        "/Me with a directory's credential",
+    )))
 }

@@ -1,12 +1,13 @@
 //! Answers of the SCIM surface: resources, lists and errors (RFC 7644 section 3.12).
 
-use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::act::Done;
+use crate::directory::search::Next;
 use crate::error::{Error, Invalid};
-use crate::scim::messages::{ErrorBody, ListResponse};
-use crate::scim::projection::Projection;
+use crate::scim::messages::{ErrorBody, ListResponse, Start};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
 
@@ -15,6 +16,8 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json"
 pub struct ScimError {
     error: Error,
     status: Option<StatusCode>,
+    /// The methods that are offered, where another one was asked for.
+    allow: Option<&'static str>,
 }
 
 impl ScimError {
@@ -24,7 +27,29 @@ impl ScimError {
         Self {
             error: Error::invalid(Invalid::Syntax, detail),
             status: Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            allow: None,
         }
+    }
+
+    /// The resource type does not offer the method.
+    pub(super) fn not_offered(allow: &'static str) -> Self {
+        Self {
+            error: Error::Unsupported("this method"),
+            status: Some(StatusCode::METHOD_NOT_ALLOWED),
+            allow: Some(allow),
+        }
+    }
+
+    /// Its status and body. A fault of ours is logged here, once.
+    pub(super) fn parts(&self) -> (StatusCode, ErrorBody) {
+        let status = self.status.unwrap_or_else(|| status(&self.error));
+        if let Error::Internal(cause) = &self.error {
+            metrics::counter!("gatehouse_internal_errors_total").increment(1);
+            tracing::error!(error = ?cause, "a request failed");
+        }
+        let scim_type = scim_type(status, &self.error);
+        let body = ErrorBody::new(status.as_u16(), scim_type, self.error.to_string());
+        (status, body)
     }
 }
 
@@ -33,19 +58,19 @@ impl<E: Into<Error>> From<E> for ScimError {
         Self {
             error: error.into(),
             status: None,
+            allow: None,
         }
     }
 }
 
 impl IntoResponse for ScimError {
     fn into_response(self) -> Response {
-        let status = self.status.unwrap_or_else(|| status(&self.error));
-        let mut response = render_error(
-            status,
-            scim_type(status, &self.error),
-            &self.error.to_string(),
-        );
+        let (status, body) = self.parts();
+        let mut response = text(status, serialize(&body).unwrap_or_default());
         let headers = response.headers_mut();
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
         match &self.error {
             Error::Unauthenticated => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -55,10 +80,6 @@ impl IntoResponse for ScimError {
             }
             Error::Unavailable | Error::Retry(_) => {
                 headers.insert(RETRY_AFTER, 1.into());
-            }
-            Error::Internal(cause) => {
-                metrics::counter!("gatehouse_internal_errors_total").increment(1);
-                tracing::error!(error = ?cause, "a request failed");
             }
             _ => {}
         }
@@ -72,42 +93,44 @@ pub fn render_error(status: StatusCode, scim_type: Option<&'static str>, detail:
     text(status, serialize(&body).unwrap_or_default())
 }
 
-/// A resource that was read or written.
-pub(super) fn resource(status: StatusCode, body: String, version: i64, location: &str) -> Response {
-    let mut response = text(status, body);
+/// What became of a request about one resource.
+pub(super) fn done(done: Done) -> Result<Response, ScimError> {
+    let mut response = match done.body {
+        Some(body) => text(done.status, body),
+        None => done.status.into_response(),
+    };
     let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&format!("W/\"{version}\"")) {
+    if let Some(version) = done.version {
+        let tag = HeaderValue::from_str(&format!("W/\"{version}\"")).map_err(Error::internal)?;
         headers.insert(ETAG, tag);
     }
-    if let Ok(location) = HeaderValue::from_str(location) {
-        let name = if status == StatusCode::CREATED {
+    let is_shown = matches!(done.status, StatusCode::OK | StatusCode::CREATED);
+    if let Some(location) = done.location.filter(|_| is_shown)
+        && let Ok(location) = HeaderValue::from_str(&location)
+    {
+        let name = if done.status == StatusCode::CREATED {
             LOCATION
         } else {
             HeaderName::from_static("content-location")
         };
         headers.insert(name, location);
     }
-    response
+    Ok(response)
 }
 
 /// A page of resources.
 pub(super) fn list_of(
-    total: i64,
-    start_index: i64,
+    total: Option<i64>,
+    next: Next,
     resources: Vec<String>,
 ) -> Result<Response, ScimError> {
-    let [total, start_index] = [total, start_index].map(|it| u64::try_from(it).unwrap_or(0));
-    let list = ListResponse::new(total, start_index, resources)?;
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    let start = match next {
+        Next::Index(index) => Start::Index(count(index)),
+        Next::Cursor(cursor) => Start::Cursor(cursor),
+    };
+    let list = ListResponse::new(total.map(count), start, resources)?;
     Ok(text(StatusCode::OK, serialize(&list)?))
-}
-
-/// What a projection shows of a resource.
-pub(super) fn project(projection: &Projection, text: String) -> Result<String, Error> {
-    if projection.is_everything() {
-        return Ok(text);
-    }
-    let whole = serde_json::from_str(&text).map_err(Error::internal)?;
-    Ok(projection.apply(whole).to_string())
 }
 
 /// References to other resources, as JSON text: id, name and address of each.
@@ -162,7 +185,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::Forbidden => StatusCode::FORBIDDEN,
         Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::TooLarge(_) | Error::TooManyOperations(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         Error::Unavailable | Error::Retry(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -181,6 +204,9 @@ fn scim_type(status: StatusCode, error: &Error) -> Option<&'static str> {
             Invalid::Mutability => "mutability",
             Invalid::NoTarget => "noTarget",
             Invalid::TooMany => "tooMany",
+            Invalid::Cursor => "invalidCursor",
+            Invalid::ExpiredCursor => "expiredCursor",
+            Invalid::Count => "invalidCount",
         }),
         _ => None,
     }

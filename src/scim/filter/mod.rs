@@ -23,7 +23,9 @@ pub const TERMS: usize = 100;
 /// Most parentheses and brackets within each other.
 pub const DEPTH: usize = 20;
 
-/// A filter over one resource type. `And` and `Or` hold two or more filters, none of their own kind.
+/// A filter over one resource type. `And` and `Or` hold two or more filters, none of their own kind;
+/// or none at all, where the filter does not depend on the resource: all of nothing holds, any of
+/// nothing does not.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// All hold.
@@ -108,6 +110,13 @@ pub enum Literal {
 pub fn parse(text: &str, kind: &'static ResourceType) -> Result<Filter> {
     let syntax = grammar::filter(text).map_err(invalid)?;
     resolve::filter(syntax, kind).map_err(invalid)
+}
+
+/// Reads a filter for several resource types, one filter for each. An attribute that a type does
+/// not have is absent there; one that no type has is `invalidFilter`.
+pub fn parse_for_all(text: &str, kinds: &[&'static ResourceType]) -> Result<Vec<Filter>> {
+    let syntax = grammar::filter(text).map_err(invalid)?;
+    resolve::filters(&syntax, kinds).map_err(invalid)
 }
 
 /// `attribute[filter].sub` of a PATCH path, before the attribute is looked up.

@@ -18,6 +18,72 @@ pub(super) fn filter(syntax: Syntax, kind: &'static ResourceType) -> Result<Filt
     })
 }
 
+/// A filter over resources of each of several types.
+pub(super) fn filters(
+    syntax: &Syntax,
+    kinds: &[&'static ResourceType],
+) -> Result<Vec<Filter>, &'static str> {
+    let mut paths = Vec::new();
+    collect(syntax, &mut paths);
+    let is_known = |path: &AttributePath, kind: &&'static ResourceType| match path.resolve(kind) {
+        Resolution::Known(found) => !found.is_never_returned(),
+        Resolution::Schema(_) | Resolution::Unknown => false,
+    };
+    if paths
+        .iter()
+        .any(|path| !kinds.iter().any(|kind| is_known(path, kind)))
+    {
+        return Err(UNKNOWN);
+    }
+    let kinds = kinds.iter();
+    kinds
+        .map(|kind| filter(without(syntax.clone(), &|path| is_known(path, kind)), kind))
+        .collect()
+}
+
+fn collect<'s>(syntax: &'s Syntax, paths: &mut Vec<&'s AttributePath>) {
+    match syntax {
+        Syntax::And(terms) | Syntax::Or(terms) => {
+            for term in terms {
+                collect(term, paths);
+            }
+        }
+        Syntax::Not(inner) => collect(inner, paths),
+        Syntax::Compare(path, ..) | Syntax::Present(path) | Syntax::ValuePath { path, .. } => {
+            paths.push(path);
+        }
+    }
+}
+
+/// The filter where attributes that are not known have no value: nothing is equal to them, and
+/// they differ from everything but null.
+fn without(syntax: Syntax, is_known: &dyn Fn(&AttributePath) -> bool) -> Syntax {
+    let each = |terms: Vec<Syntax>| {
+        let terms = terms.into_iter().map(|term| without(term, is_known));
+        terms.collect()
+    };
+    let is_null =
+        |word: &Word| matches!(word, Word::Bare(text) if text.eq_ignore_ascii_case("null"));
+    match syntax {
+        Syntax::And(terms) => Syntax::And(each(terms)),
+        Syntax::Or(terms) => Syntax::Or(each(terms)),
+        Syntax::Not(inner) => Syntax::Not(Box::new(without(*inner, is_known))),
+        Syntax::Compare(path, operator, word) if !is_known(&path) => {
+            if (operator == Operator::Eq && is_null(&word))
+                || (operator == Operator::Ne && !is_null(&word))
+            {
+                Syntax::And(Vec::new())
+            } else {
+                Syntax::Or(Vec::new())
+            }
+        }
+        Syntax::Present(path) | Syntax::ValuePath { path, .. } if !is_known(&path) => {
+            Syntax::Or(Vec::new())
+        }
+        known => known,
+    }
+}
+
 /// A filter over the elements of one attribute.
 pub(super) fn element_filter(syntax: Syntax, outer: Resolved) -> Result<Filter, &'static str> {
     build(syntax, &|path| {

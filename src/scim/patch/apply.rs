@@ -9,7 +9,7 @@ use super::{
 use crate::error::{Error, Invalid, Result};
 use crate::scim::path::{Resolution, Resolved};
 use crate::scim::resource::{self, Intake, Reason, Strictness};
-use crate::scim::schema::{Kind, Mutability, ResourceType, Schema};
+use crate::scim::schema::{Kind, Mutability, Purpose, ResourceType, Schema};
 
 /// Applies a request to a document; on an error the document is as it was.
 pub fn apply(
@@ -31,6 +31,7 @@ pub fn apply(
         work.operation(operation)?;
     }
     resource::check(kind, &work.document)?;
+    resource::refuse_immutable(kind, document, &work.document)?;
     let active = work.document.get("active").and_then(Value::as_bool);
     if work.speaks_of_active && active.is_none() {
         return Err(Error::value("active: expected true or false"));
@@ -108,7 +109,10 @@ impl Work<'_> {
                     Ok(())
                 }
                 Mutability::ReadWrite | Mutability::Immutable => {
-                    if found.attribute.name == "members" && found.extension.is_none() {
+                    if found.attribute.name == "members"
+                        && found.extension.is_none()
+                        && self.kind.has_members()
+                    {
                         return self.members(op, path, found, value);
                     }
                     self.attribute(op, path, found, value)
@@ -214,7 +218,9 @@ impl Work<'_> {
             (None, Some(sub)) => entries::part(intake, op, attribute, sub, current, value)?,
             (None, None) => entries::whole(intake, op, attribute, current, value)?,
         };
-        self.speaks_of_active |= attribute.name == "active" && found.extension.is_none();
+        self.speaks_of_active |= attribute.name == "active"
+            && found.extension.is_none()
+            && self.kind.purpose == Purpose::User;
         self.put(found, next);
         Ok(())
     }
@@ -279,7 +285,7 @@ fn put_in(holder: &mut Document, name: &str, value: Option<Value>) {
 /// The attributes in which two documents differ.
 fn differences(kind: &ResourceType, old: &Document, new: &Document) -> Vec<String> {
     let mut names = differing(old, new);
-    for extension in &kind.extensions {
+    for extension in kind.extensions() {
         let Some(at) = names.iter().position(|name| *name == extension.id) else {
             continue;
         };

@@ -7,7 +7,9 @@ use crate::error::Result;
 use crate::scim::evaluate::matches_element;
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;
-use crate::scim::resource::{ENTRIES, Intake, demote_primaries, primary_at, too_many};
+use crate::scim::resource::{
+    ENTRIES, Intake, add_distinct, demote_primaries, primary_at, too_many,
+};
 use crate::scim::schema::{Attribute, Kind};
 
 /// The whole attribute.
@@ -91,10 +93,12 @@ pub(super) fn selected(
             let seed = seed(filter);
             let is_made = hits.is_empty();
             if is_made {
-                // Entra and others expect the entry to be made (RFC 7644 says noTarget).
+                // Entra and others expect the entry to be made; RFC 7644 section 3.5.2.3, and with
+                // it a strict directory, says noTarget.
                 let made = Value::Object(seed.clone());
                 let has_room = attribute.multi_valued || entries.is_empty();
-                if attribute.kind != Kind::Complex || !has_room || !matching(&made) {
+                let is_strict = op == Op::Replace && intake.is_strict();
+                if attribute.kind != Kind::Complex || !has_room || !matching(&made) || is_strict {
                     return Err(no_target("the filter of the path selects nothing"));
                 }
                 hits.push(entries.len());
@@ -213,7 +217,12 @@ fn finish(
         return Ok(None);
     }
     Ok(Some(if attribute.multi_valued {
-        Value::Array(entries)
+        // A part that was set may have made two entries the same (RFC 7643 section 2.4).
+        let mut distinct = Vec::with_capacity(entries.len());
+        for entry in entries {
+            add_distinct(attribute, &mut distinct, entry);
+        }
+        Value::Array(distinct)
     } else {
         entries.remove(0)
     }))

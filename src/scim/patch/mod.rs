@@ -26,6 +26,8 @@ use crate::scim::filter::{Filter, Selection};
 use crate::scim::path::AttributePath;
 use crate::scim::resource::{MemberRef, Note};
 
+/// URN of a PATCH request.
+pub const REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// Most operations in a request.
 pub const OPERATIONS: usize = 2000;
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{BINARY, ENTRIES, MemberKind, MemberRef, Note, Reason, STRING, Strictness};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::scim::filter;
 use crate::scim::schema::{Attribute, Kind, Mutability, Schema};
+use crate::scim::{filter, fold};
 
 /// The attributes of an extension; null and empty text mean none.
 pub(super) fn extension(schema: &Schema, value: Value) -> Result<Map<String, Value>> {
@@ -84,7 +84,9 @@ impl Intake {
         }
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
-            entries.extend(self.entry(attribute, item)?);
+            if let Some(entry) = self.entry(attribute, item)? {
+                add_distinct(attribute, &mut entries, entry);
+            }
         }
         if let Some(first) = entries.iter().position(is_primary) {
             demote_primaries(&mut entries, first);
@@ -135,6 +137,7 @@ impl Intake {
 
     fn scalar(&self, attribute: &Attribute, value: Value) -> Result<Option<Value>> {
         match (attribute.kind, value) {
+            (Kind::Boolean, Value::String(_)) if self.is_strict() => Err(expected(attribute)),
             (Kind::Boolean, Value::String(text)) => match filter::boolean(&text) {
                 Some(value) => Ok(Some(Value::Bool(value))),
                 // Silence must not decide who is active (C033).
@@ -155,7 +158,13 @@ impl Intake {
             (Kind::Boolean | Kind::Integer | Kind::Decimal | Kind::Complex, _) => {
                 Err(expected(attribute))
             }
-            (_, Value::String(text)) => text_value(attribute, text),
+            (_, Value::String(text)) => {
+                let is_binary = attribute.kind == Kind::Binary && self.is_strict();
+                if is_binary && data_encoding::BASE64.decode(text.as_bytes()).is_err() {
+                    return Err(expected(attribute));
+                }
+                text_value(attribute, text)
+            }
             (Kind::String, Value::Number(number)) if !self.is_strict() => {
                 Ok(Some(Value::String(number.to_string())))
             }
@@ -203,6 +212,29 @@ impl Intake {
         }
         let inner = self.scalar(sub, value)?;
         Ok(inner.map(|inner| Value::Object(Map::from_iter([(sub.name.clone(), inner)]))))
+    }
+}
+
+/// Adds an entry, or what it says to the one that has its value and type already: no two entries
+/// may share both (RFC 7643 section 2.4).
+pub(in crate::scim) fn add_distinct(attribute: &Attribute, entries: &mut Vec<Value>, new: Value) {
+    let part = |entry: &Value, name: &str| match entry.get(name) {
+        Some(Value::String(text)) => {
+            let is_exact = attribute.sub(name).is_some_and(|sub| sub.case_exact);
+            Some(if is_exact {
+                text.clone()
+            } else {
+                fold::key(text)
+            })
+        }
+        other => other.map(Value::to_string),
+    };
+    let names = |entry: &Value| (part(entry, "value"), part(entry, "type"));
+    let own = names(&new);
+    let same = |entry: &&mut Value| own.0.is_some() && names(entry) == own;
+    match (entries.iter_mut().find(same), new) {
+        (Some(Value::Object(entry)), Value::Object(new)) => entry.extend(new),
+        (_, new) => entries.push(new),
     }
 }
 

@@ -6,15 +6,19 @@
 mod coerce;
 mod core;
 mod render;
+mod rules;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(super) use self::coerce::{Intake, demote_primaries, members, part, primary_at, too_many};
+pub(super) use self::coerce::{
+    Intake, add_distinct, demote_primaries, members, part, primary_at, too_many,
+};
 pub use self::core::{EmailRef, GroupCore, UserCore, group_core, user_core};
 pub use self::render::{Meta, from_stored, render, to_stored};
+pub(super) use self::rules::{check, refuse_immutable};
+pub use self::rules::{check_schemas, keep_immutable};
 use crate::error::{Error, Invalid, Result};
-use crate::scim::fold;
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 
 /// Longest string value, in characters.
@@ -166,32 +170,15 @@ pub fn normalise(
         match attribute.name.as_str() {
             "schemas" | "meta" => {}
             "id" => incoming.id = value.as_str().map(str::to_owned),
-            "members" => incoming.members = Some(members(value, attribute)?),
+            "members" if kind.has_members() => {
+                incoming.members = Some(members(value, attribute)?);
+            }
             _ => store(&mut intake, &mut incoming.document, attribute, value)?,
         }
     }
     check(kind, &incoming.document)?;
     incoming.notes = intake.into_notes();
     Ok(incoming)
-}
-
-/// What must hold for every stored document: what is required is there, the name is fit to be one.
-pub(super) fn check(kind: &ResourceType, document: &Map<String, Value>) -> Result<()> {
-    for attribute in kind
-        .schema
-        .attributes
-        .iter()
-        .filter(|attribute| attribute.required)
-    {
-        let text = document.get(&attribute.name).and_then(Value::as_str);
-        if text.is_none_or(|text| text.trim().is_empty()) {
-            return Err(Error::value(format!("{} is required", attribute.name)));
-        }
-    }
-    match document.get("userName").and_then(Value::as_str) {
-        Some(name) => fold::check_name(name, "userName"),
-        None => Ok(()),
-    }
 }
 
 fn store(

@@ -36,11 +36,10 @@ const START: &str = "{\"schemas\":[";
 #[must_use]
 pub fn to_stored(kind: &ResourceType, document: &Map<String, Value>) -> String {
     let present = kind
-        .extensions
-        .iter()
+        .extensions()
         .filter(|schema| document.contains_key(&schema.id));
     let urns: Vec<&str> = std::iter::once(kind.schema)
-        .chain(present.copied())
+        .chain(present)
         .map(|s| s.id.as_str())
         .collect();
     let mut stored = Map::new();
@@ -113,7 +112,7 @@ pub fn render(
         text.push_str(part);
     }
     text.push_str(",\"meta\":{\"resourceType\":");
-    push_json(&mut text, kind.name);
+    push_json(&mut text, &kind.name);
     text.push_str(",\"created\":");
     push_json(&mut text, &meta.created.to_string());
     text.push_str(",\"lastModified\":");

@@ -1,0 +1,255 @@
+//! Filters and orders that the database cannot answer: each resource is looked at, a batch at a
+//! time, in bounded memory and time.
+
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::source::{Row, Source};
+use super::{Begin, Taken, too_many};
+use crate::error::Result;
+use crate::scim::cursor;
+use crate::scim::evaluate;
+use crate::scim::filter::Filter;
+use crate::scim::sort::{Direction, Key};
+use crate::store::db::Tx;
+use crate::store::search::From;
+
+/// How long a request may look at resources.
+const TIME: Duration = Duration::from_secs(5);
+/// How many resources are read at a time.
+const BATCH: i64 = 200;
+/// How far into a sorted list a page by index may lie; a cursor goes further.
+const WINDOW: i64 = 10_000;
+
+/// When a request has looked long enough.
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    pub(super) fn new() -> Self {
+        Self(Instant::now() + TIME)
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.0
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.is_over() {
+            return Err(too_many(
+                "the filter or order takes too long; add a comparison of an indexed attribute, \
+                 or page by cursor",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a scan found before it had enough.
+pub(super) struct Part {
+    pub(super) rows: Vec<Row>,
+    /// The last resource that was looked at; none at the end of the list.
+    pub(super) stopped_at: Option<Uuid>,
+}
+
+/// How many resources match, and those of one page.
+pub(super) async fn window(
+    tx: &mut Tx,
+    source: &Source,
+    skip: i64,
+    room: i64,
+    deadline: &Deadline,
+) -> Result<(i64, Vec<Row>)> {
+    let (mut total, mut page) = (0_i64, Vec::new());
+    let mut from = From::Skipping(0);
+    loop {
+        let batch = source.stream(tx, from, BATCH).await?;
+        let Some(last) = batch.last().map(Row::id) else {
+            return Ok((total, page));
+        };
+        from = From::After(None, last);
+        for (row, is_match) in matching(tx, source, batch).await? {
+            if is_match {
+                total += 1;
+                let is_room = i64::try_from(page.len()).is_ok_and(|kept| kept < room);
+                if total > skip && is_room {
+                    page.push(row);
+                }
+            }
+        }
+        deadline.check()?;
+    }
+}
+
+/// The next few resources that match. When time is over, what was found so far is a page too.
+pub(super) async fn some(
+    tx: &mut Tx,
+    source: &Source,
+    mut from: From,
+    room: i64,
+    deadline: &Deadline,
+) -> Result<Part> {
+    let mut rows = Vec::new();
+    loop {
+        let batch = source.stream(tx, from, BATCH).await?;
+        let Some(last) = batch.last().map(Row::id) else {
+            return Ok(Part {
+                rows,
+                stopped_at: None,
+            });
+        };
+        from = From::After(None, last);
+        for (row, is_match) in matching(tx, source, batch).await? {
+            if is_match {
+                let id = row.id();
+                rows.push(row);
+                if i64::try_from(rows.len()).is_ok_and(|kept| kept >= room) {
+                    return Ok(Part {
+                        rows,
+                        stopped_at: Some(id),
+                    });
+                }
+            }
+        }
+        if deadline.is_over() {
+            return Ok(Part {
+                rows,
+                stopped_at: Some(last),
+            });
+        }
+    }
+}
+
+async fn matching(tx: &mut Tx, source: &Source, batch: Vec<Row>) -> Result<Vec<(Row, bool)>> {
+    let all = Filter::And(Vec::new());
+    let filter = source.evaluated.as_ref().unwrap_or(&all);
+    let wholes = source.wholes(tx, &batch).await?;
+    let matches = wholes.iter().map(|whole| evaluate::matches(filter, whole));
+    Ok(batch.into_iter().zip(matches.collect::<Vec<_>>()).collect())
+}
+
+/// A resource on its place in a sorted list.
+#[derive(Debug, PartialEq, Eq)]
+struct Placed {
+    key: Key,
+    id: Uuid,
+    source: usize,
+    direction: Direction,
+}
+
+impl Ord for Placed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.direction
+            .apply(self.key.cmp(&other.key))
+            .then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Placed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A page of a list that is sorted here: of all resources only the best so far are kept, by key
+/// and id.
+pub(super) async fn sorted(
+    tx: &mut Tx,
+    sources: &[Source],
+    begin: &Begin,
+    direction: Direction,
+    count: i64,
+) -> Result<Taken> {
+    let (skip, after) = match begin {
+        Begin::Index(index) => (index - 1, None),
+        Begin::Cursor(cursor) => match (&cursor.key, cursor.after) {
+            (Some(key), Some(id)) => {
+                let place = (key.clone(), id);
+                (0, Some(placed(place, cursor.kind, direction)))
+            }
+            (None, None) => (0, None),
+            _ => return Err(cursor::invalid()),
+        },
+    };
+    let keep = skip.saturating_add(count).saturating_add(1);
+    if count > 0 && keep > WINDOW {
+        return Err(too_many(
+            "a page that far into a list sorted by this attribute; page by cursor",
+        ));
+    }
+    let keep = usize::try_from(keep).unwrap_or(0);
+    let deadline = Deadline::new();
+    let mut total = 0;
+    let mut best: BinaryHeap<Placed> = BinaryHeap::new();
+    for (at, source) in sources.iter().enumerate() {
+        let mut from = From::Skipping(0);
+        loop {
+            let batch = source.stream(tx, from, BATCH).await?;
+            let Some(last) = batch.last().map(Row::id) else {
+                break;
+            };
+            from = From::After(None, last);
+            let wholes = source.wholes(tx, &batch).await?;
+            for (row, whole) in batch.iter().zip(&wholes) {
+                let is_match = source
+                    .evaluated
+                    .as_ref()
+                    .is_none_or(|filter| evaluate::matches(filter, whole));
+                if !is_match {
+                    continue;
+                }
+                total += 1;
+                let new = placed((source.key(whole), row.id()), at, direction);
+                let is_ahead = after.as_ref().is_none_or(|after| new > *after);
+                if is_ahead && count > 0 {
+                    best.push(new);
+                    if best.len() > keep {
+                        best.pop();
+                    }
+                }
+            }
+            deadline.check()?;
+        }
+    }
+    let mut best = best.into_sorted_vec();
+    let mut page = best.split_off(usize::try_from(skip).unwrap_or(0).min(best.len()));
+    let most = usize::try_from(count).unwrap_or(0);
+    let is_more = page.len() > most;
+    page.truncate(most);
+    let next = page.last().filter(|_| is_more).map(|last| {
+        let after = (Some(last.key.clone()), last.id);
+        (last.source, Some(after))
+    });
+    Ok(Taken {
+        total: Some(total),
+        rows: read(tx, sources, page).await?,
+        next,
+    })
+}
+
+fn placed((key, id): (Key, Uuid), source: usize, direction: Direction) -> Placed {
+    Placed {
+        key,
+        id,
+        source,
+        direction,
+    }
+}
+
+/// The rows of a page, in its order.
+async fn read(tx: &mut Tx, sources: &[Source], page: Vec<Placed>) -> Result<Vec<(usize, Row)>> {
+    let mut found = std::collections::HashMap::new();
+    for (at, source) in sources.iter().enumerate() {
+        let own = page.iter().filter(|placed| placed.source == at);
+        let ids: Vec<Uuid> = own.map(|placed| placed.id).collect();
+        if !ids.is_empty() {
+            let rows = source.list_by_ids(tx, &ids).await?;
+            found.extend(rows.into_iter().map(|row| (row.id(), row)));
+        }
+    }
+    let rows = page
+        .into_iter()
+        .filter_map(|placed| Some((placed.source, found.remove(&placed.id)?)));
+    Ok(rows.collect())
+}

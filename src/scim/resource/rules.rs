@@ -1,0 +1,146 @@
+//! What must hold of a document as a whole: what is required is there, what is written once stays.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Invalid, Result};
+use crate::scim::fold;
+use crate::scim::schema::{Attribute, Mutability, Purpose, ResourceType, Schema};
+
+/// What must hold for every stored document: what is required is there, the name is fit to be one.
+pub(in crate::scim) fn check(kind: &ResourceType, document: &Map<String, Value>) -> Result<()> {
+    check_required(&kind.schema.attributes, document)?;
+    for extension in &kind.extensions {
+        let Schema { id, attributes, .. } = extension.schema;
+        match document.get(id).and_then(Value::as_object) {
+            Some(inner) => check_required(attributes, inner)?,
+            None if extension.required => {
+                return Err(Error::value(format!("{id} is required")));
+            }
+            None => {}
+        }
+    }
+    match document.get("userName").and_then(Value::as_str) {
+        Some(name) if kind.purpose == Purpose::User => fold::check_name(name, "userName"),
+        _ => Ok(()),
+    }
+}
+
+fn check_required(attributes: &[Attribute], holder: &Map<String, Value>) -> Result<()> {
+    for attribute in attributes {
+        let value = holder.get(&attribute.name);
+        let is_blank = match value {
+            None => true,
+            Some(Value::String(text)) => text.trim().is_empty(),
+            Some(_) => false,
+        };
+        if attribute.required && is_blank {
+            return Err(Error::value(format!("{} is required", attribute.name)));
+        }
+        let entries = match value {
+            Some(Value::Array(entries)) => entries.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        for entry in entries.iter().filter_map(Value::as_object) {
+            check_required(&attribute.sub_attributes, entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds a new document against the one that it replaces: a value that may be written once stays
+/// where the new one is silent, and another one is refused (RFC 7644 section 3.5.1).
+pub fn keep_immutable(
+    kind: &'static ResourceType,
+    before: &Map<String, Value>,
+    after: &mut Map<String, Value>,
+) -> Result<()> {
+    for (holder, attribute) in immutable(kind) {
+        let Some(old) = value(before, holder, attribute) else {
+            continue;
+        };
+        match value(after, holder, attribute) {
+            Some(new) if new == old => {}
+            Some(_) => return Err(fixed(attribute)),
+            None => {
+                let old = old.clone();
+                let into = match holder {
+                    None => &mut *after,
+                    Some(schema) => match after
+                        .entry(schema.id.clone())
+                        .or_insert_with(|| Value::Object(Map::new()))
+                    {
+                        Value::Object(inner) => inner,
+                        _ => continue,
+                    },
+                };
+                into.insert(attribute.name.clone(), old);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses any other value than the one that was written once (RFC 7644 section 3.5.2).
+pub(in crate::scim) fn refuse_immutable(
+    kind: &'static ResourceType,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Result<()> {
+    for (holder, attribute) in immutable(kind) {
+        let old = value(before, holder, attribute);
+        if old.is_some() && old != value(after, holder, attribute) {
+            return Err(fixed(attribute));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a list of schemas names the one that is meant; for directories that are strict about it
+/// (RFC 7643 section 3).
+pub fn check_schemas(schemas: &Value, urn: &str) -> Result<()> {
+    let names = |schema: &Value| {
+        schema
+            .as_str()
+            .is_some_and(|it| it.eq_ignore_ascii_case(urn))
+    };
+    if schemas
+        .as_array()
+        .is_some_and(|schemas| schemas.iter().any(names))
+    {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        Invalid::Syntax,
+        format!("schemas: expected a list with {urn}"),
+    ))
+}
+
+type Found = (Option<&'static Schema>, &'static Attribute);
+
+/// Attributes that may be written once; members are rows, and not among them.
+fn immutable(kind: &'static ResourceType) -> impl Iterator<Item = Found> {
+    kind.schemas().flat_map(|(schema, is_extension)| {
+        let fixed = schema
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.mutability == Mutability::Immutable);
+        fixed.map(move |attribute| (is_extension.then_some(schema), attribute))
+    })
+}
+
+fn value<'d>(
+    document: &'d Map<String, Value>,
+    holder: Option<&Schema>,
+    attribute: &Attribute,
+) -> Option<&'d Value> {
+    match holder {
+        None => document.get(&attribute.name),
+        Some(schema) => document.get(&schema.id)?.get(&attribute.name),
+    }
+}
+
+fn fixed(attribute: &Attribute) -> Error {
+    let detail = format!("{} can be written once", attribute.name);
+    Error::invalid(Invalid::Mutability, detail)
+}
