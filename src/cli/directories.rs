@@ -12,7 +12,7 @@ use super::{Settings, table};
 use crate::app::App;
 use crate::changes::Origin;
 use crate::directory::credentials::{self, Issued};
-use crate::directory::{self, Directory, DirectoryKind, Mode, NewDirectory, scim_base_url};
+use crate::directory::{self, Access, Directory, DirectoryKind, Mode, NewDirectory, scim_base_url};
 use crate::workspace;
 
 /// A day.
@@ -42,6 +42,23 @@ pub(super) enum Command {
         /// How many days the new token is good for.
         #[arg(long, value_name = "DAYS")]
         days: Option<u32>,
+        /// Let it read and nothing else.
+        #[arg(long)]
+        read_only: bool,
+        /// Let it reach one resource type alone, by its endpoint, such as `Users`.
+        #[arg(long, value_name = "ENDPOINT")]
+        only: Option<String>,
+    },
+    /// Change how a directory treats what its IdP sends.
+    Set {
+        #[command(flatten)]
+        named: Named,
+        /// Refuse unknown attributes and members instead of skipping them.
+        #[arg(long, value_name = "BOOL")]
+        strict: Option<bool>,
+        /// Let a create for an inactive user bring that user back.
+        #[arg(long, value_name = "BOOL")]
+        restore_inactive: Option<bool>,
     },
     /// End a token at once.
     RevokeToken {
@@ -114,7 +131,33 @@ impl Command {
                 settings,
             } => list(&workspace, &settings).await?,
             Self::Show { named } => show(&named).await?,
-            Self::RotateToken { named, days } => rotate(&named, days).await?,
+            Self::RotateToken {
+                named,
+                days,
+                read_only,
+                only,
+            } => {
+                let access = Access {
+                    read_only,
+                    only_endpoint: only,
+                };
+                rotate(&named, access, days).await?;
+            }
+            Self::Set {
+                named,
+                strict,
+                restore_inactive,
+            } => {
+                let (app, directory) = named.find().await?;
+                let directory = Directory {
+                    strict: strict.unwrap_or(directory.strict),
+                    restore_inactive: restore_inactive.unwrap_or(directory.restore_inactive),
+                    ..directory
+                };
+                directory::update(&app, &Origin::cli(), &directory).await?;
+                let value = told(&app, &directory, None).await?;
+                named.settings.print(&value, || text(&value))?;
+            }
             Self::RevokeToken { named, token } => {
                 let (app, directory) = named.find().await?;
                 let credential = token.parse().context("--token must be a token's id")?;
@@ -189,10 +232,11 @@ async fn show(named: &Named) -> anyhow::Result<()> {
     named.settings.print(&value, || text(&value))
 }
 
-async fn rotate(named: &Named, days: Option<u32>) -> anyhow::Result<()> {
+async fn rotate(named: &Named, access: Access, days: Option<u32>) -> anyhow::Result<()> {
     let (app, directory) = named.find().await?;
     let life = days.map(|days| DAY * days);
-    let issued = credentials::issue(&app, &Origin::cli(), &directory, life).await?;
+    let origin = Origin::cli();
+    let issued = credentials::issue_for(&app, &origin, &directory, access, life).await?;
     let value = told(&app, &directory, Some(&issued)).await?;
     named.settings.print(&value, || text(&value))
 }

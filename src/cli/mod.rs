@@ -6,6 +6,7 @@
 mod demo;
 mod directories;
 mod people;
+mod schemas;
 mod serve;
 mod verify;
 mod workspaces;
@@ -41,6 +42,9 @@ enum Command {
     /// Directories and their tokens.
     #[command(subcommand)]
     Directory(directories::Command),
+    /// Schemas and resource types that a workspace has beside the built-in ones.
+    #[command(subcommand)]
+    Schema(schemas::Command),
     /// Rules: which groups give which teams and roles.
     #[command(subcommand)]
     Rule(people::RuleCommand),
@@ -127,6 +131,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(command) => command.run().await,
         Command::Workspace(command) => command.run().await,
         Command::Directory(command) => command.run().await,
+        Command::Schema(command) => command.run().await,
         Command::Rule(command) => command.run().await,
         Command::Members(command) => command.run().await,
         Command::Explain(command) => command.run().await,

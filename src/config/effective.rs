@@ -36,6 +36,7 @@ impl Config {
         text.bare("body_user_bytes", limits.body_user_bytes);
         text.bare("body_group_bytes", limits.body_group_bytes);
         text.bare("page_size", limits.page_size);
+        text.bare("search_milliseconds", limits.search_milliseconds);
         text.bare("requests_in_flight", limits.requests_in_flight);
         text.bare("workspace_in_flight", limits.workspace_in_flight);
         text.bare("queue_milliseconds", limits.queue_milliseconds);

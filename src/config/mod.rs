@@ -98,6 +98,8 @@ pub struct Limits {
     pub body_group_bytes: usize,
     /// The most resources of a page.
     pub page_size: usize,
+    /// How long a filter or order may take that no index answers, in milliseconds.
+    pub search_milliseconds: u64,
     /// How many requests are worked on at once.
     pub requests_in_flight: usize,
     /// How many of these one workspace may have.
@@ -178,6 +180,7 @@ impl Default for Limits {
             body_user_bytes: 256 * 1024,
             body_group_bytes: 8 * 1024 * 1024,
             page_size: 200,
+            search_milliseconds: 5_000,
             requests_in_flight: 256,
             workspace_in_flight: 16,
             queue_milliseconds: 10_000,
@@ -365,6 +368,12 @@ impl Config {
             64 << 20,
         );
         within("limits.page_size", size(limits.page_size), 1, 1_000);
+        within(
+            "limits.search_milliseconds",
+            limits.search_milliseconds,
+            1,
+            60_000,
+        );
         within(
             "limits.requests_in_flight",
             size(limits.requests_in_flight),

@@ -15,6 +15,8 @@ use crate::ids::CredentialId;
 use crate::secrets::tokens;
 use crate::store::directories as rows;
 use crate::store::directories::Authenticated;
+use crate::store::schemas as schema_rows;
+use crate::workspace::schemas;
 
 pub use crate::store::directories::Credential;
 
@@ -48,6 +50,7 @@ pub async fn issue_for(
     access: Access,
     life: Option<Duration>,
 ) -> Result<Issued> {
+    let access = known(app, directory, access).await?;
     let (token, hash) = tokens::mint(directory.workspace)?;
     let at = app.clock.now();
     let credential = Credential {
@@ -86,6 +89,24 @@ pub async fn issue_for(
     })
     .await?;
     Ok(Issued { credential, token })
+}
+
+/// Refuses an endpoint that the workspace does not have: such a token would open nothing.
+async fn known(app: &App, directory: &Directory, mut access: Access) -> Result<Access> {
+    if let Some(only) = access.only_endpoint.as_mut() {
+        let mut tx = app.db.one().await?;
+        let tag = schema_rows::find_tag(&mut tx, directory.workspace).await?;
+        drop(tx);
+        let registry = schemas::registry(app, directory.workspace, tag).await?;
+        let endpoint = only.trim_start_matches('/').to_owned();
+        if registry.at(&endpoint).is_none() {
+            return Err(Error::value(
+                "expected the endpoint of a resource type, such as Users",
+            ));
+        }
+        *only = endpoint;
+    }
+    Ok(access)
 }
 
 /// A directory's tokens, oldest first, without their text.

@@ -155,6 +155,34 @@ pub async fn create(
     Ok(directory)
 }
 
+/// Writes how a directory treats what its IdP sends.
+pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result<()> {
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at: app.clock.now(),
+    };
+    let changed = directory.clone();
+    app.write(move |tx| {
+        let (directory, act) = (changed.clone(), act.clone());
+        Box::pin(async move {
+            if !rows::update(tx, &directory).await? {
+                return Err(Error::NotFound("directory"));
+            }
+            let detail = serde_json::json!({
+                "strict": directory.strict, "restore_inactive": directory.restore_inactive,
+            });
+            let subject = ("directory", directory.id.0);
+            let change = act.change("directory.updated", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    app.credentials.invalidate_all();
+    Ok(())
+}
+
 /// The directories of a workspace, oldest first.
 pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Directory>> {
     let mut tx = app.db.one().await?;

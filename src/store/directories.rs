@@ -134,6 +134,22 @@ pub async fn insert(tx: &mut Tx, directory: &Directory, key: &str) -> Result<()>
     Ok(())
 }
 
+/// Writes how a directory treats what its IdP sends.
+pub async fn update(tx: &mut Tx, directory: &Directory) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE directories SET strict = $3, restore_inactive = $4 \
+             WHERE workspace = $1 AND id = $2",
+        )
+        .bind(directory.workspace)
+        .bind(directory.id)
+        .bind(directory.strict)
+        .bind(directory.restore_inactive)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
 /// The directory of that folded name.
 pub async fn find_by_name(
     tx: &mut Tx,

@@ -165,12 +165,27 @@ impl Gateway {
         media: &str,
         body: Option<String>,
     ) -> Answer {
-        let mut request = http::Request::builder().method(method).uri(path);
-        for value in authorization {
-            request = request.header("authorization", *value);
-        }
+        let mut headers: Vec<_> = authorization
+            .iter()
+            .map(|value| ("authorization", *value))
+            .collect();
         if body.is_some() {
-            request = request.header("content-type", media);
+            headers.push(("content-type", media));
+        }
+        self.exchange(method, path, &headers, body).await
+    }
+
+    /// Sends a request in process with any headers.
+    pub(crate) async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request
             .body(axum::body::Body::from(body.unwrap_or_default()))

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod bulk;
 mod coverage;
 mod dependencies;
+mod discovery;
+mod etags;
 mod faults;
 mod gateway;
 mod hostile;
@@ -15,3 +18,5 @@ mod pushdown;
 mod races;
 mod raw;
 mod shapes;
+mod sorting;
+mod types;

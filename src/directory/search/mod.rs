@@ -94,13 +94,13 @@ pub async fn search(app: &App, caller: &Caller, search: Search) -> Result<Page> 
     let mut tx = page::open(app, &sources, &begin).await?;
     let taken = if is_together {
         let direction = search.sort.map(|sort| sort.direction).unwrap_or_default();
-        scan::sorted(&mut tx, &sources, &begin, direction, count).await?
+        scan::sorted(&mut tx, app, &sources, &begin, direction, count).await?
     } else {
         match begin {
             Begin::Index(index) => {
                 page::by_index(&mut tx, app, &sources, &query, index, count).await?
             }
-            Begin::Cursor(from) => page::by_cursor(&mut tx, &sources, from, count).await?,
+            Begin::Cursor(from) => page::by_cursor(&mut tx, app, &sources, from, count).await?,
         }
     };
     let next = match search.start {

@@ -30,7 +30,7 @@ pub(super) async fn by_index(
 ) -> Result<Taken> {
     let (mut skip, mut total) = (index - 1, 0);
     let mut rows: Vec<(usize, Row)> = Vec::new();
-    let deadline = Deadline::new();
+    let deadline = Deadline::of(app);
     for (at, source) in sources.iter().enumerate() {
         let taken = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let room = count - taken;
@@ -72,6 +72,7 @@ pub(super) async fn by_index(
 /// The page after a cursor.
 pub(super) async fn by_cursor(
     tx: &mut Tx,
+    app: &App,
     sources: &[Source],
     cursor: Cursor,
     count: i64,
@@ -87,7 +88,7 @@ pub(super) async fn by_cursor(
     if count == 0 {
         return Ok(taken);
     }
-    let deadline = Deadline::new();
+    let deadline = Deadline::of(app);
     let mut after = cursor.after.map(|id| (cursor.key.clone(), id));
     for (at, source) in sources.iter().enumerate().skip(cursor.kind) {
         let room = count - i64::try_from(taken.rows.len()).unwrap_or(count);

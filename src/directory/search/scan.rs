@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::source::{Row, Source};
 use super::{Begin, Taken, too_many};
+use crate::app::App;
 use crate::error::Result;
 use crate::scim::cursor;
 use crate::scim::evaluate;
@@ -16,8 +17,6 @@ use crate::scim::sort::{Direction, Key};
 use crate::store::db::Tx;
 use crate::store::search::From;
 
-/// How long a request may look at resources.
-const TIME: Duration = Duration::from_secs(5);
 /// How many resources are read at a time.
 const BATCH: i64 = 200;
 /// How far into a sorted list a page by index may lie; a cursor goes further.
@@ -27,8 +26,9 @@ const WINDOW: i64 = 10_000;
 pub(super) struct Deadline(Instant);
 
 impl Deadline {
-    pub(super) fn new() -> Self {
-        Self(Instant::now() + TIME)
+    pub(super) fn of(app: &App) -> Self {
+        let most = app.config.limits.search_milliseconds;
+        Self(Instant::now() + Duration::from_millis(most))
     }
 
     fn is_over(&self) -> bool {
@@ -156,6 +156,7 @@ impl PartialOrd for Placed {
 /// and id.
 pub(super) async fn sorted(
     tx: &mut Tx,
+    app: &App,
     sources: &[Source],
     begin: &Begin,
     direction: Direction,
@@ -179,7 +180,7 @@ pub(super) async fn sorted(
         ));
     }
     let keep = usize::try_from(keep).unwrap_or(0);
-    let deadline = Deadline::new();
+    let deadline = Deadline::of(app);
     let mut total = 0;
     let mut best: BinaryHeap<Placed> = BinaryHeap::new();
     for (at, source) in sources.iter().enumerate() {

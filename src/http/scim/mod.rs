@@ -45,9 +45,12 @@ pub const ROUTES: &[(&str, &[&str])] = &[
 
 /// The SCIM routes under both base URLs.
 pub fn router() -> Router<Shared> {
-    Router::new()
-        .nest("/scim/v2", routes())
-        .nest("/d/{directory}/scim/v2", routes())
+    let bases = ["/scim/v2", "/d/{directory}/scim/v2"];
+    bases.into_iter().fold(Router::new(), |router, base| {
+        // The base itself with a slash is no route of the nested ones.
+        let root = format!("{base}/");
+        router.nest(base, routes()).route(&root, handlers("/"))
+    })
 }
 
 fn routes() -> Router<Shared> {
