@@ -135,7 +135,7 @@ async fn listed(app: &App, workspace: &Workspace) -> anyhow::Result<Vec<Value>> 
 /// What is registered of a resource type so far; at first its name alone.
 async fn extended(app: &App, workspace: &Workspace, name: &str) -> anyhow::Result<Value> {
     let mut listed = listed(app, workspace).await?.into_iter();
-    let is_it = |known: &Value| known["key"] == Value::from(name.to_ascii_lowercase());
+    let is_it = |known: &Value| known["key"] == name.to_ascii_lowercase();
     let known = listed.find(is_it).map(|known| known["document"].clone());
     Ok(known.unwrap_or_else(|| json!({"name": name})))
 }
