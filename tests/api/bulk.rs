@@ -7,7 +7,9 @@ use crate::gateway::{Gateway, Scim, member, operations, users};
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 async fn bulk(scim: &Scim, operations: Value) -> Vec<Value> {
-    let (status, body) = scim.send("POST", "/Bulk", Some(&request(operations))).await;
+    let (status, body) = scim
+        .send("POST", "/Bulk", Some(&request(&operations)))
+        .await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(
         body["schemas"],
@@ -16,7 +18,7 @@ async fn bulk(scim: &Scim, operations: Value) -> Vec<Value> {
     body["Operations"].as_array().unwrap().clone()
 }
 
-fn request(operations: Value) -> Value {
+fn request(operations: &Value) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
         "Operations": operations,
@@ -113,10 +115,10 @@ async fn limits_are_those_that_are_advertised() {
         let all = (0..count).map(|at| post(&at.to_string(), &format!("u{at}@acme.example")));
         all.collect()
     };
-    let (status, body) = scim.send("POST", "/Bulk", Some(&request(many(11)))).await;
+    let (status, body) = scim.send("POST", "/Bulk", Some(&request(&many(11)))).await;
     assert_eq!(status, 413);
     assert!(body["detail"].as_str().unwrap().contains("10"), "{body}");
-    let mut large = request(many(1));
+    let mut large = request(&many(1));
     large["Operations"][0]["data"]["title"] = "x".repeat(20_000).into();
     let (status, body) = scim.send("POST", "/Bulk", Some(&large)).await;
     assert_eq!(status, 413);
@@ -132,7 +134,7 @@ async fn too_many_errors_end_the_rest() {
     let scim = gateway.scim().await;
     let bad = json!({"method": "DELETE", "path": "/Users/nobody"});
     let check = async |fail_on_errors: Value, expect: &[&str]| {
-        let mut body = request(json!([
+        let mut body = request(&json!([
             bad,
             post("a", &format!("a{fail_on_errors}@acme.example")),
             bad,
@@ -149,7 +151,7 @@ async fn too_many_errors_end_the_rest() {
     check(json!(2), &["404", "201", "404"]).await;
     check(json!(3), &["404", "201", "404", "201"]).await;
     for wrong in [json!(-1), json!("1"), json!(1.5)] {
-        let mut body = request(json!([]));
+        let mut body = request(&json!([]));
         body["failOnErrors"] = wrong;
         assert_eq!(scim.send("POST", "/Bulk", Some(&body)).await.0, 400);
     }

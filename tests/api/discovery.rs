@@ -44,7 +44,7 @@ async fn a_token_that_only_reads_writes_nothing() {
     };
     let reader = limited(&gateway, &scim, access).await;
     let before = (gateway.count("changes").await, gateway.count("users").await);
-    let patch = operations(json!([{"op": "replace", "path": "active", "value": false}]));
+    let change = operations(json!([{"op": "replace", "path": "active", "value": false}]));
     let body = json!({"userName": "eve", "displayName": "Eve"});
     for (kind, id) in [("Users", &user), ("Groups", &group)] {
         for (method, path) in [
@@ -53,7 +53,7 @@ async fn a_token_that_only_reads_writes_nothing() {
             ("PATCH", format!("/{kind}/{id}")),
             ("DELETE", format!("/{kind}/{id}")),
         ] {
-            let body = if method == "PATCH" { &patch } else { &body };
+            let body = if method == "PATCH" { &change } else { &body };
             let (status, error) = reader.send(method, &path, Some(body)).await;
             assert_eq!(
                 (status, &error["status"]),

@@ -176,14 +176,14 @@ async fn a_patch_reaches_every_attribute_of_a_registered_type() {
     let (_gateway, scim) = gateway().await;
     let id = scim.created("/Devices", &laptop("A1")).await;
     let path = format!("/Devices/{id}");
-    let patch = operations(json!([
+    let change = operations(json!([
         {"op": "Add", "path": "tags[type eq \"a\"].value", "value": "x"},
         {"op": "add", "path": "tags", "value": [{"value": "y", "primary": "True"}]},
         {"op": "replace", "path": format!("{WARRANTY}:number"), "value": "W-7"},
         {"op": "replace", "value": {"active": false, "members": ["a"], "weight": 1.5}},
         {"op": "remove", "path": "label"},
     ]));
-    let (status, body) = scim.send("PATCH", &path, Some(&patch)).await;
+    let (status, body) = scim.send("PATCH", &path, Some(&change)).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(
         body["tags"],
@@ -365,9 +365,9 @@ async fn an_extension_of_user_behaves_like_the_enterprise_one() {
         .send("GET", &format!("{path}?attributes={BADGE}:code"), None)
         .await;
     assert_eq!(read[BADGE], json!({"code": "c"}));
-    let patch =
+    let change =
         operations(json!([{"op": "replace", "path": format!("{BADGE}:issued"), "value": "2021"}]));
-    refused(&scim, ("PATCH", &path), &patch, (400, "mutability")).await;
+    refused(&scim, ("PATCH", &path), &change, (400, "mutability")).await;
     let (status, put) = scim
         .send("PUT", &path, Some(&json!({"userName": "ada"})))
         .await;
@@ -379,8 +379,8 @@ async fn an_extension_of_user_behaves_like_the_enterprise_one() {
     // N1 is free again.
     scim.created("/Users", &user("bob", json!({"number": "N1"})))
         .await;
-    let patch = operations(json!([{"op": "add", "value": {(format!("{BADGE}:number")): "N1"}}]));
-    refused(&scim, ("PATCH", &path), &patch, (409, "uniqueness")).await;
+    let change = operations(json!([{"op": "add", "value": {(format!("{BADGE}:number")): "N1"}}]));
+    refused(&scim, ("PATCH", &path), &change, (409, "uniqueness")).await;
     gateway.check().await;
 }
 
@@ -486,7 +486,7 @@ async fn what_would_make_stored_resources_wrong_is_refused() {
     refused(edit(|all| all[11]["multiValued"] = false.into())).await;
     refused(edit(|all| all[1]["required"] = true.into())).await;
     refused(edit(|all| {
-        all.push(json!({"name": "owner", "type": "string", "required": true}))
+        all.push(json!({"name": "owner", "type": "string", "required": true}));
     }))
     .await;
     refused(vec![
