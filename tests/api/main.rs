@@ -17,6 +17,7 @@ mod mapping;
 mod pushdown;
 mod races;
 mod raw;
+mod registering;
 mod shapes;
 mod sorting;
 mod types;
