@@ -19,7 +19,7 @@ pub(crate) struct Deployment {
     database: String,
     /// The PostgreSQL database to drop: the server's URL and the name.
     made: Option<(String, String)>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Deployment {
@@ -83,6 +83,11 @@ impl Deployment {
 
     /// Starts a server on a free port and waits until it is ready.
     pub(crate) async fn serve(&self) -> Server {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -91,6 +96,7 @@ impl Deployment {
         let listen = format!("127.0.0.1:{port}");
         let child = self
             .command(&["serve", "--listen", &listen, "--public-url", &url])
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -2,12 +2,13 @@
 //! beside a running server on the same database.
 
 mod deployment;
+mod schemas;
 
 use deployment::Deployment;
 use serde_json::{Value, json};
 
 /// Every scenario below begins with a workspace and a directory.
-async fn with_directory(kind: &str) -> (Deployment, Value) {
+pub(crate) async fn with_directory(kind: &str) -> (Deployment, Value) {
     let deployment = Deployment::new().await;
     deployment.json(&["workspace", "create", "acme", "--name", "Acme"]);
     let directory = deployment.json(&[
