@@ -30,6 +30,8 @@ CREATE TABLE workspaces (
     rules_swept BIGINT NOT NULL,
     -- Names the present set of registered schemas; none while there are none.
     schemas_tag UUID,
+    -- How many live rules look at attributes of users: without one, a write of a user settles nothing.
+    rules_when BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
 
@@ -326,6 +328,10 @@ CREATE TABLE rules (
     version BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('pending', 'planned', 'live', 'broken')),
     cause UUID NOT NULL,
+    -- A filter over the user's own attributes; `when` is a word of SQL.
+    when_text TEXT,
+    -- The run that brings a planned rule to life.
+    run UUID,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (workspace, id),
     FOREIGN KEY (workspace, directory) REFERENCES directories (workspace, id),
@@ -363,8 +369,8 @@ CREATE TABLE runs (
     kind TEXT NOT NULL CHECK (kind IN ('rule', 'group_delete')),
     state TEXT NOT NULL CHECK (state IN ('planned', 'applying', 'done')),
     directory UUID NOT NULL,
-    group_id UUID NOT NULL,
-    rule UUID,
+    -- The group whose users it goes through; null for all users of the directory.
+    group_id UUID,
     -- The last user that was worked off, in id order.
     position UUID,
     total BIGINT NOT NULL,

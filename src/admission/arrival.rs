@@ -38,6 +38,8 @@ pub enum Arrival {
 pub struct Admitted {
     /// The member, in a live directory.
     pub member: Option<MemberId>,
+    /// Whether the member is to be settled once its User is stored.
+    pub is_to_settle: bool,
     /// The person's key, for values that go into changes.
     pub person: (PersonId, PersonKey),
     /// What is to be told with the User's own change.
@@ -65,13 +67,14 @@ pub async fn arrive(
         let person = new_person(tx, app, act.workspace).await?;
         return Ok(Arrival::Admitted(Admitted {
             member: None,
+            is_to_settle: false,
             person,
             changes: Vec::new(),
         }));
     }
     let admitted = match known.buried {
         Some(member) if known.tombstones == 1 => {
-            revive(tx, app, act, place, member, newcomer).await?
+            revive(tx, app, act, (place, known), member, newcomer).await?
         }
         _ => make(tx, app, act, known, newcomer).await?,
     };
@@ -156,6 +159,7 @@ async fn make(
     )?;
     Ok(Admitted {
         member: Some(member.id),
+        is_to_settle: known.rules_when > 0,
         person,
         changes: vec![change],
     })
@@ -166,7 +170,7 @@ async fn revive(
     tx: &mut Tx,
     app: &App,
     act: &Act,
-    place: Place,
+    (place, known): (Place, &Known),
     member: MemberId,
     newcomer: &Newcomer,
 ) -> Result<Admitted> {
@@ -199,6 +203,8 @@ async fn revive(
     )?;
     Ok(Admitted {
         member: Some(member.id),
+        // One who was settled under newer rules than were known had no User then.
+        is_to_settle: known.rules_when > 0 || member.rules_version > known.rules_version,
         person: (member.person, key),
         changes: vec![change],
     })

@@ -2,11 +2,14 @@
 //!
 //! `arrival` says who a person is and makes, links or revives the member; `departure` takes access
 //! away; `settle` holds what rules want against the ledger; `runs` and `sweep` do so for many
-//! members in batches. It knows nothing of SCIM documents: `directory` hands it what counts.
+//! members in batches; `rules` and `templates` add rules; `check` looks whether all is settled. Of
+//! SCIM documents it knows only that rules are held against them.
 
 pub mod arrival;
+pub mod check;
 pub mod departure;
 pub mod rules;
 pub mod runs;
 pub mod settle;
 pub mod sweep;
+pub mod templates;

@@ -1,4 +1,5 @@
-//! Adding a rule: it is bound to groups, and what it gives is settled at once or by a run.
+//! Adding a rule: it is bound to groups, looks at attributes or both, and what it gives is settled
+//! at once or by a run.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -9,6 +10,7 @@ use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{CauseId, GroupId, RoleId, RuleId, RunId, TeamId};
+use crate::mapping::when;
 use crate::store::db::Tx;
 use crate::store::directories::{self, Directory};
 use crate::store::grants::GrantKind;
@@ -20,12 +22,14 @@ use crate::store::{groups, members, memberships};
 use crate::workspace::{Workspace, name_key};
 
 /// What a rule is made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NewRule {
-    /// The name of the directory whose groups it looks at.
+    /// The name of the directory whose groups and users it looks at.
     pub directory: String,
     /// The names of the groups that must all hold; a name that no group has yet waits for one.
     pub groups: Vec<String>,
+    /// What must hold of the user's own attributes: a filter.
+    pub when: Option<String>,
     /// The names of the teams that it gives; unknown ones are made.
     pub teams: Vec<String>,
     /// The names of the roles that it gives; unknown ones are made, empty.
@@ -45,6 +49,8 @@ pub struct Added {
     pub state: RuleState,
     /// Its groups, with the ids of those that exist.
     pub groups: Vec<Target>,
+    /// What must hold of the user's own attributes, in canonical text.
+    pub when: Option<String>,
     /// The run that settles the members concerned, where they are many.
     pub run: Option<RunId>,
     /// How many members changed at once.
@@ -60,16 +66,18 @@ pub struct Target {
     pub id: Option<GroupId>,
 }
 
-/// Adds a rule to a workspace. Without groups, or without anything to give, it is refused.
+/// Adds a rule to a workspace. Without groups and without `when`, or without anything to give, it is
+/// refused.
 pub async fn add(
     app: &App,
     origin: &Origin,
     workspace: &Workspace,
-    rule: NewRule,
+    mut rule: NewRule,
 ) -> Result<Added> {
-    if rule.groups.is_empty() {
-        return Err(Error::value("a rule needs at least one group"));
+    if rule.groups.is_empty() && rule.when.is_none() {
+        return Err(Error::value("a rule needs at least one group or `when`"));
     }
+    rule.when = rule.when.as_deref().map(when::canonical).transpose()?;
     if rule.teams.is_empty() && rule.roles.is_empty() {
         return Err(Error::value("a rule must give at least one team or role"));
     }
@@ -87,56 +95,38 @@ pub async fn add(
     .await
 }
 
-async fn insert(tx: &mut Tx, app: &App, mut act: Act, new: &NewRule) -> Result<Added> {
-    workspaces::lock(tx, act.workspace).await?;
-    let key = name_key(&new.directory, "directory")?;
-    let directory = directories::find_by_name(tx, act.workspace, &key)
-        .await?
-        .ok_or(Error::NotFound("directory"))?;
-    act.directory = Some(directory.id);
-    let place = Place {
-        workspace: act.workspace,
-        directory: directory.id,
-    };
+async fn insert(tx: &mut Tx, app: &App, act: Act, new: &NewRule) -> Result<Added> {
+    let (act, directory) = open(tx, act, &new.directory).await?;
+    let place = place(&directory);
     let id = RuleId::new();
     let groups = bind(tx, place, id, &new.groups).await?;
     let grants = targets(tx, &act, new).await?;
     let bound: Vec<GroupId> = groups.iter().filter_map(|group| group.group_id).collect();
-    let is_bound = bound.len() == groups.len();
-    let smallest = if is_bound {
-        Some(smallest(tx, place, &bound).await?)
+    let reach = if bound.len() == groups.len() {
+        Some(Reach::of(tx, app, place, &bound).await?)
     } else {
         None
-    };
-    let threshold = app.config.scim.run_threshold;
-    let state = match smallest {
-        None => RuleState::Pending,
-        Some((_, count)) if count > threshold => RuleState::Planned,
-        Some(_) => RuleState::Live,
     };
     let rule = Rule {
         id,
         directory: directory.id,
         version: 1,
-        state,
+        state: reach.as_ref().map_or(RuleState::Pending, Reach::state),
         cause: CauseId::new(),
+        when: new.when.clone(),
+        run: reach.as_ref().and_then(|reach| reach.run),
         created_at: act.at,
     };
-    let actor = act.origin.actor.clone().unwrap_or_default();
-    rows::insert_cause(tx, act.workspace, &rule, &actor).await?;
-    rows::insert(tx, act.workspace, &rule, &groups, &grants).await?;
-    let detail = json!({
-        "directory": directory.id, "groups": bound, "state": state,
-        "grants": grants.iter().map(|(kind, id)| json!({"kind": kind, "target": id}))
-            .collect::<Vec<_>>(),
-    });
-    let change = act.change("rule.added", ("rule", id.0), Some(1), &detail);
-    changes::record(tx, act.workspace, &[change]).await?;
-    let mut added = Added {
+    write(tx, &act, &rule, &groups, &grants).await?;
+    let changed = match &reach {
+        Some(reach) => apply(tx, app, &act, &directory, reach).await?,
+        None => 0,
+    };
+    Ok(Added {
         id,
         version: rule.version,
-        bound: is_bound,
-        state,
+        bound: reach.is_some(),
+        state: rule.state,
         groups: groups
             .into_iter()
             .map(|group| Target {
@@ -144,36 +134,126 @@ async fn insert(tx: &mut Tx, app: &App, mut act: Act, new: &NewRule) -> Result<A
                 id: group.group_id,
             })
             .collect(),
-        run: None,
-        changed: 0,
-    };
-    match (state, smallest) {
-        (RuleState::Live, Some((group, _))) => {
-            workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
-            added.changed = settle_now(tx, app, &act, &directory, group).await?;
-        }
-        (RuleState::Planned, Some((group, total))) => {
-            let run = Run {
-                id: RunId::new(),
-                workspace: act.workspace,
-                kind: RunKind::Rule,
-                state: RunState::Planned,
-                directory: directory.id,
-                group_id: group,
-                rule: Some(id),
-                position: None,
-                total,
-                processed: 0,
-                request: act.origin.request,
-                created_at: act.at,
-                finished_at: None,
-            };
-            runs::plan(tx, &run).await?;
-            added.run = Some(run.id);
-        }
-        _ => {}
+        when: rule.when,
+        run: rule.run,
+        changed,
+    })
+}
+
+/// Keeps other changes of rules away and finds the directory.
+pub(super) async fn open(tx: &mut Tx, mut act: Act, directory: &str) -> Result<(Act, Directory)> {
+    workspaces::lock(tx, act.workspace).await?;
+    let key = name_key(directory, "directory")?;
+    let directory = directories::find_by_name(tx, act.workspace, &key)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    act.directory = Some(directory.id);
+    Ok((act, directory))
+}
+
+/// Whom new rules can concern.
+pub(super) struct Reach {
+    group: Option<GroupId>,
+    total: i64,
+    /// The run that settles them, where they are many.
+    pub(super) run: Option<RunId>,
+}
+
+impl Reach {
+    /// Whom a rule over these groups can concern; without a group, all users of the directory.
+    pub(super) async fn of(
+        tx: &mut Tx,
+        app: &App,
+        place: Place,
+        bound: &[GroupId],
+    ) -> Result<Self> {
+        let (group, total) = if bound.is_empty() {
+            let directory = (place.workspace, place.directory);
+            (None, directories::count(tx, directory, "users").await?)
+        } else {
+            let (group, total) = smallest(tx, place, bound).await?;
+            (Some(group), total)
+        };
+        Ok(Self {
+            group,
+            total,
+            run: (total > app.config.scim.run_threshold).then(RunId::new),
+        })
     }
-    Ok(added)
+
+    /// How far a rule is that was added with it.
+    pub(super) fn state(&self) -> RuleState {
+        match self.run {
+            Some(_) => RuleState::Planned,
+            None => RuleState::Live,
+        }
+    }
+}
+
+/// Writes a rule down and tells of it.
+pub(super) async fn write(
+    tx: &mut Tx,
+    act: &Act,
+    rule: &Rule,
+    groups: &[RuleGroup],
+    grants: &[(GrantKind, Uuid)],
+) -> Result<()> {
+    let actor = act.origin.actor.clone().unwrap_or_default();
+    rows::insert_cause(tx, act.workspace, rule, &actor).await?;
+    rows::insert(tx, act.workspace, rule, groups, grants).await?;
+    let bound: Vec<_> = groups.iter().filter_map(|group| group.group_id).collect();
+    let grants = grants
+        .iter()
+        .map(|(kind, id)| json!({"kind": kind, "target": id}));
+    let detail = json!({
+        "directory": rule.directory, "groups": bound, "when": rule.when, "state": rule.state,
+        "grants": grants.collect::<Vec<_>>(),
+    });
+    let change = act.change(
+        "rule.added",
+        ("rule", rule.id.0),
+        Some(rule.version),
+        &detail,
+    );
+    changes::record(tx, act.workspace, &[change]).await
+}
+
+/// Settles whom the rules just written can concern, or plans the run that will; tells how many
+/// members changed at once.
+pub(super) async fn apply(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    directory: &Directory,
+    reach: &Reach,
+) -> Result<usize> {
+    let Some(id) = reach.run else {
+        workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
+        return settle_now(tx, app, act, directory, reach.group).await;
+    };
+    let run = Run {
+        id,
+        workspace: act.workspace,
+        kind: RunKind::Rule,
+        state: RunState::Planned,
+        directory: directory.id,
+        group_id: reach.group,
+        position: None,
+        total: reach.total,
+        processed: 0,
+        request: act.origin.request,
+        created_at: act.at,
+        finished_at: None,
+    };
+    runs::plan(tx, &run).await?;
+    Ok(0)
+}
+
+pub(super) fn place(directory: &Directory) -> Place {
+    Place {
+        workspace: directory.workspace,
+        directory: directory.id,
+    }
 }
 
 async fn bind(tx: &mut Tx, place: Place, rule: RuleId, names: &[String]) -> Result<Vec<RuleGroup>> {
@@ -233,14 +313,11 @@ async fn settle_now(
     app: &App,
     act: &Act,
     directory: &Directory,
-    group: GroupId,
+    group: Option<GroupId>,
 ) -> Result<usize> {
-    let place = Place {
-        workspace: act.workspace,
-        directory: directory.id,
-    };
+    let place = place(directory);
     let most = app.config.scim.run_threshold + 1;
-    let users = memberships::list_users(tx, place, group, None, most).await?;
+    let users = runs::concerned(tx, place, group, None, most).await?;
     let linked = users::lock_linked(tx, place, &users).await?;
     let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
     let locked = members::lock(tx, act.workspace, &ids).await?;

@@ -7,7 +7,7 @@ use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::Result;
-use crate::ids::{RunId, WorkspaceId};
+use crate::ids::{GroupId, RunId, UserId, WorkspaceId};
 use crate::store::db::Tx;
 use crate::store::runs as rows;
 use crate::store::users::{self, Place};
@@ -60,12 +60,13 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         directory: run.directory,
     };
     let most = app.config.scim.run_batch;
-    let users = memberships::list_users(tx, place, run.group_id, run.position, most).await?;
+    let users = concerned(tx, place, run.group_id, run.position, most).await?;
     let linked = users::lock_linked(tx, place, &users).await?;
     let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
     let locked = members::lock(tx, run.workspace, &ids).await?;
-    if run.kind == RunKind::GroupDelete {
-        memberships::delete(tx, place, run.group_id, &users).await?;
+    let deleted = run.group_id.filter(|_| run.kind == RunKind::GroupDelete);
+    if let Some(group) = deleted {
+        memberships::delete(tx, place, group, &users).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
     settle(tx, &act, &locked, &rules, Some(run.id)).await?;
@@ -77,8 +78,8 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         finished_at: is_last.then_some(at),
         ..run.clone()
     };
-    if is_last && run.kind == RunKind::GroupDelete {
-        groups::delete(tx, place, run.group_id).await?;
+    if let Some(group) = deleted.filter(|_| is_last) {
+        groups::delete(tx, place, group).await?;
     }
     if moved(tx, &run, &after).await? {
         run = after;
@@ -86,12 +87,25 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     Ok(run)
 }
 
+/// The users that a rule can concern, in id order: those of a group, or all of the directory.
+pub(super) async fn concerned(
+    tx: &mut Tx,
+    place: Place,
+    group: Option<GroupId>,
+    after: Option<UserId>,
+    most: i64,
+) -> Result<Vec<UserId>> {
+    Ok(match group {
+        Some(group) => memberships::list_users(tx, place, group, after, most).await?,
+        None => users::list_ids(tx, place, after, most).await?,
+    })
+}
+
 /// The rules version moves when a run begins to apply, never while it is planned: from now on
-/// requests settle with the rule as well, so that the order does not matter.
+/// requests settle with its rules as well, so that the order does not matter.
 async fn start(tx: &mut Tx, act: &Act, run: Run) -> Result<Run> {
     workspaces::lock(tx, run.workspace).await?;
-    if let Some(rule) = run.rule {
-        rules::update_live(tx, run.workspace, rule).await?;
+    if rules::update_live(tx, run.workspace, run.id).await? > 0 {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
     }
     let after = Run {

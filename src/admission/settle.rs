@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
-use crate::ids::{GroupId, MemberId, RunId};
-use crate::mapping::{self, rules};
+use crate::ids::{GroupId, MemberId, RunId, WorkspaceId};
+use crate::mapping::{self, Facts, rules};
+use crate::scim::resource;
 use crate::store::db::Tx;
 use crate::store::grants::LiveGrant;
 use crate::store::members::Member;
 use crate::store::rules::LiveRule;
-use crate::store::{grants, members};
+use crate::store::{grants, members, workspaces};
 use crate::workspace::ledger::{self, Difference};
 
 /// The rules of a workspace, read after the concerned members were locked: a rule that is added at
@@ -52,35 +53,83 @@ pub async fn settle(
     if locked.is_empty() {
         return Ok(0);
     }
-    let ids: Vec<_> = locked.iter().map(|member| member.id).collect();
-    let mut facts: HashMap<MemberId, BTreeSet<GroupId>> = HashMap::new();
-    if !rules.live.is_empty() {
-        for fact in grants::list_facts(tx, act.workspace, &ids).await? {
-            facts.entry(fact.member).or_default().insert(fact.group_id);
-        }
-    }
-    let mut have: HashMap<MemberId, Vec<LiveGrant>> = HashMap::new();
-    for grant in grants::list_by_rule(tx, act.workspace, &ids).await? {
-        have.entry(grant.member).or_default().push(grant);
-    }
-    let mut differences = BTreeMap::new();
-    let mut unchanged = Vec::new();
-    let nothing = BTreeSet::new();
-    for member in locked {
-        let groups = facts.get(&member.id).unwrap_or(&nothing);
-        let wanted = mapping::wanted(&rules.live, groups);
-        let difference = difference(wanted, have.remove(&member.id).unwrap_or_default());
-        if !difference.begun.is_empty() || !difference.ended.is_empty() {
-            differences.insert(member.id, (member.version, difference));
-        } else if member.rules_version < rules.version {
-            unchanged.push(member.id);
-        }
-    }
+    let differences = differences(tx, act.workspace, locked, rules).await?;
+    let unchanged: Vec<_> = locked
+        .iter()
+        .filter(|member| member.rules_version < rules.version)
+        .map(|member| member.id)
+        .filter(|id| !differences.contains_key(id))
+        .collect();
     if !differences.is_empty() {
         ledger::apply(tx, act, &differences, rules.version, run).await?;
     }
     members::update_rules_version(tx, act.workspace, &unchanged, rules.version).await?;
     Ok(differences.len())
+}
+
+/// Settles the member of a User that was just written, where rules look at attributes. The member
+/// must be locked or new in this transaction, before the rules are read: whoever adds a rule
+/// meanwhile waits for it, or the sweeper finds it.
+pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId) -> Result<()> {
+    let mark = workspaces::find_rules_mark(tx, act.workspace).await?;
+    if mark.rules_when == 0 {
+        return Ok(());
+    }
+    // Read anew for its version, which the same request may have raised.
+    let locked = members::lock(tx, act.workspace, &[member]).await?;
+    let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
+    settle(tx, act, &locked, &Rules { version, live }, None).await?;
+    Ok(())
+}
+
+/// What settling would change, for those members for whom it would change something, with the
+/// version that each of them has.
+pub async fn differences(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[Member],
+    rules: &Rules,
+) -> Result<BTreeMap<MemberId, (i64, Difference)>> {
+    let ids: Vec<_> = members.iter().map(|member| member.id).collect();
+    let mut facts = facts(tx, workspace, &ids, rules).await?;
+    let mut have: HashMap<MemberId, Vec<LiveGrant>> = HashMap::new();
+    for grant in grants::list_by_rule(tx, workspace, &ids).await? {
+        have.entry(grant.member).or_default().push(grant);
+    }
+    let mut differences = BTreeMap::new();
+    for member in members {
+        let facts = facts.remove(&member.id).unwrap_or_default();
+        let wanted = mapping::wanted(&rules.live, &facts);
+        let difference = difference(wanted, have.remove(&member.id).unwrap_or_default());
+        if !difference.begun.is_empty() || !difference.ended.is_empty() {
+            differences.insert(member.id, (member.version, difference));
+        }
+    }
+    Ok(differences)
+}
+
+/// What is said about members, as far as the rules look at it.
+async fn facts(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    rules: &Rules,
+) -> Result<HashMap<MemberId, Facts>> {
+    let mut facts: HashMap<MemberId, Facts> = HashMap::new();
+    if rules.live.iter().any(|rule| !rule.groups.is_empty()) {
+        for fact in grants::list_facts(tx, workspace, members).await? {
+            let of = facts.entry(fact.member).or_default();
+            of.groups.insert(fact.group_id);
+        }
+    }
+    if rules.live.iter().any(|rule| rule.when.is_some()) {
+        for said in grants::list_said(tx, workspace, members).await? {
+            let user = resource::from_stored(&said.document)?.into();
+            let of = facts.entry(said.member).or_default();
+            of.users.insert(said.directory, user);
+        }
+    }
+    Ok(facts)
 }
 
 fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Difference {

@@ -214,6 +214,7 @@ async fn push(
                     groups: vec![group.to_owned()],
                     teams: vec![team.to_owned()],
                     roles: vec![role.to_owned()],
+                    ..NewRule::default()
                 };
                 rules::add(app, &origin, workspace, rule).await?;
             }

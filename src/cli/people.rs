@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Settings, table};
 use crate::admission::rules::{self, NewRule};
 use crate::admission::runs::{self, RunState};
+use crate::admission::templates::{self, Mapped, Template};
 use crate::app::App;
 use crate::changes::Origin;
 use crate::ids::{RunId, WorkspaceId};
@@ -21,7 +22,7 @@ const PAGE: i64 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RuleCommand {
-    /// Say that who is in all these groups gets these teams and roles.
+    /// Say that who is in all these groups, and whose attributes hold, gets these teams and roles.
     Add(AddRule),
     /// List a workspace's rules.
     List {
@@ -38,20 +39,34 @@ pub(super) struct AddRule {
     /// The workspace's slug.
     #[arg(long)]
     workspace: String,
-    /// The directory whose groups the rule looks at.
+    /// The directory whose groups and users the rule looks at.
     #[arg(long)]
     directory: String,
     /// A group; repeated, all must hold. A name that no group has yet waits for one.
-    #[arg(long = "group", value_name = "NAME", required = true)]
+    #[arg(long = "group", value_name = "NAME", required_unless_present_any = ["when", "template"])]
     groups: Vec<String>,
+    /// A SCIM filter that must hold of the user's own attributes, such as `title eq "Lead"`.
+    #[arg(long, value_name = "FILTER")]
+    when: Option<String>,
     /// A team that it gives; made where it is missing.
     #[arg(long = "team", value_name = "NAME")]
     teams: Vec<String>,
     /// A role that it gives; made, empty, where it is missing.
     #[arg(long = "role", value_name = "NAME")]
     roles: Vec<String>,
+    /// Add a rule for each role instead, for who has it in `roles`; without --role, for all but `admin`.
+    #[arg(long, value_enum, conflicts_with_all = ["groups", "when", "teams"])]
+    template: Option<TemplateName>,
     #[command(flatten)]
     settings: Settings,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TemplateName {
+    /// `roles.value` is the id of the role.
+    OktaRoles,
+    /// `roles.value` is the name of the role.
+    EntraRoles,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,10 +110,11 @@ impl RuleCommand {
                             rule.id.to_string(),
                             format!("{:?}", rule.state).to_lowercase(),
                             rule.groups.join(", "),
+                            rule.when.clone().unwrap_or_default(),
                             rule.grants.join(", "),
                         ]
                     });
-                    table(&["id", "state", "groups", "gives"], rows)
+                    table(&["id", "state", "groups", "when", "gives"], rows)
                 })?;
             }
         }
@@ -110,9 +126,26 @@ impl AddRule {
     async fn run(self) -> anyhow::Result<()> {
         let app = self.settings.open().await?;
         let workspace = workspace::find(&app, &self.workspace).await?;
+        if let Some(name) = self.template {
+            let template = match name {
+                TemplateName::OktaRoles => Template::OktaRoles,
+                TemplateName::EntraRoles => Template::EntraRoles,
+            };
+            let of = (template, self.directory.as_str());
+            let mapped = templates::add(&app, &Origin::cli(), &workspace, of, &self.roles).await?;
+            if let Some(run) = mapped
+                .iter()
+                .filter(|rule| rule.added)
+                .find_map(|rule| rule.run)
+            {
+                work_off(&app, workspace.id, run).await?;
+            }
+            return self.settings.print(&mapped, || mapping_text(&mapped));
+        }
         let new = NewRule {
             directory: self.directory,
             groups: self.groups,
+            when: self.when,
             teams: self.teams,
             roles: self.roles,
         };
@@ -132,6 +165,19 @@ impl AddRule {
             )
         })
     }
+}
+
+fn mapping_text(mapped: &[Mapped]) -> String {
+    let rows = mapped.iter().map(|rule| {
+        let is_new = if rule.added { "added" } else { "was there" };
+        vec![
+            rule.id.to_string(),
+            is_new.to_owned(),
+            rule.when.clone(),
+            rule.role.clone(),
+        ]
+    });
+    table(&["id", "", "when", "gives role"], rows)
 }
 
 /// Works a run off where no server holds the lease; where one does, it has the run already.
@@ -218,12 +264,16 @@ pub(super) fn text(explanation: &Explanation) -> String {
             })
             .collect();
         let cause = match &why.rule {
-            Some(rule) => format!(
-                "rule {} version {}, being in group {}",
-                rule.id,
-                rule.version,
-                groups.join(" and ")
-            ),
+            Some(rule) => {
+                let mut cause = format!("rule {} version {}", rule.id, rule.version);
+                if !groups.is_empty() {
+                    cause.push_str(&format!(", being in group {}", groups.join(" and ")));
+                }
+                if let Some(when) = &rule.when {
+                    cause.push_str(&format!(", having {when}"));
+                }
+                cause
+            }
             None => why.cause.clone(),
         };
         let request = match (&why.request.method, &why.request.path) {
@@ -232,6 +282,15 @@ pub(super) fn text(explanation: &Explanation) -> String {
         };
         lines.push(format!("  {kind} \"{}\" since {}", why.name, why.since));
         lines.push(format!("    because of {cause}"));
+        for (attribute, values) in why.rule.iter().flat_map(|rule| &rule.satisfied_by) {
+            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            let values = if values.is_empty() {
+                "nothing".to_owned()
+            } else {
+                values.join(", ")
+            };
+            lines.push(format!("      where {attribute} is {values}"));
+        }
         lines.push(format!("    through {request}, request {}", why.request.id));
         lines.push(format!("    ends with {}", why.ends_with.join(", or ")));
     }

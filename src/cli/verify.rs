@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Settings, table};
+use crate::admission::check;
 use crate::app::App;
 use crate::changes::sequencer::verify_chain;
 use crate::error::Result;
@@ -78,11 +79,18 @@ pub(super) async fn verify(app: &App) -> Result<Vec<Finding>> {
         });
     }
     let mut broken = 0;
+    let mut unsettled = 0;
     for workspace in workspace::list(app).await? {
+        unsettled += check::count_unsettled(app, workspace.id).await?;
         if !verify_chain(app, workspace.id).await? {
             broken += 1;
         }
     }
+    findings.push(Finding {
+        promise: 4,
+        holds: "members have what the live rules want, or a run or sweep is due".to_owned(),
+        faults: unsettled,
+    });
     findings.push(Finding {
         promise: 7,
         holds: "the hash chain of every workspace is whole".to_owned(),

@@ -8,7 +8,7 @@ use super::written::Written;
 use super::{Caller, Mode, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::departure;
-use crate::admission::settle::{Rules, settle};
+use crate::admission::settle::{Rules, settle, settle_written};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
@@ -107,6 +107,7 @@ async fn insert(
     let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await?;
     let Arrival::Admitted(Admitted {
         member,
+        is_to_settle,
         person,
         changes: mut told,
     }) = arrival
@@ -143,6 +144,9 @@ async fn insert(
     let change = changes::seal(change, act.workspace, (person.0, &person.1), &personal)?;
     told.push(change);
     changes::record(tx, act.workspace, &told).await?;
+    if let Some(member) = member.filter(|_| is_to_settle) {
+        settle_written(tx, app, &act, member).await?;
+    }
     count(tx, place, user.id, 1).await?;
     Ok(Created::New(Box::new(user)))
 }
@@ -310,6 +314,9 @@ async fn update(
         &personal,
     )?);
     changes::record(tx, act.workspace, &told).await?;
+    if let Some(member) = user.member {
+        settle_written(tx, app, &act, member).await?;
+    }
     let groups = belongs(tx, place, user.id).await?;
     Ok(Changed::Now(Box::new(Found { user, groups })))
 }

@@ -1,15 +1,20 @@
 //! Why somebody has what: each grant with its cause, and what would end it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use serde_json::Value;
+
+use super::when;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ids::{GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
+use crate::ids::{DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
+use crate::scim::filter::Filter;
+use crate::scim::{filter, grounds, resource, schema};
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
-use crate::store::rules::RuleGroup;
-use crate::store::{groups, rules};
+use crate::store::rules::{Rule, RuleGroup};
+use crate::store::{groups, rules as rule_rows};
 use crate::workspace::members::names;
 
 /// Everything that a member has, and why.
@@ -59,6 +64,10 @@ pub struct WhyRule {
     pub version: i64,
     /// The groups that all hold.
     pub groups: Vec<WhyGroup>,
+    /// What must hold of the user's own attributes.
+    pub when: Option<String>,
+    /// The values in the rule's directory by which it holds, by attribute.
+    pub satisfied_by: BTreeMap<String, Vec<Value>>,
 }
 
 /// A group behind a grant.
@@ -88,12 +97,24 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     let mut tx = app.db.read().await?;
     let names = names(&mut tx, workspace).await?;
     let explained = grants::list_explained(&mut tx, workspace, member.id).await?;
+    let rules: HashMap<RuleId, Rule> = rule_rows::list(&mut tx, workspace)
+        .await?
+        .into_iter()
+        .map(|rule| (rule.id, rule))
+        .collect();
     let mut asked: HashMap<RuleId, Vec<RuleGroup>> = HashMap::new();
-    for group in rules::list_groups(&mut tx, workspace).await? {
+    for group in rule_rows::list_groups(&mut tx, workspace).await? {
         asked.entry(group.rule).or_default().push(group);
     }
     let group_names = groups::list_names(&mut tx, workspace).await?;
     let group_names: HashMap<GroupId, String> = group_names.into_iter().collect();
+    let mut users: HashMap<DirectoryId, Value> = HashMap::new();
+    if rules.values().any(|rule| rule.when.is_some()) {
+        for said in grants::list_said(&mut tx, workspace, &[member.id]).await? {
+            let user = resource::from_stored(&said.document)?.into();
+            users.insert(said.directory, user);
+        }
+    }
     let why = explained
         .into_iter()
         .map(|grant| {
@@ -110,7 +131,9 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                         .unwrap_or_else(|| group.name.clone()),
                 })
                 .collect();
-            why(grant, name, groups, member.status)
+            let rule = grant.rule.and_then(|rule| rules.get(&rule));
+            let condition = rule.and_then(|rule| Condition::of(rule, &users));
+            why(grant, name, (groups, condition), member.status)
         })
         .collect();
     Ok(Explanation {
@@ -122,7 +145,35 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     })
 }
 
-fn why(grant: Explained, name: String, groups: Vec<WhyGroup>, status: Status) -> Why {
+/// What a rule asks of the user's attributes, and how the member satisfies it.
+struct Condition {
+    text: String,
+    attributes: Vec<String>,
+    satisfied_by: BTreeMap<String, Vec<Value>>,
+}
+
+impl Condition {
+    fn of(rule: &Rule, users: &HashMap<DirectoryId, Value>) -> Option<Self> {
+        let text = rule.when.clone()?;
+        let when: Option<Filter> = filter::parse(&text, schema::user()).ok();
+        let user = users.get(&rule.directory);
+        let satisfied_by = when.as_ref().zip(user);
+        Some(Self {
+            text,
+            attributes: when.iter().flat_map(when::attributes).collect(),
+            satisfied_by: satisfied_by
+                .map(|(when, user)| grounds::of(when, user))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn why(
+    grant: Explained,
+    name: String,
+    (groups, condition): (Vec<WhyGroup>, Option<Condition>),
+    status: Status,
+) -> Why {
     let mut ends_with: Vec<String> = groups
         .iter()
         .flat_map(|group| {
@@ -132,10 +183,19 @@ fn why(grant: Explained, name: String, groups: Vec<WhyGroup>, status: Status) ->
             ]
         })
         .collect();
+    if let Some(condition) = &condition {
+        let (attributes, text) = (condition.attributes.join(" or "), &condition.text);
+        ends_with.push(format!(
+            "a change of {attributes} so that {text} no longer holds"
+        ));
+    }
     if let (Some(rule), Some(version)) = (grant.rule, grant.rule_version) {
         ends_with.push(format!("the end of version {version} of rule {rule}"));
     }
     ends_with.push("deletion of the user by its directory".to_owned());
+    let (when, satisfied_by) = condition
+        .map(|condition| (condition.text, condition.satisfied_by))
+        .unzip();
     Why {
         id: grant.id,
         kind: grant.kind,
@@ -150,6 +210,8 @@ fn why(grant: Explained, name: String, groups: Vec<WhyGroup>, status: Status) ->
                 id,
                 version,
                 groups,
+                when,
+                satisfied_by: satisfied_by.unwrap_or_default(),
             }),
         request: WhyRequest {
             id: RequestId(grant.request),

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ids::{DirectoryId, GroupId, RuleId, WorkspaceId};
 use crate::store::db::Tx;
 use crate::store::rules as rows;
-use crate::store::workspaces::{self, Sweep};
+use crate::store::workspaces::{self, RulesMark, Sweep};
 
 pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
 
@@ -21,6 +21,16 @@ pub async fn current(
     workspace: WorkspaceId,
 ) -> Result<(i64, Arc<Vec<LiveRule>>)> {
     let mark = workspaces::find_rules_mark(tx, workspace).await?;
+    of(tx, app, workspace, mark).await
+}
+
+/// The same, where the mark was read already.
+pub async fn of(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+    mark: RulesMark,
+) -> Result<(i64, Arc<Vec<LiveRule>>)> {
     if let Some(live) = app.rules.get(&mark.rules_tag) {
         return Ok((mark.rules_version, live));
     }
@@ -84,10 +94,12 @@ pub struct Listed {
     pub version: i64,
     /// How far it is.
     pub state: RuleState,
-    /// The directory whose groups it looks at.
+    /// The directory whose groups and users it looks at.
     pub directory: DirectoryId,
     /// The names of its groups, as it was made with them.
     pub groups: Vec<String>,
+    /// What must hold of the user's own attributes.
+    pub when: Option<String>,
     /// What it gives: `team NAME` or `role NAME`.
     pub grants: Vec<String>,
 }
@@ -109,6 +121,7 @@ pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Listed>> {
             .filter(|group| group.rule == rule.id)
             .map(|group| group.name.clone())
             .collect(),
+        when: rule.when,
         grants: grants
             .iter()
             .filter(|grant| grant.rule == rule.id)

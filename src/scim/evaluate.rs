@@ -70,7 +70,7 @@ fn decide(filter: &Filter, values: Values<'_>) -> bool {
     }
 }
 
-fn part_holds(
+pub(super) fn part_holds(
     element: &Value,
     sub: Option<&Attribute>,
     comparison: Option<&(Operator, Literal)>,
@@ -110,7 +110,7 @@ fn flat(value: Option<&Value>) -> Vec<&Value> {
 }
 
 /// RFC 7644 section 3.4.2.2: a non-empty value, or a complex one with a non-empty part.
-fn is_present(value: &Value) -> bool {
+pub(super) fn is_present(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -138,7 +138,12 @@ fn any_compares(
         .any(|value| compares(attribute, value, operator, literal))
 }
 
-fn compares(attribute: &Attribute, value: &Value, operator: Operator, literal: &Literal) -> bool {
+pub(super) fn compares(
+    attribute: &Attribute,
+    value: &Value,
+    operator: Operator,
+    literal: &Literal,
+) -> bool {
     match (value, literal) {
         (Value::Bool(value), Literal::Boolean(literal)) => value == literal,
         (Value::Number(value), Literal::Number(literal)) => {

@@ -28,6 +28,7 @@ pub mod etag;
 pub mod evaluate;
 pub mod filter;
 pub mod fold;
+pub mod grounds;
 pub mod json;
 pub mod messages;
 pub mod patch;

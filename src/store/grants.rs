@@ -6,7 +6,9 @@ use super::db::Tx;
 use super::error::Result;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
-use crate::ids::{CauseId, ChangeId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId};
+use crate::ids::{
+    CauseId, ChangeId, DirectoryId, GrantId, GroupId, MemberId, RuleId, RunId, WorkspaceId,
+};
 
 /// What a grant gives.
 #[derive(
@@ -104,6 +106,39 @@ pub struct Fact {
     pub member: MemberId,
     /// The group.
     pub group_id: GroupId,
+}
+
+/// What a directory says about a member.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Said {
+    /// The member.
+    pub member: MemberId,
+    /// The directory.
+    pub directory: DirectoryId,
+    /// The User's document, as JSON text.
+    pub document: String,
+}
+
+/// The documents of the Users that locked members are linked to.
+pub async fn list_said(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Said>> {
+    let mut said = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.member, u.directory, u.document FROM users u \
+             WHERE u.workspace = $1 AND u.member IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        said.extend(query.fetch_all::<Said>().await?);
+    }
+    Ok(said)
 }
 
 /// The facts of locked members: of the live groups that some rule looks at, those that they are in.

@@ -1,4 +1,4 @@
-//! Rules: which groups must hold, and what they give.
+//! Rules: which groups and attributes must hold, and what they give.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,9 @@ use super::db::Tx;
 use super::error::Result;
 use super::grants::GrantKind;
 use crate::clock::Timestamp;
-use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};
+use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
+use crate::scim::filter::{self, Filter};
+use crate::scim::schema;
 
 /// How far a rule is.
 #[derive(
@@ -32,7 +34,7 @@ pub enum RuleState {
 pub struct Rule {
     /// Its id.
     pub id: RuleId,
-    /// The directory whose groups it looks at.
+    /// The directory whose groups and users it looks at.
     pub directory: DirectoryId,
     /// Counts its versions.
     pub version: i64,
@@ -40,6 +42,11 @@ pub struct Rule {
     pub state: RuleState,
     /// The cause of the grants of this version.
     pub cause: CauseId,
+    /// What must hold of the user's own attributes: a filter in canonical text.
+    #[sqlx(rename = "when_text")]
+    pub when: Option<String>,
+    /// The run that brings it to life, where it was planned.
+    pub run: Option<RunId>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -60,14 +67,18 @@ pub struct RuleGroup {
 }
 
 /// A rule that gives rights now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LiveRule {
     /// The rule.
     pub id: RuleId,
+    /// The directory whose groups and users it looks at.
+    pub directory: DirectoryId,
     /// Its cause.
     pub cause: CauseId,
     /// The groups that must all hold.
     pub groups: Vec<GroupId>,
+    /// What must hold of the user's own attributes.
+    pub when: Option<Filter>,
     /// What it gives.
     pub grants: Vec<(GrantKind, Uuid)>,
 }
@@ -76,7 +87,9 @@ pub struct LiveRule {
 #[derive(Debug, sqlx::FromRow)]
 struct LivePart {
     rule: RuleId,
+    directory: DirectoryId,
     cause: CauseId,
+    when_text: Option<String>,
     kind: String,
     target: Uuid,
 }
@@ -90,8 +103,8 @@ pub async fn insert(
     grants: &[(GrantKind, Uuid)],
 ) -> Result<()> {
     tx.query(
-        "INSERT INTO rules (workspace, id, directory, version, state, cause, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO rules (workspace, id, directory, version, state, cause, when_text, run, \
+         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(workspace)
     .bind(rule.id)
@@ -99,6 +112,8 @@ pub async fn insert(
     .bind(rule.version)
     .bind(rule.state)
     .bind(rule.cause)
+    .bind(rule.when.clone())
+    .bind(rule.run)
     .bind(rule.created_at)
     .execute()
     .await?;
@@ -158,25 +173,25 @@ pub async fn insert_cause(
 pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRule>> {
     let parts: Vec<LivePart> = tx
         .query(
-            "SELECT r.id AS rule, r.cause, 'group' AS kind, g.group_id AS target FROM rules r \
-         JOIN rule_groups g ON g.workspace = r.workspace AND g.rule = r.id \
-         WHERE r.workspace = $1 AND r.state = 'live' AND g.group_id IS NOT NULL \
-         UNION ALL \
-         SELECT r.id AS rule, r.cause, t.kind, t.target FROM rules r \
-         JOIN rule_grants t ON t.workspace = r.workspace AND t.rule = r.id \
-         WHERE r.workspace = $1 AND r.state = 'live'",
+            "SELECT r.id AS rule, r.directory, r.cause, r.when_text, 'group' AS kind, \
+             g.group_id AS target FROM rules r \
+             JOIN rule_groups g ON g.workspace = r.workspace AND g.rule = r.id \
+             WHERE r.workspace = $1 AND r.state = 'live' AND g.group_id IS NOT NULL \
+             UNION ALL \
+             SELECT r.id AS rule, r.directory, r.cause, r.when_text, t.kind, t.target \
+             FROM rules r \
+             JOIN rule_grants t ON t.workspace = r.workspace AND t.rule = r.id \
+             WHERE r.workspace = $1 AND r.state = 'live'",
         )
         .bind(workspace)
         .fetch_all()
         .await?;
-    let mut rules: BTreeMap<RuleId, LiveRule> = BTreeMap::new();
+    let mut rules: BTreeMap<RuleId, Option<LiveRule>> = BTreeMap::new();
     for part in parts {
-        let rule = rules.entry(part.rule).or_insert_with(|| LiveRule {
-            id: part.rule,
-            cause: part.cause,
-            groups: Vec::new(),
-            grants: Vec::new(),
-        });
+        let rule = rules.entry(part.rule).or_insert_with(|| begin(&part));
+        let Some(rule) = rule else {
+            continue;
+        };
         match part.kind.as_str() {
             "team" => rule.grants.push((GrantKind::Team, part.target)),
             "role" => rule.grants.push((GrantKind::Role, part.target)),
@@ -186,14 +201,33 @@ pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRu
     // A rule whose groups are not all there must give nothing.
     Ok(rules
         .into_values()
-        .filter(|rule| !rule.groups.is_empty())
+        .flatten()
+        .filter(|rule| !rule.groups.is_empty() || rule.when.is_some())
         .collect())
+}
+
+/// A live rule without its groups and grants. One whose filter cannot be read any more, because an
+/// attribute that it names is gone, gives nothing.
+fn begin(part: &LivePart) -> Option<LiveRule> {
+    let when = part.when_text.as_deref();
+    let when = when.map(|text| filter::parse(text, schema::user()));
+    let when = when.transpose().inspect_err(|error| {
+        tracing::error!(rule.id = %part.rule, %error, "the filter of a rule cannot be read");
+    });
+    Some(LiveRule {
+        id: part.rule,
+        directory: part.directory,
+        cause: part.cause,
+        groups: Vec::new(),
+        when: when.ok()?,
+        grants: Vec::new(),
+    })
 }
 
 /// The rules of a workspace, oldest first.
 pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule>> {
     tx.query(
-        "SELECT id, directory, version, state, cause, created_at FROM rules \
+        "SELECT id, directory, version, state, cause, when_text, run, created_at FROM rules \
          WHERE workspace = $1 ORDER BY id",
     )
     .bind(workspace)
@@ -267,18 +301,15 @@ pub async fn update_bound(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rul
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// Brings a planned rule to life.
-pub async fn update_live(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<bool> {
-    let rows = tx
-        .query(
-            "UPDATE rules SET state = 'live' \
-             WHERE workspace = $1 AND id = $2 AND state = 'planned'",
-        )
-        .bind(workspace)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(rows == 1)
+/// Brings the rules to life that a run was planned for; tells how many.
+pub async fn update_live(tx: &mut Tx, workspace: WorkspaceId, run: RunId) -> Result<u64> {
+    tx.query(
+        "UPDATE rules SET state = 'live' WHERE workspace = $1 AND run = $2 AND state = 'planned'",
+    )
+    .bind(workspace)
+    .bind(run)
+    .execute()
+    .await
 }
 
 /// Breaks the rules that look at a group which goes away, and ends their causes; tells which rules

@@ -3,14 +3,14 @@
 use super::db::Tx;
 use super::error::Result;
 use crate::clock::Timestamp;
-use crate::ids::{DirectoryId, GroupId, RequestId, RuleId, RunId, UserId, WorkspaceId};
+use crate::ids::{DirectoryId, GroupId, RequestId, RunId, UserId, WorkspaceId};
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum RunKind {
-    /// Settles the members of a rule's group.
+    /// Brings planned rules to life and settles whoever they concern.
     Rule,
     /// Takes a deleted group apart.
     GroupDelete,
@@ -40,12 +40,10 @@ pub struct Run {
     pub kind: RunKind,
     /// How far it is.
     pub state: RunState,
-    /// The directory of its group.
+    /// The directory whose users it goes through.
     pub directory: DirectoryId,
-    /// The group whose members it goes through.
-    pub group_id: GroupId,
-    /// The rule that it applies.
-    pub rule: Option<RuleId>,
+    /// The group whose users it goes through; none for all users of the directory.
+    pub group_id: Option<GroupId>,
     /// The last user that was worked off.
     pub position: Option<UserId>,
     /// How many users there were when it was planned.
@@ -60,14 +58,14 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "SELECT id, workspace, kind, state, directory, group_id, rule, position, \
-                       total, processed, request, created_at, finished_at FROM runs";
+const COLUMNS: &str = "SELECT id, workspace, kind, state, directory, group_id, position, total, \
+                        processed, request, created_at, finished_at FROM runs";
 
 /// Makes a run.
 pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     tx.query(
-        "INSERT INTO runs (workspace, id, kind, state, directory, group_id, rule, total, \
-         processed, request, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO runs (workspace, id, kind, state, directory, group_id, total, \
+         processed, request, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(run.workspace)
     .bind(run.id)
@@ -75,7 +73,6 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     .bind(run.state)
     .bind(run.directory)
     .bind(run.group_id)
-    .bind(run.rule)
     .bind(run.total)
     .bind(run.processed)
     .bind(run.request)

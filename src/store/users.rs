@@ -49,6 +49,8 @@ pub struct User {
 pub struct Known {
     /// Under which rules the workspace is now.
     pub rules_version: i64,
+    /// How many of them look at attributes of users.
+    pub rules_when: i64,
     /// The live User of that userName in this directory.
     pub own: Option<UserId>,
     /// The member who holds that name.
@@ -76,7 +78,7 @@ pub async fn find_known(
     external_id: Option<&str>,
 ) -> Result<Known> {
     tx.query(
-        "SELECT w.rules_version, \
+        "SELECT w.rules_version, w.rules_when, \
          (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
           AND u.user_name_key = $3) AS own, \
          (SELECT l.member FROM login_names l WHERE l.workspace = $1 AND l.key = $3) AS holder, \
@@ -229,6 +231,27 @@ pub async fn lock_linked(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Ve
         found.extend(query.fetch_all::<Linked>().await?);
     }
     Ok(found)
+}
+
+/// The Users of a directory after `after`, in id order.
+pub async fn list_ids(
+    tx: &mut Tx,
+    place: Place,
+    after: Option<UserId>,
+    most: i64,
+) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId,)> = tx
+        .query(
+            "SELECT id FROM users WHERE workspace = $1 AND directory = $2 AND id > $3 \
+             ORDER BY id LIMIT $4",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// Writes the folded addresses of a User.

@@ -80,9 +80,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 4,
+        // A rule that looks at attributes is held against them by `admission::check`.
         holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",
         faults: "SELECT COUNT(*) FROM users u JOIN rules r ON r.workspace = u.workspace \
-                 AND r.directory = u.directory AND r.state = 'live' JOIN rule_grants t \
+                 AND r.directory = u.directory AND r.state = 'live' \
+                 AND r.when_text IS NULL JOIN rule_grants t \
                  ON t.workspace = r.workspace AND t.rule = r.id JOIN workspaces w \
                  ON w.id = u.workspace WHERE u.member IS NOT NULL \
                  AND w.rules_swept >= w.rules_floor AND NOT EXISTS (SELECT o.id FROM runs o \

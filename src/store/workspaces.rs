@@ -29,6 +29,8 @@ pub struct RulesMark {
     pub rules_tag: Uuid,
     /// Counts up with each set.
     pub rules_version: i64,
+    /// How many of its live rules look at attributes of users.
+    pub rules_when: i64,
 }
 
 /// A team or a role.
@@ -46,7 +48,8 @@ const COLUMNS: &str = "SELECT id, slug, name, status, created_at FROM workspaces
 pub async fn insert(tx: &mut Tx, workspace: &Workspace, tag: Uuid) -> Result<()> {
     tx.query(
         "INSERT INTO workspaces (id, slug, name, status, access_epoch, rules_tag, rules_version, \
-         rules_floor, rules_swept, created_at) VALUES ($1, $2, $3, $4, 1, $5, 1, 1, 1, $6)",
+         rules_floor, rules_swept, rules_when, created_at) \
+         VALUES ($1, $2, $3, $4, 1, $5, 1, 1, 1, 0, $6)",
     )
     .bind(workspace.id)
     .bind(workspace.slug.clone())
@@ -81,7 +84,7 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Workspace>> {
 
 /// Which rules the workspace has now.
 pub async fn find_rules_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
-    tx.query("SELECT rules_tag, rules_version FROM workspaces WHERE id = $1")
+    tx.query("SELECT rules_tag, rules_version, rules_when FROM workspaces WHERE id = $1")
         .bind(workspace)
         .fetch_one()
         .await
@@ -90,7 +93,7 @@ pub async fn find_rules_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<Rule
 /// Keeps changes of the rules of one workspace apart.
 pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
     tx.locked(
-        "SELECT rules_tag, rules_version FROM workspaces WHERE id = $1",
+        "SELECT rules_tag, rules_version, rules_when FROM workspaces WHERE id = $1",
         Lock::NoKeyUpdate,
         "workspaces",
     )
@@ -109,10 +112,15 @@ pub async fn update_rules_mark(
     let sql = match sweep {
         Sweep::Needed => {
             "UPDATE workspaces SET rules_tag = $2, rules_version = rules_version + 1, \
-             rules_floor = rules_version + 1 WHERE id = $1"
+             rules_floor = rules_version + 1, rules_when = (SELECT COUNT(*) FROM rules r \
+             WHERE r.workspace = $1 AND r.state = 'live' AND r.when_text IS NOT NULL) \
+             WHERE id = $1"
         }
         Sweep::NotNeeded => {
-            "UPDATE workspaces SET rules_tag = $2, rules_version = rules_version + 1 WHERE id = $1"
+            "UPDATE workspaces SET rules_tag = $2, rules_version = rules_version + 1, \
+             rules_when = (SELECT COUNT(*) FROM rules r \
+             WHERE r.workspace = $1 AND r.state = 'live' AND r.when_text IS NOT NULL) \
+             WHERE id = $1"
         }
     };
     let rows = tx.query(sql).bind(workspace).bind(tag).execute().await?;
@@ -128,16 +136,35 @@ pub enum Sweep {
     NotNeeded,
 }
 
-/// Workspaces whose members were not all settled under the present floor.
+/// Workspaces whose members were not all settled under the present floor. Where rules look at
+/// attributes, a member may also turn up later: made by a request that read the rules before the
+/// floor was raised and committed after the sweep.
 pub async fn list_unswept(tx: &mut Tx) -> Result<Vec<WorkspaceId>> {
     let rows: Vec<(WorkspaceId,)> = tx
         .query(
-            "SELECT w.id FROM workspaces w WHERE w.rules_swept < w.rules_floor AND NOT EXISTS \
+            "SELECT w.id FROM workspaces w WHERE (w.rules_swept < w.rules_floor \
+             OR (w.rules_when > 0 AND EXISTS (SELECT m.id FROM members m \
+             WHERE m.workspace = w.id AND m.rules_version < w.rules_floor))) AND NOT EXISTS \
              (SELECT r.id FROM runs r WHERE r.workspace = w.id AND r.state <> 'done')",
         )
         .fetch_all()
         .await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Whether members of a workspace are still to be settled, by a run or by the sweeper.
+pub async fn is_unswept(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) AS due FROM workspaces w WHERE w.id = $1 \
+             AND (w.rules_swept < w.rules_floor OR (w.rules_when > 0 AND EXISTS \
+             (SELECT m.id FROM members m WHERE m.workspace = w.id \
+             AND m.rules_version < w.rules_floor)) OR EXISTS (SELECT r.id FROM runs r WHERE r.workspace = w.id AND r.state <> 'done'))",
+        )
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0 > 0)
 }
 
 /// Says that every member is settled under the floor, if it is still this one.
@@ -246,6 +273,33 @@ pub async fn find_role(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result
         .bind(key.to_owned())
         .fetch_optional()
         .await
+}
+
+/// A role.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct Role {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name.
+    pub name: String,
+    /// Its name, folded.
+    #[serde(skip)]
+    pub name_key: String,
+    /// Whether every workspace has it.
+    pub built_in: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The roles of a workspace, oldest first.
+pub async fn list_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Role>> {
+    tx.query(
+        "SELECT id, name, name_key, built_in, created_at FROM roles \
+         WHERE workspace = $1 ORDER BY id",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
 }
 
 /// All teams and roles by id, to name what grants point at.

@@ -4,6 +4,7 @@
 pub mod ledger;
 pub mod members;
 pub mod quota;
+pub mod roles;
 pub mod schemas;
 
 use crate::app::App;

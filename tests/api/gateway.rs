@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gatehouse::admission::check;
 use gatehouse::admission::rules::{self, NewRule};
 use gatehouse::app::App;
 use gatehouse::changes::Origin;
@@ -112,7 +113,7 @@ impl Gateway {
             directory: "idp".to_owned(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             teams: vec![team.to_owned()],
-            roles: Vec::new(),
+            ..NewRule::default()
         };
         rules::add(&self.app, &Origin::cli(), &self.workspace, rule)
             .await
@@ -319,6 +320,11 @@ impl Gateway {
         for check in CHECKS {
             let faults = count_faults(&mut tx, check).await.expect("checked");
             assert_eq!(faults, 0, "{}", check.holds);
+        }
+        drop(tx);
+        for workspace in workspace::list(&self.app).await.expect("listed") {
+            let unsettled = check::count_unsettled(&self.app, workspace.id).await;
+            assert_eq!(unsettled.expect("checked"), 0, "all members are settled");
         }
     }
 }

@@ -21,3 +21,4 @@ mod registering;
 mod shapes;
 mod sorting;
 mod types;
+mod when;
