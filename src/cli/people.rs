@@ -265,14 +265,15 @@ pub(super) fn text(explanation: &Explanation) -> String {
             .collect();
         let cause = match &why.rule {
             Some(rule) => {
-                let mut cause = format!("rule {} version {}", rule.id, rule.version);
-                if !groups.is_empty() {
-                    cause.push_str(&format!(", being in group {}", groups.join(" and ")));
-                }
-                if let Some(when) = &rule.when {
-                    cause.push_str(&format!(", having {when}"));
-                }
-                cause
+                let groups = (!groups.is_empty())
+                    .then(|| format!("being in group {}", groups.join(" and ")));
+                let when = rule.when.as_ref().map(|when| format!("having {when}"));
+                let parts = [
+                    Some(format!("rule {} version {}", rule.id, rule.version)),
+                    groups,
+                    when,
+                ];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
             }
             None => why.cause.clone(),
         };

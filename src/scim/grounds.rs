@@ -131,7 +131,7 @@ mod tests {
             r#"emails[type eq "work"]"#,
             json!({"emails": [{"value": "w@example.com", "type": "work"}]}),
         );
-        check(r#"nickName eq null"#, json!({"nickName": []}));
+        check("nickName eq null", json!({"nickName": []}));
         check(r#"title ne "boss""#, json!({"title": ["Lead"]}));
         check(
             r#"not (title eq "boss" or nickName pr)"#,

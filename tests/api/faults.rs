@@ -33,12 +33,16 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
             (
                 "POST",
                 "/Users".to_owned(),
-                Some(json!({"userName": new, "emails": email})),
+                Some(json!({"userName": new, "emails": email, "title": "Lead"})),
             )
         }
         "deactivate" => {
             let active = json!([{"op": "replace", "path": "active", "value": false}]);
             ("PATCH", user, changed(active))
+        }
+        "retitle" => {
+            let title = json!([{"op": "replace", "path": "title", "value": "Lead"}]);
+            ("PATCH", user, changed(title))
         }
         "rename" => {
             let rename = json!([{"op": "replace", "path": "userName", "value": new}]);
@@ -75,9 +79,10 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
     }
 }
 
-const ACTS: [&str; 9] = [
+const ACTS: [&str; 10] = [
     "create-user",
     "deactivate",
+    "retitle",
     "rename",
     "delete-user",
     "create-group",
@@ -108,6 +113,7 @@ impl Act {
 async fn every_statement(fault: Fault) {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
+    gateway.when("title eq \"Lead\"", "Leads").await;
     for name in ACTS {
         // The rule that a group's making binds, and one that each act's group has.
         let mut statement = 1;

@@ -21,4 +21,6 @@ mod registering;
 mod shapes;
 mod sorting;
 mod types;
+mod templates;
 mod when;
+mod when_many;

@@ -296,6 +296,75 @@ async fn a_rule_over_many_members_is_worked_off_without_a_server() {
 }
 
 #[tokio::test]
+async fn a_rule_looks_at_attributes_and_a_template_maps_roles() {
+    let (deployment, directory) = with_directory("okta").await;
+    let rule = |arguments: &[&str]| {
+        let add = ["rule", "add", "--workspace", "acme", "--directory", "idp"];
+        deployment.json(&[&add[..], arguments].concat())
+    };
+    let added = rule(&["--when", "TITLE eq \"Lead\"", "--role", "supervisor"]);
+    assert_eq!(added["when"], "title eq \"Lead\"");
+    assert_eq!(added["groups"], json!([]));
+    let mapped = rule(&["--template", "okta-roles"]);
+    assert_eq!(mapped[0]["role"], "user");
+    assert_eq!(mapped[1]["role"], "supervisor");
+    assert_eq!(mapped[1]["added"], true);
+    let again = rule(&["--template", "okta-roles", "--role", "supervisor"]);
+    assert_eq!(again[0]["id"], mapped[1]["id"]);
+    assert_eq!(again[0]["added"], false);
+    let listed = deployment.json(&["rule", "list", "--workspace", "acme"]);
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    assert_eq!(listed[0]["when"], added["when"]);
+    let server = deployment.serve().await;
+    let base = format!("{}/scim/v2", server.url);
+    let user = json!({"userName": "ada@acme.example", "title": "lead"});
+    let token = directory["token"].as_str().unwrap();
+    server
+        .send("POST", &format!("{base}/Users"), token, Some(&user))
+        .await;
+    server.stop();
+    let explain = [
+        "explain",
+        "--workspace",
+        "acme",
+        "--member",
+        "ada@acme.example",
+    ];
+    let why = deployment.json(&explain);
+    assert_eq!(
+        why["grants"][0]["rule"]["satisfied_by"]["title"],
+        json!(["lead"])
+    );
+    let told = deployment.run(&explain).stdout;
+    let told = String::from_utf8(told).unwrap();
+    for part in [
+        "version 1, having title eq \"Lead\"",
+        "where title is \"lead\"",
+        "no longer holds",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    for (refused, told) in [
+        (&["--role", "x"][..], "--group"),
+        (
+            &["--when", "groups.display eq \"x\"", "--role", "x"],
+            "must not name groups",
+        ),
+        (&["--when", "title eq", "--role", "x"], "expected"),
+        (
+            &["--template", "okta-roles", "--group", "x"],
+            "cannot be used with",
+        ),
+    ] {
+        let add = ["rule", "add", "--workspace", "acme", "--directory", "idp"];
+        let output = deployment.run(&[&add[..], refused].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_is_checked_and_shown_without_secrets() {
     let deployment = Deployment::new().await;
     let output = deployment.run(&["check-config"]);
