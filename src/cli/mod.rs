@@ -45,7 +45,7 @@ enum Command {
     /// Schemas and resource types that a workspace has beside the built-in ones.
     #[command(subcommand)]
     Schema(schemas::Command),
-    /// Rules: which groups give which teams and roles.
+    /// Rules: which groups and attributes give which teams and roles.
     #[command(subcommand)]
     Rule(people::RuleCommand),
     /// Members.
