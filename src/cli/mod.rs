@@ -128,7 +128,7 @@ pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(command) => command.run().await,
-        Command::Demo(command) => command.run().await,
+        Command::Demo(command) => Box::pin(command.run()).await,
         Command::Workspace(command) => command.run().await,
         Command::Directory(command) => command.run().await,
         Command::Schema(command) => command.run().await,

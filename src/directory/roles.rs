@@ -9,14 +9,13 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::RoleId;
 use crate::scim::registry::ROLE;
-use crate::store::workspaces as rows;
+use crate::workspace::roles;
 
-pub use crate::store::workspaces::Role;
+pub use crate::workspace::roles::Role;
 
 /// The role of that id.
 pub async fn find(app: &App, caller: &Caller, id: RoleId) -> Result<Role> {
-    let mut tx = app.db.one().await?;
-    let roles = rows::list_roles(&mut tx, caller.directory.workspace).await?;
+    let roles = roles::list(app, caller.directory.workspace).await?;
     let found = roles.into_iter().find(|role| role.id == id);
     found.ok_or(Error::NotFound("role"))
 }

@@ -312,24 +312,3 @@ pub async fn list_names(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Named
     .fetch_all()
     .await
 }
-
-/// A role of a workspace.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Role {
-    /// Its id.
-    pub id: RoleId,
-    /// Its name.
-    pub name: String,
-    /// Whether every workspace has it.
-    pub built_in: bool,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// The roles of a workspace, in id order.
-pub async fn list_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Role>> {
-    tx.query("SELECT id, name, built_in, created_at FROM roles WHERE workspace = $1 ORDER BY id")
-        .bind(workspace)
-        .fetch_all()
-        .await
-}

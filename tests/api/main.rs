@@ -20,7 +20,7 @@ mod raw;
 mod registering;
 mod shapes;
 mod sorting;
-mod types;
 mod templates;
+mod types;
 mod when;
 mod when_many;
