@@ -68,12 +68,12 @@ class Gatehouse:
             raise RuntimeError(f"gatehouse {' '.join(arguments)}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
-    def directory(self, slug):
-        """A directory of kind generic in a workspace of its own."""
+    def directory(self, slug, kind="generic"):
+        """A directory in a workspace of its own."""
         self.command("workspace", "create", slug, "--name", slug.title())
         made = self.command(
             *("directory", "create", "--workspace", slug, "--name", "people"),
-            *("--kind", "generic", "--mode", "live"),
+            *("--kind", kind, "--mode", "live"),
         )
         return Directory(slug, "people", made["scim_base_url"], made["token"])
 

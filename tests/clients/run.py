@@ -5,11 +5,32 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 
 import conformance
+import features
+import idp
+import okta
+import postman
+import sanity
+import simulator
 import story
+import versions
 from gatehouse import Gatehouse
+
+# Whatever talks SCIM, each to a workspace of its own.
+CLIENTS = {
+    "scim2-tester": conformance,
+    "scim2-cli": story,
+    "scim2-cli, further features": features,
+    "scim2-client": versions,
+    "scim-sanity": sanity,
+    "scim-sim": simulator,
+    "canaille": idp,
+    "Microsoft's Postman collection": postman,
+    "Okta's test files": okta,
+}
 
 
 class Report:
@@ -43,13 +64,13 @@ def main():
     total = Report()
     with tempfile.TemporaryFile("w+") as log:
         with Gatehouse(arguments.gatehouse, arguments.database, log) as gatehouse:
-            for client in (conformance, story):
-                report = Report()
+            for name, client in CLIENTS.items():
+                report, start = Report(), time.monotonic()
                 try:
                     client.run(gatehouse, report)
                 except Exception:
-                    report.failed(client.__name__, traceback.format_exc())
-                print(f"{client.__name__}: {report.line()}")
+                    report.failed(name, traceback.format_exc())
+                print(f"{name}: {report.line()} ({time.monotonic() - start:.0f} s)", flush=True)
                 for word, count in report.counts.items():
                     total.counts[word] += count
         log.seek(0)

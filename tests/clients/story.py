@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import steps
+
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -216,13 +218,6 @@ class Story:
         return self.gatehouse.members(self.directory)[user_name]
 
 
+
 def run(gatehouse, report):
-    story = Story(gatehouse)
-    for name, step in vars(Story).items():
-        if not name.startswith("_"):
-            try:
-                step(story)
-            except (AssertionError, KeyError, RuntimeError) as error:
-                report.failed(name.replace("_", " "), f"{type(error).__name__}: {error}")
-                return
-            report.passed(name)
+    steps.run(Story(gatehouse), report)

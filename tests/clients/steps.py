@@ -1,0 +1,29 @@
+"""A story is a class whose public methods are its steps, in their order."""
+
+import traceback
+
+
+class Missing(Exception):
+    """What a story needs, and the server does not offer."""
+
+
+def need(offered, otherwise):
+    if not offered:
+        raise Missing(otherwise)
+
+
+def run(story, report):
+    """Each step stands on the ones before, so the first that does not hold is the last."""
+    for name, step in vars(type(story)).items():
+        if name.startswith("_"):
+            continue
+        name = name.replace("_", " ")
+        try:
+            step(story)
+        except Missing as why:
+            report.skipped(name, why)
+            return
+        except Exception:
+            report.failed(name, traceback.format_exc())
+            return
+        report.passed(name)
