@@ -13,4 +13,5 @@ def folder():
 
 
 def missing(report):
-    report.skipped("all of it", "the public test files are not at hand")
+    report.counts["skipped"] += 1
+    print("skipped: the public test files are not at hand")

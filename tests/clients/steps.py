@@ -24,6 +24,6 @@ def run(story, report):
             report.skipped(name, why)
             return
         except Exception:
-            report.failed(name, traceback.format_exc())
+            report.failed(name, traceback.format_exc(chain=False))
             return
         report.passed(name)
