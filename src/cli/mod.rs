@@ -7,6 +7,7 @@ mod demo;
 mod directories;
 mod people;
 mod schemas;
+mod selftest;
 mod serve;
 mod verify;
 mod workspaces;
@@ -21,6 +22,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::error::Error;
+use crate::virtual_idp::selftest::NotRun;
 
 /// Gatehouse: a SCIM 2.0 and OAuth identity provisioning gateway.
 #[derive(Debug, Parser)]
@@ -57,6 +59,8 @@ enum Command {
     CheckConfig(Settings),
     /// Bring the database's schema up to date.
     Migrate(Settings),
+    /// Check a SCIM service, this one or any other, as an identity provider's client would.
+    Selftest(selftest::Selftest),
     /// Check the whole database against what is promised.
     Verify(verify::Verify),
 }
@@ -109,17 +113,22 @@ impl Settings {
         value: &T,
         text: impl FnOnce() -> String,
     ) -> anyhow::Result<()> {
-        let mut told = if self.json {
+        let told = if self.json {
             serde_json::to_string_pretty(value)?
         } else {
             text()
         };
-        told.push('\n');
-        match std::io::stdout().write_all(told.as_bytes()) {
-            // Whoever reads may have seen enough.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        }
+        print_line(told)
+    }
+}
+
+/// Prints a text and ends its line.
+fn print_line(mut text: String) -> anyhow::Result<()> {
+    text.push('\n');
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads may have seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 
@@ -137,6 +146,7 @@ pub async fn run() -> ExitCode {
         Command::Explain(command) => command.run().await,
         Command::CheckConfig(settings) => check_config(&settings),
         Command::Migrate(settings) => migrate(&settings).await,
+        Command::Selftest(command) => command.run().await,
         Command::Verify(command) => command.run().await,
     };
     match outcome {
@@ -184,6 +194,9 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(NotRun::UnknownCase { .. }) = error.downcast_ref::<NotRun>() {
+        return ExitCode::from(2);
+    }
     match error.downcast_ref::<Error>() {
         Some(Error::Invalid { .. }) => ExitCode::from(2),
         Some(Error::NotFound(_)) => ExitCode::from(3),

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    USER_AGENT,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -157,47 +160,17 @@ impl Answer {
 /// One connection of one provider to one SCIM service.
 #[derive(Debug)]
 pub struct ScimClient {
-    http: reqwest::Client,
-    base_url: String,
+    connection: Connection,
     dialect: Dialect,
-    requests: AtomicU64,
-    retries: AtomicU64,
 }
 
 impl ScimClient {
     /// A client that talks to `base_url` (`https://host/scim/v2`) the way `dialect` does.
     pub fn new(base_url: &str, token: &str, dialect: Dialect) -> Result<Self, Error> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Error::Setup("the token holds characters no header can carry".into()))?;
-        bearer.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer);
-        match dialect {
-            Dialect::Entra => {
-                headers.insert("adscimversion", HeaderValue::from_static("5.0"));
-            }
-            Dialect::Okta => {
-                headers.insert(ACCEPT, HeaderValue::from_static("application/scim+json"));
-                headers.insert("accept-charset", HeaderValue::from_static("utf-8"));
-                headers.insert(
-                    reqwest::header::USER_AGENT,
-                    HeaderValue::from_static("Okta SCIM Client 1.0.0"),
-                );
-            }
-        }
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| Error::Setup(error.to_string()))?;
+        let headers = headers(dialect);
         Ok(Self {
-            http,
-            base_url: base_url.trim_end_matches('/').to_owned(),
+            connection: Connection::new(base_url, token, &headers, REQUEST_TIMEOUT)?,
             dialect,
-            requests: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
         })
     }
 
@@ -210,30 +183,122 @@ impl ScimClient {
     /// How many requests were sent so far, repeated ones included.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.connection.requests()
     }
 
     /// How many of them were repeated because the server answered 429 or 503.
     #[must_use]
     pub fn retries(&self) -> u64 {
-        self.retries.load(Ordering::Relaxed)
+        self.connection.retries.load(Ordering::Relaxed)
     }
 
     /// Sends once and hands on whatever is answered.
     pub async fn exchange(&self, request: &Request) -> Result<Answer, Error> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let unreachable = |source: reqwest::Error| Error::Unreachable {
+        self.connection.exchange(&Message::from(request)).await
+    }
+
+    /// Sends until the server neither says 429 nor 503, and takes any other refusal as an error.
+    pub async fn send(&self, request: &Request) -> Result<Answer, Error> {
+        let answer = self.connection.send(&Message::from(request)).await?;
+        accept(request, answer)
+    }
+}
+
+/// The headers that a provider sends with every request.
+pub(super) fn headers(dialect: Dialect) -> Vec<(HeaderName, &'static str)> {
+    match dialect {
+        Dialect::Entra => vec![(HeaderName::from_static("adscimversion"), "5.0")],
+        Dialect::Okta => vec![
+            (ACCEPT, "application/scim+json"),
+            (HeaderName::from_static("accept-charset"), "utf-8"),
+            (USER_AGENT, "Okta SCIM Client 1.0.0"),
+        ],
+    }
+}
+
+/// A request down to its bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) method: Method,
+    pub(super) path: String,
+    /// Beside those that go with every request, or instead of them.
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) body: Option<String>,
+}
+
+impl From<&Request> for Message {
+    fn from(request: &Request) -> Self {
+        let body = request.body.as_ref().map(Value::to_string);
+        // Both providers name a content type on writes only.
+        let media = "application/scim+json; charset=utf-8".to_owned();
+        Self {
             method: request.method.clone(),
             path: request.path.clone(),
+            headers: body.iter().map(|_| (CONTENT_TYPE, media.clone())).collect(),
+            body,
+        }
+    }
+}
+
+/// What carries messages to one SCIM service and counts them.
+#[derive(Debug)]
+pub(super) struct Connection {
+    http: reqwest::Client,
+    base_url: String,
+    requests: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        base_url: &str,
+        token: &str,
+        headers: &[(HeaderName, &'static str)],
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| Error::Setup("the token holds characters no header can carry".into()))?;
+        bearer.set_sensitive(true);
+        let mut always = HeaderMap::new();
+        always.insert(AUTHORIZATION, bearer);
+        for (name, value) in headers {
+            always.insert(name, HeaderValue::from_static(value));
+        }
+        let http = reqwest::Client::builder()
+            .default_headers(always)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Setup(error.to_string()))?;
+        Ok(Self {
+            http,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            requests: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        })
+    }
+
+    /// How many requests were sent so far, repeated ones included.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sends once and hands on whatever is answered.
+    pub(super) async fn exchange(&self, message: &Message) -> Result<Answer, Error> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let unreachable = |source: reqwest::Error| Error::Unreachable {
+            method: message.method.clone(),
+            path: message.path.clone(),
             source,
         };
-        let url = format!("{}{}", self.base_url, request.path);
-        let mut builder = self.http.request(request.method.clone(), url);
-        // Both providers name a content type on writes only.
-        if let Some(body) = &request.body {
-            builder = builder
-                .header(CONTENT_TYPE, "application/scim+json; charset=utf-8")
-                .body(body.to_string());
+        let url = format!("{}{}", self.base_url, message.path);
+        let mut builder = self.http.request(message.method.clone(), url);
+        for (name, value) in &message.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = &message.body {
+            builder = builder.body(body.clone());
         }
         let response = builder.send().await.map_err(unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -245,21 +310,21 @@ impl ScimClient {
         })
     }
 
-    /// Sends until the server neither says 429 nor 503, and takes any other refusal as an error.
+    /// Sends until the server neither says 429 nor 503.
     ///
     /// `Retry-After` in whole seconds is obeyed. Without it the wait starts at one second and
     /// doubles; Okta would wait five minutes, which nobody wants to watch.
-    pub async fn send(&self, request: &Request) -> Result<Answer, Error> {
+    pub(super) async fn send(&self, message: &Message) -> Result<Answer, Error> {
         let mut pause = Duration::from_secs(1);
         let mut attempt = 1;
         loop {
-            let answer = self.exchange(request).await?;
+            let answer = self.exchange(message).await?;
             let busy = matches!(
                 answer.status,
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             );
             if !busy || attempt == ATTEMPTS {
-                return accept(request, answer);
+                return Ok(answer);
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
             let wait = answer.retry_after().unwrap_or(pause);

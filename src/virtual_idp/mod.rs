@@ -13,6 +13,7 @@ mod entra;
 mod names;
 mod okta;
 pub mod people;
+pub mod selftest;
 mod sync;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
