@@ -12,6 +12,16 @@ use gatehouse::virtual_idp::selftest::Profile;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+/// The headers that matter on the way to the gateway and back.
+const THERE: [&str; 5] = [
+    "authorization",
+    "content-type",
+    "accept",
+    "if-match",
+    "if-none-match",
+];
+const BACK: [&str; 4] = ["location", "etag", "www-authenticate", "retry-after"];
+
 /// What a client sent, as far as faults look at it.
 pub(crate) struct Call {
     pub(crate) method: String,
@@ -21,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     /// The body; `Null` where it is no JSON.
     pub(crate) body: Value,
+    /// The headers that go on to the gateway.
+    pub(crate) headers: HeaderMap,
     /// What is there before a PUT.
     pub(crate) before: Value,
     /// How many calls came before.
@@ -115,6 +127,7 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         body: parsed.clone(),
+        headers: passed_on(&parts.headers, &THERE),
         before: Value::Null,
         number: inside.calls.fetch_add(1, Ordering::Relaxed),
     };
@@ -138,17 +151,10 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
         "" => format!("{base}{}", call.path),
         query => format!("{base}{}?{query}", call.path),
     };
-    let names = [
-        "authorization",
-        "content-type",
-        "accept",
-        "if-match",
-        "if-none-match",
-    ];
     let answer = inside
         .http
         .request(parts.method, url)
-        .headers(passed_on(&parts.headers, &names))
+        .headers(call.headers.clone())
         .body(sent)
         .send()
         .await
@@ -164,8 +170,7 @@ async fn pass(State(inside): State<Arc<Inside>>, request: Request) -> Response {
         text: None,
     };
     (inside.fault.answer)(&call, &mut reply);
-    let back = ["location", "etag", "www-authenticate", "retry-after"];
-    respond(reply, passed_on(&headers, &back), Some(&bytes))
+    respond(reply, passed_on(&headers, &BACK), Some(&bytes))
 }
 
 fn passed_on(headers: &HeaderMap, names: &[&str]) -> HeaderMap {

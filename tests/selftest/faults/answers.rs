@@ -1,11 +1,12 @@
 //! What servers do wrong with the form of their answers.
 
 use gatehouse::virtual_idp::selftest::Profile;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{error, in_answers, is_list};
 use crate::proxy::{Call, Fault, Reply};
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn faults() -> Vec<Fault> {
     let text_counters = |_: &Call, reply: &mut Reply| {
         if is_list(reply) {

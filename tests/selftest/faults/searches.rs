@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{error, in_answers, in_requests, is_list, show_only, without};
 use crate::proxy::{Call, Fault, Reply};
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn faults() -> Vec<Fault> {
     let hide_inactive = |call: &Call, reply: &mut Reply| {
         if call.query.contains("filter=") {

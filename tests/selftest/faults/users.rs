@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{error, in_requests, is, operations, retain};
 use crate::proxy::{Call, Fault, Reply};
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn faults() -> Vec<Fault> {
     let ignore_text = |call: &mut Call| {
         let is_dropped = retain(call, "/Users/", |op| {
