@@ -1,8 +1,10 @@
-"""scim2-tester against everything that the server advertises."""
+"""scim2-tester against everything that the server advertises, also what a workspace registered."""
 
 from httpx2 import Client
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
+
+import agents
 
 # Findings that we know, by resource type, title and attribute, and why the server does otherwise.
 # One that no longer turns up must leave this list.
@@ -19,6 +21,7 @@ FINDINGS = {Status.ERROR, Status.CRITICAL, Status.DEVIATION}
 
 def run(gatehouse, report):
     directory = gatehouse.directory("conformance")
+    agents.register(gatehouse, directory)
     headers = {"Authorization": f"Bearer {directory.token}"}
     with Client(base_url=directory.base_url, headers=headers, timeout=30) as http:
         results = check_server(SyncSCIMClient(http))

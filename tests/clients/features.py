@@ -1,4 +1,4 @@
-"""A second day with scim2-cli: what a server may offer beyond reading and writing one resource."""
+"""A second day with scim2-cli: what the server offers beyond reading and writing one resource."""
 
 import steps
 from story import GROUP, USER, Scim
@@ -15,11 +15,11 @@ class Story:
         self.directory = gatehouse.directory("features")
         self.scim = Scim(self.directory.base_url, self.directory.token)
 
-    def it_is_offered(self):
+    def the_server_says_what_it_offers(self):
         config = self.scim("query", "ServiceProviderConfig")
-        for feature in ("bulk", "sort", "etag"):
-            steps.need(config[feature]["supported"], f"{feature} is not offered")
-        steps.need(config["pagination"]["cursor"], "cursors are not offered")
+        for feature in ("bulk", "etag", "filter", "patch", "sort"):
+            assert config[feature]["supported"], config
+        assert config["pagination"]["cursor"] and config["pagination"]["index"], config
 
     def a_bulk_makes_people_and_their_group(self):
         self.gatehouse.command(

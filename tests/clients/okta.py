@@ -65,7 +65,7 @@ class Organization:
             ("DELETE", "/api/v1/apps/([^/]+)/users/([^/]+)", self.unassign),
             ("POST", "/governance/api/v1/grants", self.grant),
         ]
-        self.played, self.unplayed = 0, []
+        self.played = 0
 
     def send(self, method, url, headers, body):
         """Its answer is good only if the server's answers were."""
@@ -110,12 +110,9 @@ class Organization:
         return asked
 
     def grant(self, asked):
-        """Entitlements: the first role that the app offers, if it offers any."""
-        offered = [kind["endpoint"] for kind in entitlements(self.scim) if kind["name"] == "Role"]
-        if not offered:
-            self.unplayed.append("the grant sends nothing, as no roles are offered")
-            return asked
-        role = self.scim("GET", offered[0], startIndex=1, count=100)["Resources"][0]
+        """Entitlements: the first role that the app offers."""
+        (endpoint,) = (kind["endpoint"] for kind in entitlements(self.scim) if kind["name"] == "Role")
+        role = self.scim("GET", endpoint, startIndex=1, count=100)["Resources"][0]
         user = asked["targetPrincipal"]["externalId"]
         self._replace(user, roles=[{"value": role["id"], "display": role["displayName"]}])
         kept = self.scim("GET", f"/Users/{self.linked[user]}")["roles"]
@@ -203,19 +200,16 @@ def run_file(http, directory, name, steps, report):
     runner = Runner(send, report, variables(scim))
     if "{{EntitlementEndpoint}}" not in json.dumps(steps):
         runner.run(name, steps)
-    # This file is a template, to be run for each kind of entitlement.
-    elif kinds := entitlements(scim):
-        for kind in kinds:
+    else:  # a template, to be run for each kind of entitlement
+        for kind in entitlements(scim):
             runner.variables["EntitlementEndpoint"] = kind["endpoint"]
             runner.run(f"{name}, {kind['endpoint']}", steps)
-    else:
-        organization.unplayed.append("no resource type but User and Group is offered")
+    if not runner.requests:
+        report.failed(name, "no step was run")
     print(
         f"{name}: {runner.requests - organization.played} steps sent to the server as they stand,"
         f" {organization.played} steps on Okta's own API played"
     )
-    for reason in organization.unplayed:
-        report.skipped(name, reason)
 
 
 def entitlements(scim):

@@ -3,15 +3,6 @@
 import traceback
 
 
-class Missing(Exception):
-    """What a story needs, and the server does not offer."""
-
-
-def need(offered, otherwise):
-    if not offered:
-        raise Missing(otherwise)
-
-
 def run(story, report):
     """Each step stands on the ones before, so the first that does not hold is the last."""
     for name, step in vars(type(story)).items():
@@ -20,9 +11,6 @@ def run(story, report):
         name = name.replace("_", " ")
         try:
             step(story)
-        except Missing as why:
-            report.skipped(name, why)
-            return
         except Exception:
             report.failed(name, traceback.format_exc(chain=False))
             return
