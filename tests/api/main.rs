@@ -6,6 +6,7 @@ mod architecture;
 mod bulk;
 mod coverage;
 mod dependencies;
+mod dialects;
 mod discovery;
 mod etags;
 mod faults;

@@ -1,4 +1,4 @@
-//! Every request shape that Okta, Entra ID and other clients are known to send: its status, and the
+//! Every request shape that identity providers are known or said to send: its status, and the
 //! effect that it must have. `fixtures/requests.json` holds one on each line: what is there before
 //! (`user`, `group`, `more`, `pre`), the request, and what must be true then (`then`).
 
@@ -60,23 +60,47 @@ fn shapes() -> Vec<Shape> {
 
 #[tokio::test]
 async fn every_shape_of_entra_has_its_status_and_effect() {
-    run("entra", 97).await;
+    run(&["entra"], 97).await;
 }
 
 #[tokio::test]
 async fn every_shape_of_okta_has_its_status_and_effect() {
-    run("okta", 28).await;
+    run(&["okta"], 28).await;
+}
+
+#[tokio::test]
+async fn every_shape_of_onelogin_has_its_status_and_effect() {
+    run(&["onelogin"], 24).await;
+}
+
+#[tokio::test]
+async fn every_shape_of_ping_jumpcloud_and_google_has_its_status_and_effect() {
+    run(&["ping", "jumpcloud", "google"], 32).await;
+}
+
+#[tokio::test]
+async fn every_shape_of_sailpoint_cyberark_and_rippling_has_its_status_and_effect() {
+    run(&["sailpoint", "cyberark", "rippling"], 18).await;
+}
+
+#[tokio::test]
+async fn every_shape_of_other_servers_as_clients_has_its_status_and_effect() {
+    run(
+        &["authentik", "keycloak", "wso2", "bitwarden", "one_identity"],
+        20,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn every_other_shape_has_its_status_and_effect() {
-    run("generic", 23).await;
+    run(&["generic"], 23).await;
 }
 
-async fn run(idp: &str, count: usize) {
+async fn run(idps: &[&str], count: usize) {
     let shapes: Vec<_> = shapes()
         .into_iter()
-        .filter(|shape| shape.idp == idp)
+        .filter(|shape| idps.contains(&shape.idp.as_str()))
         .collect();
     assert_eq!(shapes.len(), count);
     let mut wrong = Vec::new();
@@ -84,7 +108,7 @@ async fn run(idp: &str, count: usize) {
         let gateway = Gateway::new().await;
         let world = World::prepare(&gateway, shape).await;
         if let Err(fault) = check(&world, shape).await {
-            wrong.push(format!("{}: {fault}", shape.name));
+            wrong.push(format!("{} {}: {fault}", shape.idp, shape.name));
         }
     }
     assert!(

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{OPERATIONS, Op, Operation, PatchPath, PatchRequest, Place, bad_path, no_target};
+use super::{
+    Document, OPERATIONS, Op, Operation, PatchPath, PatchRequest, Place, bad_path, no_target,
+};
 use crate::error::{Error, Invalid, Result};
 use crate::scim::filter::Selection;
 use crate::scim::path::{AttributePath, LIMIT};
@@ -23,12 +25,13 @@ use crate::scim::path::{AttributePath, LIMIT};
 /// # Ok::<(), gatehouse::error::Error>(())
 /// ```
 pub fn parse(body: Value) -> Result<PatchRequest> {
-    let operations = match body {
-        Value::Object(mut body) => take(&mut body, "operations"),
-        _ => None,
+    let Value::Object(mut body) = body else {
+        return Err(syntax(EXPECTED));
     };
-    let Some(Value::Array(operations)) = operations else {
-        return Err(syntax("expected an object with a list of Operations"));
+    let operations = match take(&mut body, "operations") {
+        Some(Value::Array(operations)) => operations,
+        None => return of_version_1(body),
+        Some(_) => return Err(syntax(EXPECTED)),
     };
     if operations.len() > OPERATIONS {
         return Err(Error::value("Operations: expected at most 2000 operations"));
@@ -37,6 +40,45 @@ pub fn parse(body: Value) -> Result<PatchRequest> {
         .into_iter()
         .map(operation)
         .collect::<Result<_>>()?;
+    Ok(PatchRequest { operations })
+}
+
+const EXPECTED: &str = "expected an object with a list of Operations";
+
+/// The PATCH of SCIM 1.1 as `OneLogin` sends it to groups: no operations, but the members, each with
+/// the word `delete` where it goes. Other attributes are replaced.
+fn of_version_1(mut body: Document) -> Result<PatchRequest> {
+    let Some(Value::Array(items)) = take(&mut body, "members") else {
+        return Err(syntax(EXPECTED));
+    };
+    body.retain(|name, _| !name.eq_ignore_ascii_case("schemas"));
+    let mut operations = Vec::new();
+    if !body.is_empty() {
+        operations.push(Operation {
+            op: Op::Replace,
+            path: None,
+            value: Some(Value::Object(body)),
+        });
+    }
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
+    for mut item in items {
+        let word = item
+            .as_object_mut()
+            .and_then(|item| take(item, "operation"));
+        let word = word.as_ref().map_or(Some("add"), Value::as_str);
+        match word.map(str::to_ascii_lowercase).as_deref() {
+            Some("add") => new.push(item),
+            Some("delete") => gone.push(item),
+            _ => return Err(syntax("members: expected the operation add or delete")),
+        }
+    }
+    for (op, items) in [(Op::Remove, gone), (Op::Add, new)] {
+        operations.push(Operation {
+            op,
+            path: Some(PatchPath::parse("members")?),
+            value: Some(Value::Array(items)),
+        });
+    }
     Ok(PatchRequest { operations })
 }
 

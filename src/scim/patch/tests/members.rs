@@ -179,3 +179,41 @@ fn a_rename_says_nothing_of_members() {
     let result = patch(json!([{"op": "replace", "path": "displayName", "value": ""}]));
     assert_eq!(kind_of(result), Invalid::Value);
 }
+
+#[test]
+fn members_without_operations_are_read_as_version_1_says() {
+    fn read(body: Value) -> Result<Applied> {
+        let mut group = document(json!({"displayName": "Crew"}));
+        apply(
+            schema::group(),
+            &parse(body)?,
+            &mut group,
+            ID,
+            Strictness::Lenient,
+        )
+    }
+    let members = json!([
+        {"value": "a", "operation": "add"}, {"value": "b", "operation": "Delete"}, {"value": "c"}, "d",
+    ]);
+    let applied = read(json!({"schemas": ["urn:scim:schemas:core:1.0"], "Members": members}));
+    assert_eq!(
+        applied.unwrap().members,
+        [
+            MembersOperation::Remove(refs(&["b"])),
+            MembersOperation::Add(refs(&["a", "c", "d"])),
+        ]
+    );
+    let applied = read(json!({"displayName": "New", "id": ID, "members": []})).unwrap();
+    assert_eq!(applied.changed_attributes, ["displayName"]);
+    assert!(applied.members.is_empty());
+    for bad in [
+        json!({"members": [{"value": "a", "operation": "purge"}]}),
+        json!({"members": [{"value": "a", "operation": null}]}),
+        json!({"members": {"value": "a"}}),
+        json!({"displayName": "New"}),
+        json!({"members": [], "Operations": {}}),
+    ] {
+        let shown = bad.to_string();
+        assert_eq!(kind_of(read(bad)), Invalid::Syntax, "{shown}");
+    }
+}

@@ -150,7 +150,7 @@ fn malformed_requests_are_refused() {
     }
     check(json!([]), Invalid::Syntax);
     check(
-        json!({"schemas": [], "members": [{"value": "x", "operation": "add"}]}),
+        json!({"schemas": [], "member": [{"value": "x", "operation": "add"}]}),
         Invalid::Syntax,
     );
     check(json!({"Operations": {}}), Invalid::Syntax);
