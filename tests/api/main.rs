@@ -19,6 +19,7 @@ mod pushdown;
 mod races;
 mod raw;
 mod registering;
+mod rfc;
 mod shapes;
 mod sorting;
 mod templates;

@@ -11,7 +11,7 @@
 //!   being told "done" while nothing happened would leave somebody with access.
 //! * The parts of a complex attribute are merged, except where it has a `value`, as `manager` has:
 //!   another value is another thing, whose old parts would be wrong.
-//! * A body with `members` instead of operations is the PATCH of SCIM 1.1, as OneLogin sends it.
+//! * A body with `members` instead of operations is the PATCH of SCIM 1.1, as `OneLogin` sends it.
 
 mod apply;
 mod entries;
