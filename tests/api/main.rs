@@ -15,6 +15,7 @@ mod hostile;
 mod identity;
 mod limits;
 mod mapping;
+mod oracle;
 mod pushdown;
 mod races;
 mod raw;
