@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim};
+use crate::gateway::{Answer, Gateway, Scim};
 
 /// Babs Jensen, James Smith and the Tour Guides, as the texts name them.
 const BABS: &str = "2819c223-7f76-453a-919d-413861904646";
@@ -33,6 +33,11 @@ struct Example {
     /// Whether the answer holds nothing else.
     #[serde(default)]
     exact: bool,
+    /// Whether it names the version that is there: in `If-Match`, or in `If-None-Match`.
+    #[serde(default)]
+    if_match: bool,
+    #[serde(default)]
+    if_none_match: bool,
 }
 
 /// A directory in which the ids of the texts stand for ours.
@@ -40,7 +45,7 @@ struct Stage {
     scim: Scim,
     base: String,
     ids: Vec<(String, String)>,
-    _gateway: Gateway,
+    gateway: Gateway,
 }
 
 fn fixture(text: &str) -> Value {
@@ -54,7 +59,7 @@ impl Stage {
             scim: gateway.scim().await,
             base: format!("{}/scim/v2", gateway.url),
             ids: Vec::new(),
-            _gateway: gateway,
+            gateway,
         }
     }
 
@@ -98,26 +103,63 @@ impl Stage {
 
     /// Sends an example; its answer must be the one printed.
     async fn run(&self, name: &str) -> Value {
-        let all = include_str!("../fixtures/rfc/protocol.json");
-        let mut all: BTreeMap<String, Example> = serde_json::from_str(all).expect("well formed");
-        let example = all.remove(name).expect("an example of that name");
+        let example = examples().remove(name).expect("an example of that name");
         let shown = format!("{name}, section {}", example.section);
-        let body = (!example.body.is_null()).then(|| self.filled(&example.body));
-        let path = self.fill(&example.path);
-        let (status, found) = self.scim.send(&example.method, &path, body.as_ref()).await;
+        let answer = self.send(&example).await;
         assert!(
-            example.statuses.contains(&status),
-            "{shown}: {status} {found}"
+            example.statuses.contains(&answer.status),
+            "{shown}: {} {}",
+            answer.status,
+            answer.text
         );
+        let found = answer.body;
         // The id of what is made is the server's.
         let mut expected = self.filled(&example.answer);
-        if status == 201 {
+        if answer.status == 201 {
             expected = fixture(&expected.to_string().replace(BABS, text(&found["id"])));
         }
         if let Err(fault) = contains(&expected, &found, example.exact) {
             panic!("{shown}: {fault}\n{found}");
         }
         found
+    }
+
+    /// Sends an example with the version that it names replaced by the one that is there.
+    async fn send(&self, example: &Example) -> Answer {
+        let path = format!("/scim/v2{}", self.fill(&example.path));
+        let token = format!("Bearer {}", self.scim.token);
+        let mut headers = vec![
+            ("accept", "application/scim+json"),
+            ("authorization", token.as_str()),
+        ];
+        let (resource, _) = path.split_once('?').unwrap_or((&path, ""));
+        let known = self.gateway.exchange("GET", resource, &headers, None).await;
+        if example.if_match {
+            headers.push(("if-match", known.header("etag")));
+        }
+        if example.if_none_match {
+            headers.push(("if-none-match", known.header("etag")));
+        }
+        let mut body = None;
+        if !example.body.is_null() {
+            headers.push(("content-type", "application/scim+json"));
+            body = Some(self.filled(&example.body).to_string());
+        }
+        self.gateway
+            .exchange(&example.method, &path, &headers, body)
+            .await
+    }
+}
+
+fn examples() -> BTreeMap<String, Example> {
+    serde_json::from_str(include_str!("../fixtures/rfc/protocol.json")).expect("well formed")
+}
+
+#[test]
+fn every_example_is_sent_by_some_test() {
+    let tests = [include_str!("patch.rs"), include_str!("protocol.rs")].concat();
+    for name in examples().keys() {
+        assert!(tests.contains(&format!("\"{name}\"")), "{name}");
     }
 }
 
