@@ -15,6 +15,8 @@ pub const NAMES: usize = 100;
 pub struct Projection {
     kind: &'static ResourceType,
     choice: Choice,
+    /// Whether something of the stored document is not shown unless it is asked for.
+    hides: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +68,11 @@ impl Projection {
             (false, true) => Choice::Without(names(kind, excluded.unwrap_or_default())?),
             (false, false) => Choice::Everything,
         };
-        Ok(Self { kind, choice })
+        Ok(Self {
+            kind,
+            choice,
+            hides: kind.hides_something(),
+        })
     }
 
     /// The resource type.
@@ -78,7 +84,7 @@ impl Projection {
     /// Whether resources are shown as they are.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        !self.kind.hides_something()
+        !self.hides
             && match &self.choice {
                 Choice::Everything => true,
                 Choice::Only(_) => false,

@@ -113,6 +113,14 @@ async fn what_is_registered_beside_the_server_holds_there_within_a_second() {
 }
 
 #[tokio::test]
+async fn the_example_can_be_registered_as_it_stands() {
+    let (deployment, _) = with_directory("generic").await;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/devices.json");
+    let added = deployment.json(&["schema", "add", "--workspace", "acme", example]);
+    assert_eq!(added["registered"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn a_folder_of_schemas_holds_for_every_workspace() {
     let (deployment, _) = with_directory("generic").await;
     documents(&deployment, "schemas/");
