@@ -238,6 +238,20 @@ CREATE TABLE memberships (
 );
 CREATE INDEX memberships_by_user ON memberships (workspace, directory, user_id, group_id);
 
+-- Groups within groups. Only live groups are in here: a group that is hidden leaves it at once, so
+-- that it passes nothing on. Written under the lock of the workspace alone.
+CREATE TABLE nestings (
+    workspace UUID NOT NULL,
+    directory UUID NOT NULL,
+    group_id UUID NOT NULL,
+    member_id UUID NOT NULL,
+    PRIMARY KEY (workspace, directory, group_id, member_id),
+    FOREIGN KEY (workspace, directory, group_id) REFERENCES user_groups (workspace, directory, id),
+    FOREIGN KEY (workspace, directory, member_id) REFERENCES user_groups (workspace, directory, id),
+    CHECK (group_id <> member_id)
+);
+CREATE INDEX nestings_by_member ON nestings (workspace, directory, member_id, group_id);
+
 -- One row for each delta of a group's members since its base version was written.
 CREATE TABLE group_touches (
     workspace UUID NOT NULL,
@@ -366,7 +380,7 @@ CREATE TABLE rule_grants (
 CREATE TABLE runs (
     workspace UUID NOT NULL REFERENCES workspaces (id),
     id UUID NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('rule', 'group_delete')),
+    kind TEXT NOT NULL CHECK (kind IN ('rule', 'group_delete', 'nesting')),
     state TEXT NOT NULL CHECK (state IN ('planned', 'applying', 'done')),
     directory UUID NOT NULL,
     -- The group whose users it goes through; null for all users of the directory.

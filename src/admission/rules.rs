@@ -18,7 +18,7 @@ use crate::store::rules::{self as rows, Rule, RuleGroup, RuleState};
 use crate::store::runs::{Run, RunKind, RunState};
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
-use crate::store::{groups, members, memberships};
+use crate::store::{groups, members, nestings};
 use crate::workspace::{Workspace, name_key};
 
 /// What a rule is made of.
@@ -300,7 +300,7 @@ async fn targets(tx: &mut Tx, act: &Act, new: &NewRule) -> Result<Vec<(GrantKind
 async fn smallest(tx: &mut Tx, place: Place, bound: &[GroupId]) -> Result<(GroupId, i64)> {
     let mut smallest = (bound[0], i64::MAX);
     for group in bound {
-        let count = memberships::count(tx, place, *group).await?;
+        let count = nestings::count_users(tx, place, *group).await?;
         if count < smallest.1 {
             smallest = (*group, count);
         }

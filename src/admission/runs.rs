@@ -12,7 +12,7 @@ use crate::store::db::Tx;
 use crate::store::runs as rows;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
-use crate::store::{groups, members, memberships, rules};
+use crate::store::{groups, members, memberships, nestings, rules};
 
 pub use crate::store::runs::{Run, RunKind, RunState};
 
@@ -87,7 +87,8 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     Ok(run)
 }
 
-/// The users that a rule can concern, in id order: those of a group, or all of the directory.
+/// The users that a rule can concern, in id order: those of a group and of the groups within it, or
+/// all of the directory.
 pub(super) async fn concerned(
     tx: &mut Tx,
     place: Place,
@@ -96,7 +97,7 @@ pub(super) async fn concerned(
     most: i64,
 ) -> Result<Vec<UserId>> {
     Ok(match group {
-        Some(group) => memberships::list_users(tx, place, group, after, most).await?,
+        Some(group) => nestings::list_users_after(tx, place, group, after, most).await?,
         None => users::list_ids(tx, place, after, most).await?,
     })
 }

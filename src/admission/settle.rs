@@ -13,8 +13,12 @@ use crate::store::db::Tx;
 use crate::store::grants::LiveGrant;
 use crate::store::members::Member;
 use crate::store::rules::LiveRule;
+use crate::store::users::{Linked, Place};
 use crate::store::{grants, members, workspaces};
 use crate::workspace::ledger::{self, Difference};
+
+/// How many members [`settle_linked`] has in hand at a time.
+const BATCH: usize = 500;
 
 /// The rules of a workspace, read after the concerned members were locked: a rule that is added at
 /// the same time either is seen here or finds these members when its own settling locks them.
@@ -31,6 +35,20 @@ impl Rules {
     pub async fn current(tx: &mut Tx, app: &App, act: &Act) -> Result<Self> {
         let (version, live) = rules::current(tx, app, act.workspace).await?;
         Ok(Self { version, live })
+    }
+
+    /// Reads the rules that hold now; tells whether one of them looks at the group or may look at one
+    /// that holds it.
+    pub async fn concerning(
+        tx: &mut Tx,
+        app: &App,
+        place: Place,
+        group: GroupId,
+    ) -> Result<(Self, bool)> {
+        let (version, live, is_held) = rules::current_for(tx, app, place, group).await?;
+        let rules = Self { version, live };
+        let concerns = is_held || rules.look_at(&[group]);
+        Ok((rules, concerns))
     }
 
     /// Whether some rule looks at one of the groups.
@@ -130,6 +148,24 @@ async fn facts(
         }
     }
     Ok(facts)
+}
+
+/// Settles the members of users that are locked, however many, in batches: for where access that is
+/// lost must be lost now.
+pub async fn settle_linked(
+    tx: &mut Tx,
+    act: &Act,
+    linked: &[Linked],
+    rules: &Rules,
+) -> Result<usize> {
+    let mut ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+    ids.sort_unstable();
+    let mut changed = 0;
+    for ids in ids.chunks(BATCH) {
+        let locked = members::lock(tx, act.workspace, ids).await?;
+        changed += settle(tx, act, &locked, rules, None).await?;
+    }
+    Ok(changed)
 }
 
 fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Difference {

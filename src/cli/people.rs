@@ -260,7 +260,12 @@ pub(super) fn text(explanation: &Explanation) -> String {
             .flat_map(|rule| &rule.groups)
             .map(|group| {
                 let id = group.id.map(|id| id.to_string()).unwrap_or_default();
-                format!("\"{}\" ({id})", group.name)
+                let through: Vec<_> = group
+                    .through
+                    .iter()
+                    .map(|name| format!(" through \"{name}\""))
+                    .collect();
+                format!("\"{}\" ({id}){}", group.name, through.concat())
             })
             .collect();
         let cause = match &why.rule {

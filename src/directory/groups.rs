@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::membership::{self, Delta, Done};
+use super::membership::{self, Delta, Named};
+use super::nesting::{self, Leaving, Outcome, Turn};
 use super::{Caller, unique};
 use crate::admission::runs::{self, Run, RunKind, RunState};
-use crate::admission::settle::{Rules, settle};
+use crate::admission::settle::{Rules, settle_linked};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ use crate::store::db::{Lock, Tx};
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::users::{self, Place};
-use crate::store::{directories, members, memberships, workspaces};
+use crate::store::{directories, memberships, nestings, workspaces};
 
 pub use crate::store::groups::{Group, Shown};
 
@@ -54,9 +55,9 @@ pub enum Members {
 /// [`Error::Taken`].
 pub async fn create(app: &App, caller: &Caller, id: GroupId, incoming: Incoming) -> Result<Found> {
     let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
-    app.write(move |tx| {
+    nesting::write(app, caller.directory.workspace, move |tx, turn| {
         let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
-        Box::pin(async move { insert(tx, &app, &caller, id, &incoming).await })
+        Box::pin(async move { insert(tx, &app, &caller, id, (&incoming, turn)).await })
     })
     .await
 }
@@ -66,11 +67,13 @@ async fn insert(
     app: &App,
     caller: &Caller,
     id: GroupId,
-    incoming: &Incoming,
-) -> Result<Found> {
+    (incoming, turn): (&Incoming, Turn),
+) -> Result<Outcome<Found>> {
     let (act, place) = (caller.act(app), caller.place());
-    // Rules are not added meanwhile, so that a rule that waits for this name is seen.
-    workspaces::lock(tx, act.workspace).await?;
+    if turn == Turn::Beside {
+        // Rules are not added meanwhile, so that a rule that waits for this name is seen.
+        workspaces::lock(tx, act.workspace).await?;
+    }
     let mut group = Group {
         id,
         display: String::new(),
@@ -83,24 +86,33 @@ async fn insert(
     };
     let kind = caller.registry.group();
     write(&mut group, kind, &incoming.document);
+    let members = incoming.members.clone().unwrap_or_default();
+    let operations = [MembersOperation::Add(members)];
+    let delta = Delta::of(&operations);
+    let named = match turn {
+        Turn::Beside => membership::locate(tx, place, &delta).await?,
+        Turn::Alone => {
+            let web = nesting::lock(tx, place, group.id, &operations).await?;
+            Some(Named::Groups(web))
+        }
+    };
+    let Some(named) = named else {
+        return Ok(Outcome::Again);
+    };
     rows::insert(tx, place, &group)
         .await
         .on_duplicate("displayName")?;
     unique::claim(tx, place, kind, id.0, None, &incoming.document).await?;
     let name = (group.id, group.display_key.as_str());
     mapping_rules::bind(tx, &act, place.directory, name).await?;
-    let operations = [MembersOperation::Add(
-        incoming.members.clone().unwrap_or_default(),
-    )];
-    let mut done =
-        membership::apply(tx, app, caller, &act, group.id, Delta::of(&operations)).await?;
+    let mut done = membership::apply(tx, app, caller, &act, group.id, (&delta, named)).await?;
     done.notes.extend(incoming.notes.iter().cloned());
     let detail = json!({"members": done.detail(), "notes": done.notes});
     let change = act.change("group.created", ("group", group.id.0), Some(1), &detail);
     changes::record(tx, act.workspace, &[change]).await?;
     count(tx, place, group.id, 1).await?;
     let members = shown(tx, place, group.id, Members::Ids).await?;
-    Ok(Found { group, members })
+    Ok(Outcome::Done(Found { group, members }))
 }
 
 /// The Group of that id, with as much of its members as is asked for.
@@ -126,8 +138,8 @@ async fn shown(
     Ok(match members {
         Members::None => None,
         Members::Ids => {
-            let users = memberships::list_users(tx, place, id, None, i64::MAX).await?;
-            Some(users.into_iter().map(Shown::unnamed).collect())
+            let members = memberships::list_of(tx, place, &[id]).await?;
+            Some(members.into_iter().map(|member| member.member).collect())
         }
         Members::Names => Some(membership::present(tx, place, id).await?),
     })
@@ -144,25 +156,29 @@ pub async fn replace(
 ) -> Result<Found> {
     let (app_, caller_) = (app.clone(), caller.clone());
     let shared = Arc::new((incoming, precondition));
-    app.write(move |tx| {
+    nesting::write(app, caller.directory.workspace, move |tx, turn| {
         let (app, caller, shared) = (app_.clone(), caller_.clone(), Arc::clone(&shared));
         Box::pin(async move {
             let (incoming, precondition) = &*shared;
             let (act, place) = (caller.act(&app), caller.place());
-            let group = lock(tx, place, id, Lock::Update).await?;
-            precondition.check(group.version)?;
             let members = incoming.members.clone().unwrap_or_default();
+            let operations = vec![MembersOperation::Replace(members)];
+            let (group, named) = lock(tx, place, id, &operations, turn).await?;
+            precondition.check(group.version)?;
             let before = resource::from_stored(&group.document)?;
             let mut document = incoming.document.clone();
             resource::keep_immutable(caller.registry.group(), &before, &mut document)?;
             let edit = Edit {
                 document,
-                operations: vec![MembersOperation::Replace(members)],
+                operations,
                 notes: incoming.notes.clone(),
             };
-            let group = update(tx, &app, &caller, &act, group, edit).await?;
+            let updated = update(tx, &app, &caller, &act, (group, named), edit).await?;
+            let Outcome::Done(group) = updated else {
+                return Ok(Outcome::Again);
+            };
             let members = shown(tx, place, id, Members::Ids).await?;
-            Ok(Found { group, members })
+            Ok(Outcome::Done(Found { group, members }))
         })
     })
     .await
@@ -178,7 +194,7 @@ pub async fn patch(
 ) -> Result<()> {
     let (app_, caller_) = (app.clone(), caller.clone());
     let shared = Arc::new((request, precondition));
-    app.write(move |tx| {
+    nesting::write(app, caller.directory.workspace, move |tx, turn| {
         let (app, caller, shared) = (app_.clone(), caller_.clone(), Arc::clone(&shared));
         Box::pin(async move {
             let (request, precondition) = &*shared;
@@ -187,18 +203,22 @@ pub async fn patch(
                 .await?
                 .ok_or(Error::NotFound("group"))?;
             let edit = edit(&group, request, &caller)?;
-            let is_delta = precondition.is_none()
+            let is_delta = turn == Turn::Beside
+                && precondition.is_none()
                 && membership::is_delta(&edit.operations)
                 && stored(&caller, &edit.document) == group.document
                 && !is_time_to_fold();
             if is_delta {
                 return touch(tx, &app, &caller, &act, id, edit).await;
             }
-            let group = lock(tx, place, id, Lock::Update).await?;
+            let (group, named) = lock(tx, place, id, &edit.operations, turn).await?;
             precondition.check(group.version)?;
             let edit = self::edit(&group, request, &caller)?;
-            update(tx, &app, &caller, &act, group, edit).await?;
-            Ok(())
+            let updated = update(tx, &app, &caller, &act, (group, named), edit).await?;
+            Ok(match updated {
+                Outcome::Done(_) => Outcome::Done(()),
+                Outcome::Again => Outcome::Again,
+            })
         })
     })
     .await
@@ -252,18 +272,42 @@ async fn touch(
     act: &Act,
     id: GroupId,
     edit: Edit,
-) -> Result<()> {
+) -> Result<Outcome<()>> {
     let place = caller.place();
     if !rows::keep(tx, place, id).await? {
         return Err(Error::NotFound("group"));
     }
     let delta = Delta::of(&edit.operations);
-    let mut done = membership::apply(tx, app, caller, act, id, delta).await?;
+    let Some(named) = membership::locate(tx, place, &delta).await? else {
+        return Ok(Outcome::Again);
+    };
+    let mut done = membership::apply(tx, app, caller, act, id, (&delta, named)).await?;
     done.notes.extend(edit.notes);
     if !done.is_nothing() {
         rows::insert_touches(tx, place, &[id], act.at).await?;
     }
-    membership::record(tx, act, id, &done).await
+    membership::record(tx, act, id, &done).await?;
+    Ok(Outcome::Done(()))
+}
+
+/// A Group that is locked for update, and with it, in its turn, the groups that the request is about.
+type Locked = (Group, Option<Named>);
+
+async fn lock(
+    tx: &mut Tx,
+    place: Place,
+    id: GroupId,
+    operations: &[MembersOperation],
+    turn: Turn,
+) -> Result<Locked> {
+    let (group, named) = match turn {
+        Turn::Beside => (rows::lock(tx, place, id, Lock::Update).await?, None),
+        Turn::Alone => {
+            let web = nesting::lock(tx, place, id, operations).await?;
+            (rows::find(tx, place, id).await?, Some(Named::Groups(web)))
+        }
+    };
+    Ok((group.ok_or(Error::NotFound("group"))?, named))
 }
 
 /// Writes a Group that is locked for update.
@@ -272,9 +316,9 @@ async fn update(
     app: &App,
     caller: &Caller,
     act: &Act,
-    mut group: Group,
+    (mut group, named): Locked,
     edit: Edit,
-) -> Result<Group> {
+) -> Result<Outcome<Group>> {
     let place = caller.place();
     let delta = if membership::is_delta(&edit.operations) {
         Delta::of(&edit.operations)
@@ -282,7 +326,14 @@ async fn update(
         let present = membership::present(tx, place, group.id).await?;
         Delta::against(&present, &edit.operations)
     };
-    let mut done: Done = membership::apply(tx, app, caller, act, group.id, delta).await?;
+    let named = match named {
+        Some(named) => Some(named),
+        None => membership::locate(tx, place, &delta).await?,
+    };
+    let Some(named) = named else {
+        return Ok(Outcome::Again);
+    };
+    let mut done = membership::apply(tx, app, caller, act, group.id, (&delta, named)).await?;
     done.notes.extend(edit.notes);
     let kind = caller.registry.group();
     let is_written = stored(caller, &edit.document) != group.document;
@@ -303,7 +354,7 @@ async fn update(
         changes::record(tx, act.workspace, &[change]).await?;
     }
     membership::record(tx, act, group.id, &done).await?;
-    Ok(group)
+    Ok(Outcome::Done(group))
 }
 
 async fn remove(
@@ -315,12 +366,34 @@ async fn remove(
 ) -> Result<()> {
     let (act, place) = (caller.act(app), caller.place());
     workspaces::lock(tx, act.workspace).await?;
-    let group = lock(tx, place, id, Lock::Update).await?;
+    let around = nestings::lock_around(tx, place, id).await?;
+    let group = rows::find(tx, place, id)
+        .await?
+        .ok_or(Error::NotFound("group"))?;
     precondition.check(group.version)?;
     unique::release(tx, place, caller.registry.group(), id.0).await?;
-    let total = memberships::count(tx, place, id).await?;
+    let is_nested = around.len() > 1;
+    let total = if is_nested {
+        nestings::count_users(tx, place, id).await?
+    } else {
+        memberships::count(tx, place, id).await?
+    };
     mapping_rules::break_rules(tx, &act, id).await?;
     let run = (total > app.config.scim.run_threshold).then(RunId::new);
+    let (linked, holders) = match run {
+        _ if is_nested => {
+            let leaving = match run {
+                Some(_) => Leaving::ByRun,
+                None => Leaving::Now,
+            };
+            nesting::leave(tx, app, &act, place, id, leaving).await?
+        }
+        Some(_) => (Vec::new(), Vec::new()),
+        None => {
+            let users = memberships::list_users(tx, place, id, None, total).await?;
+            (users::lock_linked(tx, place, &users).await?, Vec::new())
+        }
+    };
     if let Some(run) = run {
         rows::hide(tx, place, id, act.at).await?;
         let run = Run {
@@ -331,7 +404,7 @@ async fn remove(
             directory: place.directory,
             group_id: Some(id),
             position: None,
-            total,
+            total: memberships::count(tx, place, id).await?,
             processed: 0,
             request: act.origin.request,
             created_at: act.at,
@@ -339,39 +412,21 @@ async fn remove(
         };
         runs::plan(tx, &run).await?;
     } else {
-        take_apart(tx, app, &act, place, id, total).await?;
+        let users: Vec<UserId> = linked.iter().map(|user| user.id).collect();
+        memberships::delete(tx, place, id, &users).await?;
+        rows::delete(tx, place, id).await?;
     }
-    let detail = json!({"members": total, "run": run});
+    if !linked.is_empty() {
+        let rules = Rules::current(tx, app, &act).await?;
+        settle_linked(tx, &act, &linked, &rules).await?;
+    }
+    rows::insert_touches(tx, place, &holders, act.at).await?;
+    let detail = json!({"members": total, "run": run, "groups": holders});
     let version = Some(group.version + 1);
     let change = act.change("group.deleted", ("group", id.0), version, &detail);
     changes::record(tx, act.workspace, &[change]).await?;
     count(tx, place, id, -1).await?;
     Ok(())
-}
-
-async fn take_apart(
-    tx: &mut Tx,
-    app: &App,
-    act: &Act,
-    place: Place,
-    id: GroupId,
-    total: i64,
-) -> Result<()> {
-    let listed: Vec<UserId> = memberships::list_users(tx, place, id, None, total).await?;
-    let linked = users::lock_linked(tx, place, &listed).await?;
-    let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
-    let locked = members::lock(tx, act.workspace, &ids).await?;
-    memberships::delete(tx, place, id, &listed).await?;
-    rows::delete(tx, place, id).await?;
-    let rules = Rules::current(tx, app, act).await?;
-    settle(tx, act, &locked, &rules, None).await?;
-    Ok(())
-}
-
-async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Group> {
-    rows::lock(tx, place, id, lock)
-        .await?
-        .ok_or(Error::NotFound("group"))
 }
 
 fn write(group: &mut Group, kind: &ResourceType, document: &Map<String, Value>) {
@@ -396,8 +451,8 @@ async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), Db
     directories::count_up(tx, place, "groups", slot, by).await
 }
 
-/// How many members a Group has.
+/// How many members a Group has: users and groups.
 pub async fn count_members(app: &App, caller: &Caller, id: GroupId) -> Result<i64> {
     let mut tx = app.db.one().await?;
-    Ok(memberships::count(&mut tx, caller.place(), id).await?)
+    Ok(memberships::count_shown(&mut tx, caller.place(), id).await?)
 }

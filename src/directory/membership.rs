@@ -4,29 +4,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Caller;
+use super::nesting::{self, Web};
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, MemberId, UserId};
+use crate::ids::{GroupId, MemberId, RunId, UserId};
 use crate::scim::evaluate;
 use crate::scim::patch::MembersOperation;
 use crate::scim::resource::{MemberRef, Note, Reason, Strictness};
 use crate::store::db::Tx;
-use crate::store::groups::Shown;
-use crate::store::users::{self, Place};
+use crate::store::groups::{self, Shown};
+use crate::store::users::{self, Linked, Place};
 use crate::store::{members, memberships};
 
 /// How many ids a change names; beyond that it gives their count.
 const NAMED: usize = 1_000;
 
-/// What operations on members come to.
+/// What operations on members come to; the ids are those of users and of groups.
 #[derive(Debug, Default)]
 pub(super) struct Delta {
-    add: BTreeSet<UserId>,
-    remove: BTreeSet<UserId>,
+    pub(super) add: BTreeSet<Uuid>,
+    pub(super) remove: BTreeSet<Uuid>,
     /// Ids that name nobody here.
     unknown: usize,
 }
@@ -36,22 +38,45 @@ pub(super) struct Delta {
 pub(super) struct Done {
     pub(super) added: Vec<UserId>,
     pub(super) removed: Vec<UserId>,
+    pub(super) added_groups: Vec<GroupId>,
+    pub(super) removed_groups: Vec<GroupId>,
+    /// The runs that settle the members of large groups among those added.
+    pub(super) runs: Vec<RunId>,
     pub(super) notes: Vec<Note>,
 }
 
 impl Done {
     pub(super) fn is_nothing(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
+        self.added.is_empty()
+            && self.removed.is_empty()
+            && self.added_groups.is_empty()
+            && self.removed_groups.is_empty()
     }
 
     pub(super) fn detail(&self) -> Value {
-        json!({
+        let mut detail = json!({
             "added": self.added.iter().take(NAMED).collect::<Vec<_>>(),
             "added_count": self.added.len(),
             "removed": self.removed.iter().take(NAMED).collect::<Vec<_>>(),
             "removed_count": self.removed.len(),
-        })
+        });
+        if !self.added_groups.is_empty() || !self.removed_groups.is_empty() {
+            detail["added_groups"] = json!(self.added_groups);
+            detail["removed_groups"] = json!(self.removed_groups);
+        }
+        if !self.runs.is_empty() {
+            detail["runs"] = json!(self.runs);
+        }
+        detail
     }
+}
+
+/// Who is meant by the ids of a delta.
+pub(super) enum Named {
+    /// Users, locked, and ids that name nobody.
+    Users(Vec<Linked>),
+    /// Groups as well.
+    Groups(Web),
 }
 
 /// Whether operations only add and remove named members, so that the present members need not be
@@ -81,10 +106,8 @@ impl Delta {
 
     /// What operations of any kind come to for a group with these members.
     pub(super) fn against(present: &[Shown], operations: &[MembersOperation]) -> Self {
-        let shown: BTreeMap<UserId, &Shown> = present
-            .iter()
-            .map(|member| (member.user_id, member))
-            .collect();
+        let shown: BTreeMap<Uuid, &Shown> =
+            present.iter().map(|member| (member.id, member)).collect();
         let mut delta = Self::default();
         for operation in operations {
             match operation {
@@ -96,10 +119,10 @@ impl Delta {
                     delta.add(members);
                 }
                 MembersOperation::RemoveMatching(filter) => {
-                    let matching: Vec<UserId> = shown
+                    let matching: Vec<Uuid> = shown
                         .values()
                         .filter(|member| evaluate::matches_element(filter, &element(member)))
-                        .map(|member| member.user_id)
+                        .map(|member| member.id)
                         .collect();
                     for id in matching {
                         delta.take(id);
@@ -115,55 +138,84 @@ impl Delta {
 
     fn add(&mut self, members: &[MemberRef]) {
         for member in members {
-            match member.value.parse::<UserId>() {
-                Ok(id) => {
+            match id(member) {
+                Some(id) => {
                     self.remove.remove(&id);
                     self.add.insert(id);
                 }
-                Err(_) => self.unknown += 1,
+                None => self.unknown += 1,
             }
         }
     }
 
     fn remove(&mut self, members: &[MemberRef]) {
         // An id of another form names nobody, and so is in no group.
-        for id in members
-            .iter()
-            .filter_map(|member| member.value.parse().ok())
-        {
+        for id in members.iter().filter_map(id) {
             self.take(id);
         }
     }
 
-    fn take(&mut self, id: UserId) {
+    fn take(&mut self, id: Uuid) {
         self.add.remove(&id);
         self.remove.insert(id);
     }
 
-    fn clear(&mut self, shown: &BTreeMap<UserId, &Shown>) {
+    fn clear(&mut self, shown: &BTreeMap<Uuid, &Shown>) {
         self.add.clear();
         self.remove.extend(shown.keys());
     }
 }
 
+/// The ids that operations name.
+pub(super) fn named(operations: &[MembersOperation]) -> BTreeSet<Uuid> {
+    let members = operations.iter().flat_map(|operation| match operation {
+        MembersOperation::Add(members)
+        | MembersOperation::Remove(members)
+        | MembersOperation::Replace(members) => members.as_slice(),
+        _ => &[],
+    });
+    members.filter_map(id).collect()
+}
+
+/// Locks the users of a delta. None if it is about groups too: the request must have its turn.
+pub(super) async fn locate(tx: &mut Tx, place: Place, delta: &Delta) -> Result<Option<Named>> {
+    let ids: BTreeSet<Uuid> = delta.add.union(&delta.remove).copied().collect();
+    let users: Vec<UserId> = ids.iter().copied().map(UserId).collect();
+    let locked = users::lock_linked(tx, place, &users).await?;
+    if locked.len() < ids.len() {
+        let existing: BTreeSet<Uuid> = locked.iter().map(|user| user.id.0).collect();
+        let others: Vec<Uuid> = ids.difference(&existing).copied().collect();
+        if !groups::list_live(tx, place, &others).await?.is_empty() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Named::Users(locked)))
+}
+
 /// Applies a delta to a group that the caller keeps or has locked, and settles the members that it
-/// concerns. Users that do not exist are skipped and noted, or in strict directories refused.
+/// concerns. Ids of nobody are skipped and noted, or in strict directories refused.
 pub(super) async fn apply(
     tx: &mut Tx,
     app: &App,
     caller: &Caller,
     act: &Act,
     group: GroupId,
-    delta: Delta,
+    (delta, named): (&Delta, Named),
 ) -> Result<Done> {
     let place = caller.place();
-    let concerned: Vec<UserId> = delta.add.union(&delta.remove).copied().collect();
-    let locked = users::lock_linked(tx, place, &concerned).await?;
-    let existing: BTreeSet<UserId> = locked.iter().map(|user| user.id).collect();
-    let add: Vec<UserId> = delta.add.intersection(&existing).copied().collect();
-    let remove: Vec<UserId> = delta.remove.intersection(&existing).copied().collect();
+    let locked = match named {
+        Named::Users(locked) => locked,
+        Named::Groups(web) => {
+            return nesting::apply(tx, app, caller, act, group, (delta, &web)).await;
+        }
+    };
+    let existing = |ids: &BTreeSet<Uuid>| -> Vec<UserId> {
+        let users = locked.iter().map(|user| user.id);
+        users.filter(|user| ids.contains(&user.0)).collect()
+    };
+    let (add, remove) = (existing(&delta.add), existing(&delta.remove));
     let mut done = Done {
-        notes: skipped(&delta, add.len(), caller.strictness())?,
+        notes: skipped(delta, add.len(), caller.strictness())?,
         ..Done::default()
     };
     let ids: Vec<MemberId> = locked.iter().filter_map(|user| user.member).collect();
@@ -175,8 +227,8 @@ pub(super) async fn apply(
         done.added = memberships::insert(tx, place, group, &add).await?;
     }
     if !done.is_nothing() && !members.is_empty() {
-        let rules = Rules::current(tx, app, act).await?;
-        if rules.look_at(&[group]) {
+        let (rules, are_concerned) = Rules::concerning(tx, app, place, group).await?;
+        if are_concerned {
             settle(tx, act, &members, &rules, None).await?;
         }
     }
@@ -199,10 +251,11 @@ pub(super) async fn record(tx: &mut Tx, act: &Act, group: GroupId, done: &Done) 
 
 /// The present members of a group, as SCIM shows them.
 pub(super) async fn present(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec<Shown>> {
-    Ok(memberships::list_shown(tx, place, group).await?)
+    let members = memberships::list_shown_of(tx, place, &[group]).await?;
+    Ok(members.into_iter().map(|member| member.member).collect())
 }
 
-fn skipped(delta: &Delta, existing: usize, strictness: Strictness) -> Result<Vec<Note>> {
+pub(super) fn skipped(delta: &Delta, existing: usize, strictness: Strictness) -> Result<Vec<Note>> {
     let unknown = delta.unknown + delta.add.len() - existing;
     if unknown == 0 {
         return Ok(Vec::new());
@@ -216,6 +269,10 @@ fn skipped(delta: &Delta, existing: usize, strictness: Strictness) -> Result<Vec
     )])
 }
 
-fn element(member: &Shown) -> Value {
-    json!({"value": member.user_id, "display": member.display, "type": "User"})
+fn id(member: &MemberRef) -> Option<Uuid> {
+    Uuid::try_parse(&member.value).ok()
+}
+
+pub(super) fn element(member: &Shown) -> Value {
+    json!({"value": member.id, "display": member.display, "type": member.kind()})
 }

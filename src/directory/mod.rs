@@ -5,6 +5,7 @@
 pub mod credentials;
 pub mod groups;
 mod membership;
+mod nesting;
 pub mod resources;
 pub mod roles;
 pub mod search;

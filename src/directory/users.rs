@@ -12,17 +12,17 @@ use crate::admission::settle::{Rules, settle, settle_written};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, UserId};
+use crate::ids::UserId;
 use crate::scim::etag::Precondition;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::store::db::Tx;
 use crate::store::error::{DbError, OnDuplicate};
-use crate::store::groups::Belongs;
 use crate::store::users as rows;
 use crate::store::users::Place;
 use crate::store::{directories, groups, members, memberships};
 
+pub use crate::store::groups::Belongs;
 pub use crate::store::users::User;
 
 /// A User with the groups that it is in.
@@ -30,8 +30,8 @@ pub use crate::store::users::User;
 pub struct Found {
     /// The User.
     pub user: User,
-    /// Its groups: id and name.
-    pub groups: Vec<(GroupId, String)>,
+    /// Its groups, those that hold these included.
+    pub groups: Vec<Belongs>,
 }
 
 /// What became of a create.
@@ -412,13 +412,9 @@ async fn note(tx: &mut Tx, act: &Act, user: &User, noted: &[Note]) -> Result<()>
     changes::record(tx, act.workspace, &[change]).await
 }
 
-/// The groups of one User: id and name.
-async fn belongs(tx: &mut Tx, place: Place, id: UserId) -> Result<Vec<(GroupId, String)>> {
-    let groups: Vec<Belongs> = memberships::list_belongs(tx, place, &[id]).await?;
-    Ok(groups
-        .into_iter()
-        .map(|group| (group.group_id, group.display))
-        .collect())
+/// The groups of one User.
+async fn belongs(tx: &mut Tx, place: Place, id: UserId) -> Result<Vec<Belongs>> {
+    Ok(memberships::list_belongs(tx, place, &[id]).await?)
 }
 
 async fn count(tx: &mut Tx, place: Place, id: UserId, by: i64) -> Result<(), DbError> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::ways::Ways;
 use super::when;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -14,7 +15,7 @@ use crate::scim::{filter, grounds, resource, schema};
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
 use crate::store::rules::{Rule, RuleGroup};
-use crate::store::{groups, rules as rule_rows};
+use crate::store::{groups, nestings, rules as rule_rows};
 use crate::workspace::members::names;
 
 /// Everything that a member has, and why.
@@ -77,6 +78,9 @@ pub struct WhyGroup {
     pub id: Option<GroupId>,
     /// Its name now, or the one that the rule was made with.
     pub name: String,
+    /// The names of the groups through which the member is in it, from the outermost to the one that
+    /// it is in itself; none where it is in the group itself.
+    pub through: Vec<String>,
 }
 
 /// The request behind a grant.
@@ -108,6 +112,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     }
     let group_names = groups::list_names(&mut tx, workspace).await?;
     let group_names: HashMap<GroupId, String> = group_names.into_iter().collect();
+    let ways = Ways::new(nestings::list_steps(&mut tx, workspace, member.id).await?);
     let mut users: HashMap<DirectoryId, Value> = HashMap::new();
     if rules.values().any(|rule| rule.when.is_some()) {
         for said in grants::list_said(&mut tx, workspace, &[member.id]).await? {
@@ -129,11 +134,12 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                         .group_id
                         .and_then(|id| group_names.get(&id).cloned())
                         .unwrap_or_else(|| group.name.clone()),
+                    through: group.group_id.map_or_else(Vec::new, |id| ways.through(id)),
                 })
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
             let condition = rule.and_then(|rule| Condition::of(rule, &users));
-            why(grant, name, (groups, condition), member.status)
+            why(grant, name, (groups, &ways, condition), member.status)
         })
         .collect();
     Ok(Explanation {
@@ -171,17 +177,13 @@ impl Condition {
 fn why(
     grant: Explained,
     name: String,
-    (groups, condition): (Vec<WhyGroup>, Option<Condition>),
+    (groups, ways, condition): (Vec<WhyGroup>, &Ways, Option<Condition>),
     status: Status,
 ) -> Why {
     let mut ends_with: Vec<String> = groups
         .iter()
-        .flat_map(|group| {
-            [
-                format!("removal from group \"{}\"", group.name),
-                format!("deletion of group \"{}\"", group.name),
-            ]
-        })
+        .filter_map(|group| Some(ways.ends(group.id?, &group.name)))
+        .flatten()
         .collect();
     if let Some(condition) = &condition {
         let (attributes, text) = (condition.attributes.join(" or "), &condition.text);

@@ -6,6 +6,7 @@
 
 pub mod explain;
 pub mod rules;
+mod ways;
 pub mod when;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ids::{DirectoryId, GroupId, RuleId, WorkspaceId};
 use crate::store::db::Tx;
 use crate::store::rules as rows;
+use crate::store::users::Place;
 use crate::store::workspaces::{self, RulesMark, Sweep};
 
 pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
@@ -22,6 +23,18 @@ pub async fn current(
 ) -> Result<(i64, Arc<Vec<LiveRule>>)> {
     let mark = workspaces::find_rules_mark(tx, workspace).await?;
     of(tx, app, workspace, mark).await
+}
+
+/// The same for the workspace of a group; and whether other groups hold that one.
+pub async fn current_for(
+    tx: &mut Tx,
+    app: &App,
+    place: Place,
+    group: GroupId,
+) -> Result<(i64, Arc<Vec<LiveRule>>, bool)> {
+    let found = workspaces::find_group_mark(tx, place, group).await?;
+    let (version, live) = of(tx, app, place.workspace, found.mark).await?;
+    Ok((version, live, found.is_held))
 }
 
 /// The same, where the mark was read already.

@@ -176,8 +176,8 @@ impl Db {
     pub async fn analyze(&self) -> Result<()> {
         if let Engine::Postgres(pool) = &self.engine {
             sqlx::query(
-                "ANALYZE users, user_emails, user_groups, group_touches, memberships, members, \
-                 login_names, person_keys, rules, rule_groups, causes, grants, changes",
+                "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
+                 members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
             )
             .execute(pool)
             .await?;

@@ -226,13 +226,9 @@ impl Compiler {
             }
             ("emails.value", Literal::String(text)) if self.is_user() => self.email(operator, text),
             ("members.value", Literal::String(text)) if self.is_group() => {
-                self.related("m.group_id = u.id", "m.user_id", operator, text)
+                self.member(operator, text)
             }
-            ("groups.value", Literal::String(text)) if self.is_user() => {
-                // The group may be one that a run takes apart, which nobody sees any more.
-                self.related("m.user_id = u.id", "m.group_id", operator, text)
-                    .superset()
-            }
+            ("groups.value", Literal::String(text)) if self.is_user() => self.group(operator, text),
             _ => Part::unknown(),
         }
     }
@@ -245,9 +241,7 @@ impl Compiler {
             "displayName" if self.has_columns() => {
                 Part::exact("u.display_key IS NOT NULL".to_owned())
             }
-            "members" | "members.value" if self.is_group() => {
-                Part::exact(exists("m.group_id = u.id"))
-            }
+            "members" | "members.value" if self.is_group() => Part::exact(HAS_MEMBERS.to_owned()),
             _ => Part::unknown(),
         }
     }
@@ -263,13 +257,38 @@ impl Compiler {
         }
     }
 
-    fn related(&mut self, link: &str, column: &str, operator: Operator, text: &str) -> Part {
+    /// Groups that have the user or group as a member of their own.
+    fn member(&mut self, operator: Operator, text: &str) -> Part {
         // Unlike `id`, these are compared without regard to case.
-        let found = self.id(column, operator, &text.to_ascii_lowercase());
+        let found = self.id("m.user_id", operator, &text.to_ascii_lowercase());
         if !found.is_exact {
             return found;
         }
-        let sql = exists(&format!("{link} AND {}", found.sql));
+        let nested = found.sql.replace("m.user_id", "n.member_id");
+        let sql = format!(
+            "u.id IN (SELECT m.group_id FROM memberships m WHERE m.workspace = $1 \
+             AND m.directory = $2 AND {} UNION ALL SELECT n.group_id FROM nestings n \
+             WHERE n.workspace = $1 AND n.directory = $2 AND {nested})",
+            found.sql
+        );
+        Part { sql, ..found }
+    }
+
+    /// Users who are in the live group, themselves or through groups within.
+    fn group(&mut self, operator: Operator, text: &str) -> Part {
+        let found = self.id("g.id", operator, &text.to_ascii_lowercase());
+        if !found.is_exact {
+            return found;
+        }
+        let sql = format!(
+            "u.id IN (WITH RECURSIVE below (id) AS (SELECT g.id FROM user_groups g \
+             WHERE g.workspace = $1 AND g.directory = $2 AND g.deleted_at IS NULL AND {} \
+             UNION SELECT n.member_id FROM below CROSS JOIN nestings n WHERE n.workspace = $1 \
+             AND n.directory = $2 AND n.group_id = below.id) SELECT m.user_id FROM below \
+             CROSS JOIN memberships m WHERE m.workspace = $1 AND m.directory = $2 \
+             AND m.group_id = below.id)",
+            found.sql
+        );
         Part { sql, ..found }
     }
 
@@ -390,12 +409,10 @@ const GROUP_UPDATED: &str = "COALESCE((SELECT MAX(t.at) FROM group_touches t \
      WHERE t.workspace = u.workspace AND t.directory = u.directory AND t.group_id = u.id), \
      u.updated_at)";
 
-fn exists(condition: &str) -> String {
-    format!(
-        "EXISTS (SELECT m.user_id FROM memberships m WHERE m.workspace = u.workspace \
-         AND m.directory = u.directory AND {condition})"
-    )
-}
+const HAS_MEMBERS: &str = "EXISTS (SELECT m.user_id FROM memberships m \
+     WHERE m.workspace = u.workspace AND m.directory = u.directory AND m.group_id = u.id) \
+     OR EXISTS (SELECT n.member_id FROM nestings n \
+     WHERE n.workspace = u.workspace AND n.directory = u.directory AND n.group_id = u.id)";
 
 /// Ids are shown hyphenated in lower case and compared so.
 fn canonical(text: &str) -> Option<Uuid> {

@@ -99,7 +99,7 @@ pub struct Explained {
     pub at: Timestamp,
 }
 
-/// A group that a rule asks for and a member is in.
+/// A group that a rule asks for and a member is in, itself or through groups within.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct Fact {
     /// The member.
@@ -141,8 +141,10 @@ pub async fn list_said(
     Ok(said)
 }
 
-/// The facts of locked members: of the live groups that some rule looks at, those that they are in.
-/// The form keeps `SQLite` from beginning with all memberships of the workspace.
+/// The facts of locked members: of the live groups that some rule looks at, those that they are in,
+/// themselves or through groups within. The form keeps `SQLite` from beginning with all memberships
+/// of the workspace, and asks nothing of each membership where no group is within another. A hidden
+/// group is in no other, so that it passes nothing on.
 pub async fn list_facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -151,14 +153,25 @@ pub async fn list_facts(
     let mut facts = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "WITH own AS MATERIALIZED (SELECT u.directory, u.id, u.member FROM users u \
-             WHERE u.workspace = $1 AND u.member IN ({})) \
+            "WITH RECURSIVE own AS MATERIALIZED (SELECT u.directory, u.id, u.member FROM users u \
+             WHERE u.workspace = $1 AND u.member IN ({})), \
+             up (member, directory, group_id) AS (\
+             SELECT own.member, own.directory, n.group_id FROM own CROSS JOIN memberships m \
+             CROSS JOIN nestings n WHERE EXISTS (SELECT e.group_id FROM nestings e \
+             WHERE e.workspace = $1) AND m.workspace = $1 AND m.directory = own.directory \
+             AND m.user_id = own.id AND n.workspace = $1 AND n.directory = own.directory \
+             AND n.member_id = m.group_id \
+             UNION SELECT up.member, up.directory, n.group_id FROM up CROSS JOIN nestings n \
+             WHERE n.workspace = $1 AND n.directory = up.directory AND n.member_id = up.group_id) \
              SELECT own.member, m.group_id FROM own CROSS JOIN memberships m \
              WHERE m.workspace = $1 AND m.directory = own.directory AND m.user_id = own.id \
              AND (SELECT COUNT(*) FROM rule_groups r WHERE r.workspace = m.workspace \
              AND r.group_id = m.group_id) > 0 \
              AND (SELECT g.deleted_at FROM user_groups g WHERE g.workspace = m.workspace \
-             AND g.directory = m.directory AND g.id = m.group_id) IS NULL",
+             AND g.directory = m.directory AND g.id = m.group_id) IS NULL \
+             UNION ALL SELECT up.member, up.group_id FROM up \
+             WHERE (SELECT COUNT(*) FROM rule_groups r WHERE r.workspace = $1 \
+             AND r.group_id = up.group_id) > 0",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);

@@ -1,5 +1,9 @@
 //! SCIM Groups as the IdP wrote them. Their members are rows of their own.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 use super::db::{Lock, Tx};
 use super::error::Result;
 use super::users::Place;
@@ -205,7 +209,7 @@ pub async fn insert_touches(
                 .bind(place.workspace)
                 .bind(place.directory)
                 .bind(*group)
-                .bind(uuid::Uuid::now_v7())
+                .bind(Uuid::now_v7())
                 .bind(at);
         }
         query.execute().await?;
@@ -216,19 +220,18 @@ pub async fn insert_touches(
 /// A member of a Group as SCIM shows it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Shown {
-    /// The User.
-    pub user_id: UserId,
-    /// Its name for people.
+    /// The User or Group.
+    pub id: Uuid,
+    /// Its name for people, where names were asked for.
     pub display: Option<String>,
+    /// Whether it is a Group.
+    pub is_group: bool,
 }
 
 impl Shown {
-    /// A member without its name.
-    pub fn unnamed(user_id: UserId) -> Self {
-        Self {
-            user_id,
-            display: None,
-        }
+    /// What SCIM calls its kind.
+    pub fn kind(&self) -> &'static str {
+        if self.is_group { "Group" } else { "User" }
     }
 }
 
@@ -241,6 +244,56 @@ pub struct Belongs {
     pub group_id: GroupId,
     /// The Group's name.
     pub display: String,
+    /// Whether the User is in it through other Groups alone.
+    pub is_indirect: bool,
+}
+
+impl Belongs {
+    /// What SCIM calls its kind.
+    pub fn kind(&self) -> &'static str {
+        if self.is_indirect {
+            "indirect"
+        } else {
+            "direct"
+        }
+    }
+}
+
+/// Those of the ids that are live Groups.
+pub async fn list_live(tx: &mut Tx, place: Place, ids: &[Uuid]) -> Result<Vec<GroupId>> {
+    by_ids(tx, place, ids, None).await
+}
+
+/// Those of the ids that are live Groups, locked in id order.
+pub async fn lock_all(tx: &mut Tx, place: Place, ids: &BTreeSet<Uuid>) -> Result<Vec<GroupId>> {
+    let ids: Vec<Uuid> = ids.iter().copied().collect();
+    by_ids(tx, place, &ids, Some(Lock::Update)).await
+}
+
+async fn by_ids(
+    tx: &mut Tx,
+    place: Place,
+    ids: &[Uuid],
+    lock: Option<Lock>,
+) -> Result<Vec<GroupId>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "SELECT g.id FROM user_groups g WHERE g.workspace = $1 AND g.directory = $2 \
+             AND g.id IN ({}) AND g.deleted_at IS NULL ORDER BY g.id",
+            placeholders(3, ids.len())
+        );
+        let mut query = match lock {
+            Some(lock) => tx.locked_list(&sql, lock, "g"),
+            None => tx.query(sqlx::AssertSqlSafe(sql)),
+        };
+        query = query.bind(place.workspace).bind(place.directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        found.extend(query.fetch_all::<(GroupId,)>().await?);
+    }
+    Ok(found.into_iter().map(|row| row.0).collect())
 }
 
 /// Keeps Groups from going away, in id order; tells which there are.

@@ -117,7 +117,7 @@ pub async fn list_users(
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// How many Users a Group has.
+/// How many Users a Group has of its own.
 pub async fn count(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
     let row: (i64,) = tx
         .query(
@@ -132,18 +132,20 @@ pub async fn count(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
     Ok(row.0)
 }
 
-/// The Users of a Group as SCIM shows them, in id order.
-pub async fn list_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec<Shown>> {
-    tx.query(
-        "SELECT m.user_id, u.display FROM memberships m JOIN users u ON u.workspace = m.workspace \
-         AND u.directory = m.directory AND u.id = m.user_id \
-         WHERE m.workspace = $1 AND m.directory = $2 AND m.group_id = $3 ORDER BY m.user_id",
-    )
-    .bind(place.workspace)
-    .bind(place.directory)
-    .bind(group)
-    .fetch_all()
-    .await
+/// How many members a Group has: Users and Groups.
+pub async fn count_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT (SELECT COUNT(*) FROM memberships m WHERE m.workspace = $1 \
+             AND m.directory = $2 AND m.group_id = $3) + (SELECT COUNT(*) FROM nestings n \
+             WHERE n.workspace = $1 AND n.directory = $2 AND n.group_id = $3) AS members",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(group)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
 }
 
 /// A member of one of several Groups as SCIM shows it.
@@ -151,45 +153,52 @@ pub async fn list_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec
 pub struct ShownOf {
     /// The Group.
     pub group_id: GroupId,
-    /// The User.
-    pub user_id: UserId,
-    /// Its name for people.
-    pub display: Option<String>,
+    /// The member.
+    #[sqlx(flatten)]
+    pub member: Shown,
 }
 
-/// The Users of several Groups without their names, in id order.
+/// The members of Groups without their names, by group and id.
 pub async fn list_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Result<Vec<ShownOf>> {
-    if groups.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT m.group_id, m.user_id, CAST(NULL AS TEXT) AS display FROM memberships m \
-         WHERE m.workspace = $1 AND m.directory = $2 AND m.group_id IN ({}) \
-         ORDER BY m.group_id, m.user_id",
-        placeholders(3, groups.len())
-    );
-    let mut query = tx
-        .query(sqlx::AssertSqlSafe(sql))
-        .bind(place.workspace)
-        .bind(place.directory);
-    for group in pad(groups) {
-        query = query.bind(group);
-    }
-    query.fetch_all().await
+    shown_of(tx, place, groups, |of| {
+        format!(
+            "SELECT m.group_id, m.user_id AS id, CAST(NULL AS TEXT) AS display, \
+             FALSE AS is_group FROM memberships m \
+             WHERE m.workspace = $1 AND m.directory = $2 AND m.group_id IN ({of}) \
+             UNION ALL SELECT n.group_id, n.member_id, CAST(NULL AS TEXT), TRUE FROM nestings n \
+             WHERE n.workspace = $1 AND n.directory = $2 AND n.group_id IN ({of})"
+        )
+    })
+    .await
 }
 
-/// The Users of several Groups as SCIM shows them, in id order.
+/// The members of Groups with their names, by group and id.
 pub async fn list_shown_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Result<Vec<ShownOf>> {
+    shown_of(tx, place, groups, |of| {
+        format!(
+            "SELECT m.group_id, m.user_id AS id, u.display, FALSE AS is_group FROM memberships m \
+             JOIN users u ON u.workspace = m.workspace AND u.directory = m.directory \
+             AND u.id = m.user_id WHERE m.workspace = $1 AND m.directory = $2 \
+             AND m.group_id IN ({of}) \
+             UNION ALL SELECT n.group_id, n.member_id, g.display, TRUE FROM nestings n \
+             JOIN user_groups g ON g.workspace = n.workspace AND g.directory = n.directory \
+             AND g.id = n.member_id WHERE n.workspace = $1 AND n.directory = $2 \
+             AND n.group_id IN ({of})"
+        )
+    })
+    .await
+}
+
+async fn shown_of(
+    tx: &mut Tx,
+    place: Place,
+    groups: &[GroupId],
+    sql: impl Fn(&str) -> String,
+) -> Result<Vec<ShownOf>> {
     if groups.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT m.group_id, m.user_id, u.display FROM memberships m \
-         JOIN users u ON u.workspace = m.workspace AND u.directory = m.directory \
-         AND u.id = m.user_id WHERE m.workspace = $1 AND m.directory = $2 \
-         AND m.group_id IN ({}) ORDER BY m.group_id, m.user_id",
-        placeholders(3, groups.len())
-    );
+    let sql = sql(&placeholders(3, groups.len()));
     let mut query = tx
         .query(sqlx::AssertSqlSafe(sql))
         .bind(place.workspace)
@@ -197,19 +206,26 @@ pub async fn list_shown_of(tx: &mut Tx, place: Place, groups: &[GroupId]) -> Res
     for group in pad(groups) {
         query = query.bind(group);
     }
-    query.fetch_all().await
+    let mut shown: Vec<ShownOf> = query.fetch_all().await?;
+    // Users and groups come one after the other, each nearly in order.
+    shown.sort_by_key(|shown| (shown.group_id, shown.member.id));
+    Ok(shown)
 }
 
-/// The live Groups of Users as SCIM shows them, by user and group.
+/// The live Groups of Users as SCIM shows them, by user and group: those that they are in, and those
+/// that hold these.
 pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Belongs>> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT m.user_id, m.group_id, g.display FROM memberships m \
-         JOIN user_groups g ON g.workspace = m.workspace AND g.directory = m.directory \
-         AND g.id = m.group_id WHERE m.workspace = $1 AND m.directory = $2 \
-         AND m.user_id IN ({}) AND g.deleted_at IS NULL",
+        "WITH RECURSIVE up (user_id, group_id, is_indirect) AS (SELECT m.user_id, m.group_id, \
+         FALSE FROM memberships m WHERE m.workspace = $1 AND m.directory = $2 \
+         AND m.user_id IN ({}) UNION SELECT up.user_id, n.group_id, TRUE FROM up \
+         CROSS JOIN nestings n WHERE n.workspace = $1 AND n.directory = $2 \
+         AND n.member_id = up.group_id) SELECT up.user_id, up.group_id, g.display, \
+         up.is_indirect FROM up JOIN user_groups g ON g.workspace = $1 AND g.directory = $2 \
+         AND g.id = up.group_id WHERE g.deleted_at IS NULL",
         placeholders(3, users.len())
     );
     let mut query = tx
@@ -220,6 +236,8 @@ pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result
         query = query.bind(user);
     }
     let mut belongs: Vec<Belongs> = query.fetch_all().await?;
-    belongs.sort_unstable_by_key(|group| (group.user_id, group.group_id));
+    belongs.sort_unstable_by_key(|group| (group.user_id, group.group_id, group.is_indirect));
+    // A group that a user is in both ways is shown as a direct one.
+    belongs.dedup_by_key(|group| (group.user_id, group.group_id));
     Ok(belongs)
 }

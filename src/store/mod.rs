@@ -6,8 +6,8 @@
 //! * What is compared, sorted or searched is a key column that was folded in Rust and is declared
 //!   `COLLATE "C"`, so that no locale decides.
 //! * Row locks by [`db::Tx::locked`]: the clause is appended on PostgreSQL, nothing on SQLite, which
-//!   has one writer. Locks are taken in this order: workspace (rules), group, users in id order,
-//!   members in id order.
+//!   has one writer. Locks are taken in this order: workspace (rules, nestings), groups in id order,
+//!   users in id order, members in id order.
 //! * After a failed statement the transaction is given up. Where a duplicate is expected, the
 //!   statement says `ON CONFLICT`.
 //! * Race safety is a `WHERE` clause or a unique index, not an `if`.
@@ -27,6 +27,7 @@ pub mod grants;
 pub mod groups;
 pub mod members;
 pub mod memberships;
+pub mod nestings;
 pub mod quotas;
 pub mod resources;
 pub mod rules;

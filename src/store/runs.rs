@@ -14,6 +14,8 @@ pub enum RunKind {
     Rule,
     /// Takes a deleted group apart.
     GroupDelete,
+    /// Settles the users of a group that became a member of another.
+    Nesting,
 }
 
 /// How far a run is.
@@ -42,7 +44,7 @@ pub struct Run {
     pub state: RunState,
     /// The directory whose users it goes through.
     pub directory: DirectoryId,
-    /// The group whose users it goes through; none for all users of the directory.
+    /// The group whose users it goes through, those of groups within it included; none for all users of the directory.
     pub group_id: Option<GroupId>,
     /// The last user that was worked off.
     pub position: Option<UserId>,

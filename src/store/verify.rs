@@ -14,6 +14,17 @@ pub struct Check {
     faults: &'static str,
 }
 
+/// Which groups are in which, through however many others.
+macro_rules! above {
+    () => {
+        "WITH RECURSIVE above (workspace, directory, member_id, group_id) AS \
+         (SELECT n.workspace, n.directory, n.member_id, n.group_id FROM nestings n \
+         UNION SELECT a.workspace, a.directory, a.member_id, n.group_id FROM above a \
+         CROSS JOIN nestings n WHERE n.workspace = a.workspace \
+         AND n.directory = a.directory AND n.member_id = a.group_id) "
+    };
+}
+
 /// All checks.
 pub const CHECKS: &[Check] = &[
     Check {
@@ -32,6 +43,23 @@ pub const CHECKS: &[Check] = &[
                  AND u.id = m.user_id) OR NOT EXISTS (SELECT g.id FROM user_groups g \
                  WHERE g.workspace = m.workspace AND g.directory = m.directory \
                  AND g.id = m.group_id)",
+    },
+    Check {
+        promise: 1,
+        holds: "a group is a member of live groups of its own directory alone",
+        faults: "SELECT COUNT(*) FROM nestings n WHERE NOT EXISTS (SELECT g.id FROM user_groups g \
+                 WHERE g.workspace = n.workspace AND g.directory = n.directory \
+                 AND g.id = n.group_id AND g.deleted_at IS NULL) OR NOT EXISTS (SELECT g.id \
+                 FROM user_groups g WHERE g.workspace = n.workspace \
+                 AND g.directory = n.directory AND g.id = n.member_id AND g.deleted_at IS NULL)",
+    },
+    Check {
+        promise: 4,
+        holds: "no group is a member of itself, through however many others",
+        faults: concat!(
+            above!(),
+            "SELECT COUNT(*) AS faults FROM above a WHERE a.group_id = a.member_id"
+        ),
     },
     Check {
         promise: 1,
@@ -70,19 +98,29 @@ pub const CHECKS: &[Check] = &[
     Check {
         promise: 4,
         holds: "every effective grant of a rule is wanted by its groups",
-        faults: "SELECT COUNT(*) FROM grants g JOIN causes c ON c.workspace = g.workspace \
+        faults: concat!(
+            above!(),
+            "SELECT COUNT(*) AS faults FROM grants g JOIN causes c ON c.workspace = g.workspace \
                  AND c.id = g.cause JOIN rule_groups r ON r.workspace = c.workspace \
                  AND r.rule = c.rule WHERE g.to_at IS NULL AND c.kind = 'rule' \
                  AND c.ended_at IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
                  JOIN memberships m ON m.workspace = u.workspace AND m.directory = u.directory \
                  AND m.user_id = u.id WHERE u.workspace = g.workspace AND u.member = g.member \
-                 AND m.group_id = r.group_id)",
+                 AND m.group_id = r.group_id) AND NOT EXISTS (SELECT u.id FROM users u \
+                 JOIN memberships m ON m.workspace = u.workspace AND m.directory = u.directory \
+                 AND m.user_id = u.id JOIN above a ON a.workspace = m.workspace \
+                 AND a.directory = m.directory AND a.member_id = m.group_id \
+                 WHERE u.workspace = g.workspace AND u.member = g.member \
+                 AND a.group_id = r.group_id)"
+        ),
     },
     Check {
         promise: 4,
         // A rule that looks at attributes is held against them by `admission::check`.
         holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",
-        faults: "SELECT COUNT(*) FROM users u JOIN rules r ON r.workspace = u.workspace \
+        faults: concat!(
+            above!(),
+            "SELECT COUNT(*) AS faults FROM users u JOIN rules r ON r.workspace = u.workspace \
                  AND r.directory = u.directory AND r.state = 'live' \
                  AND r.when_text IS NULL JOIN rule_grants t \
                  ON t.workspace = r.workspace AND t.rule = r.id JOIN workspaces w \
@@ -93,10 +131,15 @@ pub const CHECKS: &[Check] = &[
                  AND q.rule = r.id AND (q.group_id IS NULL OR NOT EXISTS (SELECT m.user_id \
                  FROM memberships m WHERE m.workspace = u.workspace \
                  AND m.directory = u.directory AND m.user_id = u.id \
-                 AND m.group_id = q.group_id))) \
+                 AND m.group_id = q.group_id) AND NOT EXISTS (SELECT m.user_id \
+                 FROM memberships m JOIN above a ON a.workspace = m.workspace \
+                 AND a.directory = m.directory AND a.member_id = m.group_id \
+                 WHERE m.workspace = u.workspace AND m.directory = u.directory \
+                 AND m.user_id = u.id AND a.group_id = q.group_id))) \
                  AND NOT EXISTS (SELECT g.id FROM grants g WHERE g.workspace = u.workspace \
                  AND g.member = u.member AND g.kind = t.kind AND g.target = t.target \
-                 AND g.cause = r.cause AND g.to_at IS NULL)",
+                 AND g.cause = r.cause AND g.to_at IS NULL)"
+        ),
     },
     Check {
         promise: 5,
@@ -150,6 +193,7 @@ pub const OWNED: &[&str] = &[
     "user_emails",
     "user_groups",
     "memberships",
+    "nestings",
     "group_touches",
     "resources",
     "unique_values",

@@ -4,8 +4,9 @@ use uuid::Uuid;
 
 use super::db::{Lock, Tx};
 use super::error::Result;
+use super::users::Place;
 use crate::clock::Timestamp;
-use crate::ids::{RoleId, TeamId, WorkspaceId};
+use crate::ids::{GroupId, RoleId, TeamId, WorkspaceId};
 
 /// A workspace.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
@@ -90,7 +91,32 @@ pub async fn find_rules_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<Rule
         .await
 }
 
-/// Keeps changes of the rules of one workspace apart.
+/// The rules mark of a group's workspace, and whether the group is a member of others, by whose
+/// rules its users are concerned as well.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct GroupMark {
+    /// Which rules the workspace has now.
+    #[sqlx(flatten)]
+    pub mark: RulesMark,
+    /// Whether another group holds the group.
+    pub is_held: bool,
+}
+
+/// Which rules the workspace of a group has now, and whether the group is held by others.
+pub async fn find_group_mark(tx: &mut Tx, place: Place, group: GroupId) -> Result<GroupMark> {
+    tx.query(
+        "SELECT w.rules_tag, w.rules_version, EXISTS (SELECT n.group_id FROM nestings n \
+         WHERE n.workspace = $1 AND n.directory = $2 AND n.member_id = $3) AS is_held \
+         FROM workspaces w WHERE w.id = $1",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(group)
+    .fetch_one()
+    .await
+}
+
+/// Keeps changes of the rules of one workspace apart, and of which groups are in which.
 pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
     tx.locked(
         "SELECT rules_tag, rules_version, rules_when FROM workspaces WHERE id = $1",

@@ -24,7 +24,7 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
     let group = json!({"displayName": format!("Group {name} {round}"), "members": members});
     let group = scim.created("/Groups", &group).await;
     let (user, group) = (format!("/Users/{}", ids[0]), format!("/Groups/{group}"));
-    let about = vec![user.clone(), group.clone()];
+    let mut about = vec![user.clone(), group.clone()];
     let new = format!("new-{name}-{round}@acme.example");
     let changed = |value: Value| Some(operations(value));
     let (method, path, sent) = match name {
@@ -69,6 +69,21 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
             let all = json!([{"op": "replace", "path": "members", "value": [member(&ids[2])]}]);
             ("PATCH", group, changed(all))
         }
+        "nest-group" | "delete-nested-group" => {
+            let inner = format!("Inner {name} {round}");
+            let inner = json!({"displayName": inner, "members": [member(&ids[2])]});
+            let inner = scim.created("/Groups", &inner).await;
+            about.push(format!("/Users/{}", ids[2]));
+            let nest = json!([{"op": "add", "path": "members", "value": [member(&inner)]}]);
+            let nest = changed(nest);
+            if name == "nest-group" {
+                ("PATCH", group, nest)
+            } else {
+                let nested = scim.send("PATCH", &group, nest.as_ref()).await;
+                assert_eq!(nested.0, 200);
+                ("DELETE", format!("/Groups/{inner}"), None)
+            }
+        }
         _ => ("DELETE", group, None),
     };
     Act {
@@ -79,7 +94,7 @@ async fn prepared(scim: &Scim, name: &str, round: &str) -> Act {
     }
 }
 
-const ACTS: [&str; 10] = [
+const ACTS: [&str; 12] = [
     "create-user",
     "deactivate",
     "retitle",
@@ -89,6 +104,8 @@ const ACTS: [&str; 10] = [
     "add-member",
     "remove-member",
     "replace-members",
+    "nest-group",
+    "delete-nested-group",
     "delete-group",
 ];
 

@@ -16,6 +16,8 @@ mod identity;
 mod limits;
 mod mapping;
 mod oracle;
+mod nested;
+mod nesting;
 mod pushdown;
 mod races;
 mod raw;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::groups::{Found as FoundGroup, Members};
+use super::super::membership;
 use super::super::users::Found as FoundUser;
 use super::{Caller, Found, Search};
 use crate::error::Result;
@@ -18,7 +19,7 @@ use crate::scim::schema::{Purpose, ResourceType};
 use crate::scim::sort::{self, Direction, Key};
 use crate::store::db::Tx;
 use crate::store::filter_sql::Condition;
-use crate::store::groups::Shown;
+use crate::store::groups::{Belongs, Shown};
 use crate::store::memberships;
 use crate::store::search::{self as rows, From, Order, Selection, Stored};
 use crate::store::users::Place;
@@ -227,7 +228,7 @@ impl Source {
                 let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.id())).collect();
                 for group in memberships::list_belongs(tx, self.place, &ids).await? {
                     let value = json!({
-                        "value": group.group_id, "display": group.display, "type": "direct",
+                        "value": group.group_id, "display": group.display, "type": group.kind(),
                     });
                     found.entry(group.user_id.0).or_default().push(value);
                 }
@@ -236,11 +237,8 @@ impl Source {
                 // One at a time: a group may have very many members.
                 for row in rows {
                     let id = GroupId(row.id());
-                    let members = memberships::list_shown(tx, self.place, id).await?;
-                    let members = members.into_iter().map(|member| {
-                        json!({"value": member.user_id, "display": member.display, "type": "User"})
-                    });
-                    found.insert(id.0, members.collect());
+                    let members = membership::present(tx, self.place, id).await?;
+                    found.insert(id.0, members.iter().map(membership::element).collect());
                 }
             }
             Purpose::Role | Purpose::Custom => {}
@@ -258,7 +256,7 @@ pub(super) async fn complete(
     sources: &[Source],
     taken: Vec<(usize, Row)>,
 ) -> Result<Vec<Found>> {
-    let mut groups: HashMap<UserId, Vec<(GroupId, String)>> = HashMap::new();
+    let mut groups: HashMap<UserId, Vec<Belongs>> = HashMap::new();
     let mut members: HashMap<GroupId, Vec<Shown>> = HashMap::new();
     for (at, source) in sources.iter().enumerate() {
         let own = || taken.iter().filter(move |(of, _)| *of == at);
@@ -269,7 +267,7 @@ pub(super) async fn complete(
                 let ids: Vec<UserId> = ids.into_iter().map(UserId).collect();
                 for group in memberships::list_belongs(tx, source.place, &ids).await? {
                     let own = groups.entry(group.user_id).or_default();
-                    own.push((group.group_id, group.display));
+                    own.push(group);
                 }
             }
             (Purpose::Group, with) => {
@@ -279,10 +277,8 @@ pub(super) async fn complete(
                     _ => memberships::list_of(tx, source.place, &ids).await?,
                 };
                 for member in shown {
-                    members.entry(member.group_id).or_default().push(Shown {
-                        user_id: member.user_id,
-                        display: member.display,
-                    });
+                    let own = members.entry(member.group_id).or_default();
+                    own.push(member.member);
                 }
             }
         }

@@ -133,10 +133,9 @@ pub(super) fn list_of(
     Ok(text(StatusCode::OK, serialize(&list)?))
 }
 
-/// References to other resources, as JSON text: id, name and address of each.
+/// References to other resources, as JSON text: id, name, address and kind of each.
 pub(super) fn references<'a>(
-    references: impl Iterator<Item = (String, Option<&'a str>, String)>,
-    kind: &str,
+    references: impl Iterator<Item = (String, Option<&'a str>, String, &'a str)>,
 ) -> String {
     #[derive(serde::Serialize)]
     struct Reference<'r> {
@@ -148,7 +147,7 @@ pub(super) fn references<'a>(
         r#type: &'r str,
     }
     let mut text = String::from("[");
-    for (value, display, address) in references {
+    for (value, display, address, kind) in references {
         if text.len() > 1 {
             text.push(',');
         }

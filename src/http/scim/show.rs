@@ -91,11 +91,12 @@ impl View<'_> {
     fn user(&self, found: &FoundUser) -> String {
         let (user, kind) = (&found.user, self.projection.kind());
         let groups = (!found.groups.is_empty() && self.projection.wants("groups")).then(|| {
-            let groups = found.groups.iter().map(|(id, display)| {
+            let groups = found.groups.iter().map(|group| {
+                let id = group.group_id.to_string();
                 let reference = format!("{}/Groups/{id}", self.base_url);
-                (id.to_string(), Some(display.as_str()), reference)
+                (id, Some(group.display.as_str()), reference, group.kind())
             });
-            references(groups, "direct")
+            references(groups)
         });
         let id = user.id.to_string();
         let times = (user.created_at, user.updated_at);
@@ -108,11 +109,12 @@ impl View<'_> {
         let (group, kind) = (&found.group, self.projection.kind());
         let members = found.members.as_ref().map(|members| {
             let members = members.iter().map(|member| {
-                let reference = format!("{}/Users/{}", self.base_url, member.user_id);
+                let kind = member.kind();
+                let reference = format!("{}/{kind}s/{}", self.base_url, member.id);
                 let display = member.display.as_deref();
-                (member.user_id.to_string(), display, reference)
+                (member.id.to_string(), display, reference, kind)
             });
-            references(members, "User")
+            references(members)
         });
         let id = group.id.to_string();
         let times = (group.created_at, group.updated_at);
