@@ -105,7 +105,8 @@ pub struct GroupMark {
 /// Which rules the workspace of a group has now, and whether the group is held by others.
 pub async fn find_group_mark(tx: &mut Tx, place: Place, group: GroupId) -> Result<GroupMark> {
     tx.query(
-        "SELECT w.rules_tag, w.rules_version, EXISTS (SELECT n.group_id FROM nestings n \
+        "SELECT w.rules_tag, w.rules_version, w.rules_when, EXISTS (SELECT n.group_id \
+         FROM nestings n \
          WHERE n.workspace = $1 AND n.directory = $2 AND n.member_id = $3) AS is_held \
          FROM workspaces w WHERE w.id = $1",
     )
