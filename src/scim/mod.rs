@@ -38,6 +38,7 @@ pub mod projection;
 mod properties;
 pub mod register;
 pub mod registry;
+pub mod redact;
 pub mod resource;
 pub mod schema;
 pub mod sort;

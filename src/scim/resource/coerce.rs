@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{BINARY, ENTRIES, MemberKind, MemberRef, Note, Reason, STRING, Strictness};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::scim::path::is_path_char;
 use crate::scim::schema::{Attribute, Kind, Mutability, Schema};
 use crate::scim::{filter, fold};
 
@@ -56,10 +57,12 @@ impl Intake {
         Ok(())
     }
 
-    /// Leaves something out that every directory leaves out.
+    /// Leaves something out that every directory leaves out. The note has its name alone: literals
+    /// of a filter are values.
     pub(in crate::scim) fn leave_out(&mut self, path: &str, reason: Reason) {
         if self.notes.len() < NOTES {
-            self.notes.push(Note::new(path, reason));
+            let end = path.find(|c| !is_path_char(c)).unwrap_or(path.len());
+            self.notes.push(Note::new(&path[..end], reason));
         }
     }
 
