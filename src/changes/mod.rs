@@ -7,6 +7,8 @@
 
 pub mod sequencer;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -32,6 +34,35 @@ pub struct Origin {
     pub method: Option<String>,
     /// The path, without the query.
     pub path: Option<String>,
+    /// What its changes say was skipped, for the request log.
+    pub noted: Noted,
+}
+
+/// Notes of what a request asked for and was not done, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Noted(Arc<Mutex<Vec<Value>>>);
+
+/// A list of this many notes says enough.
+const NOTES: usize = 100;
+
+impl Noted {
+    /// The notes so far.
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A use case may run again, so that what is there already is left out.
+    fn add(&self, notes: &Value) {
+        let Some(notes) = notes.as_array().filter(|notes| !notes.is_empty()) else {
+            return;
+        };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for note in notes {
+            if known.len() < NOTES && !known.contains(note) {
+                known.push(note.clone());
+            }
+        }
+    }
 }
 
 impl Origin {
@@ -43,6 +74,7 @@ impl Origin {
             actor: Some("cli".to_owned()),
             method: None,
             path: None,
+            noted: Noted::default(),
         }
     }
 
@@ -54,6 +86,7 @@ impl Origin {
             actor: Some("worker".to_owned()),
             method: None,
             path: None,
+            noted: Noted::default(),
         }
     }
 }
@@ -80,6 +113,7 @@ impl Act {
         subject_version: Option<i64>,
         detail: &Value,
     ) -> Change {
+        self.origin.noted.add(&detail["notes"]);
         Change {
             id: ChangeId::new(),
             kind: kind.to_owned(),

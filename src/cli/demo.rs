@@ -9,6 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{people, serve, table};
@@ -17,7 +18,9 @@ use crate::app::App;
 use crate::changes::Origin;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::directory::{self, DirectoryKind, Mode, NewDirectory, credentials, scim_base_url};
+use crate::directory::{
+    self, DirectoryKind, Mode, NewDirectory, credentials, request_log, scim_base_url,
+};
 use crate::http;
 use crate::http::server::{self, ServeOptions};
 use crate::mapping::explain;
@@ -109,6 +112,9 @@ impl Demo {
             stop.clone(),
         ));
         let working = tokio::spawn(worker::work(app.clone(), stop.clone()));
+        // Goes on while requests drain, and ends after them.
+        let log_stop = CancellationToken::new();
+        let logging = tokio::spawn(request_log::work(app.clone(), log_stop.clone()));
         let shown = stop
             .run_until_cancelled(show(&app, &public_url, &database))
             .await;
@@ -119,6 +125,8 @@ impl Demo {
         }
         serving.await??;
         working.await?;
+        log_stop.cancel();
+        logging.await?;
         app.db.close().await;
         Ok(ExitCode::SUCCESS)
     }

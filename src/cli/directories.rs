@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::request_log::Log;
 use super::{Settings, table};
 use crate::app::App;
 use crate::changes::Origin;
@@ -60,6 +61,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "BOOL")]
         restore_inactive: Option<bool>,
     },
+    /// Show what the client sent and was answered, without secrets.
+    Log(Box<Log>),
     /// End a token at once.
     RevokeToken {
         #[command(flatten)]
@@ -158,6 +161,7 @@ impl Command {
                 let value = told(&app, &directory, None).await?;
                 named.settings.print(&value, || text(&value))?;
             }
+            Self::Log(log) => return log.run().await,
             Self::RevokeToken { named, token } => {
                 let (app, directory) = named.find().await?;
                 let credential = token.parse().context("--token must be a token's id")?;

@@ -6,6 +6,7 @@
 mod demo;
 mod directories;
 mod people;
+mod request_log;
 mod schemas;
 mod selftest;
 mod serve;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Settings;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::directory::request_log;
 use crate::http::{self, server};
 use crate::telemetry;
 use crate::worker;
@@ -56,6 +57,7 @@ pub(super) async fn serve(
     // The worker goes on while requests drain, and ends after them.
     let worker_stop = CancellationToken::new();
     tasks.spawn(worker::work(app.clone(), worker_stop.clone()));
+    tasks.spawn(request_log::work(app.clone(), worker_stop.clone()));
     if let Some((listener, metrics)) = metrics {
         let router = http::health::metrics_router(metrics);
         tasks.spawn(server::serve(

@@ -56,6 +56,12 @@ impl Config {
         text.bare("bulk_operations", scim.bulk_operations);
         let folder = scim.schema_folder.as_ref();
         text.optional("schema_folder", folder.map(|path| path.display()));
+        let log = &self.request_log;
+        text.section("request_log");
+        text.bare("enabled", log.enabled);
+        text.bare("keep_days", log.keep_days);
+        text.bare("queue", log.queue);
+        text.bare("body_bytes", log.body_bytes);
         text.0
     }
 }

@@ -17,8 +17,10 @@ use crate::scim::{json, register};
 
 mod effective;
 mod problems;
+mod request_log;
 
 pub use problems::Problems;
+pub use request_log::RequestLog;
 
 /// Every setting.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Config {
     pub log: Log,
     /// The SCIM surface and what follows from it.
     pub scim: Scim,
+    /// The request log of directories.
+    pub request_log: RequestLog,
 }
 
 /// Listening and answering.
@@ -411,6 +415,10 @@ impl Config {
             1,
             10_000,
         );
+        let log = &self.request_log;
+        within("request_log.keep_days", log.keep_days.into(), 1, 90);
+        within("request_log.queue", size(log.queue), 1, 65_536);
+        within("request_log.body_bytes", size(log.body_bytes), 0, 262_144);
         if let Err(error) = scim.documents().and_then(|all| Registry::with(&all)) {
             problems.add("scim.schema_folder", &error.to_string());
         }

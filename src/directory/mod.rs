@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod groups;
 mod membership;
 mod nesting;
+pub mod request_log;
 pub mod resources;
 pub mod roles;
 pub mod search;

@@ -47,7 +47,7 @@ pub fn router(app: App) -> Router {
     let ready = app.clone();
     let shared = Shared::new(app);
     let routes = Router::new()
-        .merge(scim::router())
+        .merge(scim::router(shared.clone()))
         .merge(health::router(move || {
             let app = ready.clone();
             async move { app.is_ready().await }

@@ -36,9 +36,9 @@ pub mod path;
 pub mod projection;
 #[cfg(test)]
 mod properties;
+pub mod redact;
 pub mod register;
 pub mod registry;
-pub mod redact;
 pub mod resource;
 pub mod schema;
 pub mod sort;

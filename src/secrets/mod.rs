@@ -2,6 +2,7 @@
 //! and the tokens of directories.
 
 pub mod tokens;
+mod workspaces;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
+pub use workspaces::WorkspaceKey;
+
 /// The length of every key, in bytes.
 const KEY_LENGTH: usize = 32;
 /// The form of a sealed value: this byte, the key's id, the nonce, then ciphertext and tag.
@@ -27,6 +30,8 @@ const DIFFERENT_BYTES: usize = 12;
 pub struct Keyring {
     persons: RandomizedNonceKey,
     cursors: RandomizedNonceKey,
+    /// From which the keys of workspaces are derived.
+    workspaces: Zeroizing<[u8; KEY_LENGTH]>,
     check: [u8; KEY_LENGTH],
     id: u8,
 }
@@ -40,10 +45,11 @@ pub struct PersonKey {
 impl Keyring {
     /// Derives the sub-keys of a master key, one for each purpose (RFC 5869).
     pub fn from_master(master: &[u8; KEY_LENGTH]) -> Result<Self> {
-        let check = derive(master, b"gatehouse key check")?;
+        let check = derive(master, &[b"gatehouse key check"])?;
         Ok(Self {
-            persons: aead(&*derive(master, b"gatehouse person keys")?)?,
-            cursors: aead(&*derive(master, b"gatehouse cursors")?)?,
+            cursors: aead(&*derive(master, &[b"gatehouse cursors"])?)?,
+            persons: aead(&*derive(master, &[b"gatehouse person keys"])?)?,
+            workspaces: derive(master, &[b"gatehouse workspace keys"])?,
             id: check[0],
             check: *check,
         })
@@ -240,11 +246,11 @@ impl aws_lc_rs::hkdf::KeyType for Length {
     }
 }
 
-fn derive(master: &[u8; KEY_LENGTH], purpose: &[u8]) -> Result<Zeroizing<[u8; KEY_LENGTH]>> {
+fn derive(master: &[u8; KEY_LENGTH], purpose: &[&[u8]]) -> Result<Zeroizing<[u8; KEY_LENGTH]>> {
     let mut key = Zeroizing::new([0; KEY_LENGTH]);
     Salt::new(HKDF_SHA256, b"gatehouse")
         .extract(master)
-        .expand(&[purpose], Length)
+        .expand(purpose, Length)
         .and_then(|okm| okm.fill(&mut *key))
         .map_err(|_| broken())?;
     Ok(key)

@@ -1,6 +1,8 @@
 //! Directory tokens: `ghs_<workspace id>_<secret><check>`. The workspace stands in clear, so that
 //! the look-up is bound to it; the check refuses typing errors before the database is asked.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64URL_NOPAD;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -47,6 +49,22 @@ pub fn parse(text: &str) -> Option<(WorkspaceId, [u8; 32])> {
     Some((WorkspaceId(workspace), sha256(text.as_bytes())))
 }
 
+/// A text without what looks like a token in it, wherever somebody put one.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    if !text.contains(PREFIX) {
+        return Cow::Borrowed(text);
+    }
+    let is_token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut parts = text.split(PREFIX);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(PREFIX);
+        shown.push_str("***");
+        shown.push_str(part.trim_start_matches(is_token));
+    }
+    Cow::Owned(shown)
+}
+
 fn check(text: &str) -> String {
     let mut check = BASE64URL_NOPAD.encode(&sha256(text.as_bytes())[..6]);
     check.truncate(CHECK);
@@ -57,7 +75,7 @@ fn check(text: &str) -> String {
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::{mint, parse};
+    use super::{masked, mint, parse};
     use crate::ids::WorkspaceId;
 
     // C012
@@ -82,5 +100,13 @@ mod tests {
         ] {
             assert_eq!(parse(&wrong), None, "{wrong}");
         }
+    }
+    // C016
+    #[test]
+    fn a_token_inside_a_text_is_masked() {
+        let (token, _) = mint(WorkspaceId::new()).unwrap();
+        let text = format!("/a/{}?b ghs_ {0}", token.expose_secret());
+        assert_eq!(masked(&text), "/a/ghs_***?b ghs_*** ghs_***");
+        assert_eq!(masked("/Users"), "/Users");
     }
 }

@@ -1,7 +1,7 @@
 //! One SQL text, two engines.
 //!
 //! The rest of `store` writes PostgreSQL-flavoured SQL with `$1` placeholders and calls
-//! [`Tx::query`]. Only this file and `writer.rs` know that two engines exist.
+//! [`Tx::query`]. Only this file, `writer.rs` and `aside.rs` know that two engines exist.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use sqlx::{
     query::Query as Raw,
 };
 
+use super::aside::{self, Aside};
 use super::error::{DbError, Result};
 use super::faults::{Fault, Faults};
 use super::stats::Stats;
@@ -70,6 +71,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
+    aside: Aside,
     writer: Writer,
     faults: Arc<Faults>,
 }
@@ -87,6 +89,7 @@ impl Db {
         if options.url.starts_with("sqlite:") {
             let file = sqlite_options(&options.url)?;
             migrate_sqlite(&file).await?;
+            let aside = Aside::beside(&file);
             let writer = file
                 .clone()
                 .busy_timeout(BEGIN_TRY)
@@ -103,6 +106,7 @@ impl Db {
                 .await?;
             Ok(Self {
                 engine: Engine::Sqlite(reader),
+                aside,
                 writer: Writer::sqlite(conn, options.shared_commits, Arc::clone(&faults)),
                 faults,
             })
@@ -111,7 +115,9 @@ impl Db {
                 .application_name("gatehouse")
                 .statement_cache_capacity(STATEMENTS);
             let mut conn = PgConnection::connect_with(&server).await?;
-            applicable("sqlite only").run(&mut conn).await?;
+            migrations(|description| !description.starts_with("sqlite only"))
+                .run(&mut conn)
+                .await?;
             conn.close().await?;
             let timeout = options.statement_timeout.as_millis().to_string();
             let pool = PgPoolOptions::new()
@@ -126,6 +132,7 @@ impl Db {
                 .await?;
             Ok(Self {
                 engine: Engine::Postgres(pool.clone()),
+                aside: Aside::Postgres(pool.clone()),
                 writer: Writer::postgres(pool, Arc::clone(&faults)),
                 faults,
             })
@@ -185,9 +192,26 @@ impl Db {
         Ok(())
     }
 
+    /// Whether there is a request log to read.
+    pub fn has_request_log(&self) -> bool {
+        self.aside.is_there()
+    }
+
+    /// A connection to the request log, for reads of one statement.
+    pub async fn read_log(&self) -> Result<Tx> {
+        self.aside.read().await
+    }
+
+    /// A write transaction on the request log, which nothing else shares; ends with
+    /// [`Tx::commit`].
+    pub async fn write_log(&self) -> Result<Tx> {
+        self.aside.write().await
+    }
+
     /// Closes every connection once it is idle.
     pub async fn close(&self) {
         self.writer.close().await;
+        self.aside.close().await;
         match &self.engine {
             Engine::Sqlite(pool) => pool.close().await,
             Engine::Postgres(pool) => pool.close().await,
@@ -209,16 +233,23 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
 /// With foreign keys on, rebuilding a table would delete the rows that refer to it.
 async fn migrate_sqlite(file: &SqliteConnectOptions) -> Result<()> {
     let mut conn = SqliteConnection::connect_with(&file.clone().foreign_keys(false)).await?;
-    applicable("postgres only").run(&mut conn).await?;
+    let is_other = |description: &str| {
+        ["postgres only", aside::MIGRATIONS]
+            .iter()
+            .any(|start| description.starts_with(start))
+    };
+    migrations(|description| !is_other(description))
+        .run(&mut conn)
+        .await?;
     conn.close().await?;
     Ok(())
 }
 
-/// The migrations without those whose description marks them for the other engine.
-fn applicable(other: &str) -> Migrator {
+/// The migrations whose descriptions fit: some are marked for one engine, or for a file of its own.
+pub(super) fn migrations(fits: impl Fn(&str) -> bool) -> Migrator {
     let migrations: Vec<_> = MIGRATIONS
         .iter()
-        .filter(|migration| !migration.description.starts_with(other))
+        .filter(|migration| fits(&migration.description))
         .cloned()
         .collect();
     Migrator::with_migrations(migrations)
@@ -316,10 +347,13 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) async fn commit(self) -> Result<()> {
+    /// Commits a transaction that is not the writer's.
+    pub async fn commit(self) -> Result<()> {
         self.stats.round_trip();
-        if let Conn::Postgres(tx) = self.conn {
-            tx.commit().await?;
+        match self.conn {
+            Conn::Postgres(tx) => tx.commit().await?,
+            Conn::Sqlite(tx) => tx.commit().await?,
+            Conn::Shared(_) | Conn::SqliteOne(_) | Conn::PostgresOne(_) => {}
         }
         Ok(())
     }

@@ -16,6 +16,7 @@
 //! The alternative, one implementation for each engine behind a trait, was left out: two copies of
 //! the same SQL drift apart.
 
+mod aside;
 pub mod changes;
 pub mod db;
 pub mod deployment;
@@ -29,6 +30,7 @@ pub mod members;
 pub mod memberships;
 pub mod nestings;
 pub mod quotas;
+pub mod request_log;
 pub mod resources;
 pub mod rules;
 pub mod runs;

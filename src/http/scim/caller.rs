@@ -1,6 +1,7 @@
 //! Who calls: the bearer token of a directory, and nothing else of the request.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderName;
@@ -8,9 +9,10 @@ use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 
 use super::query::Query;
+use super::record::Seen;
 use super::respond::ScimError;
 use super::show::View;
-use crate::changes::Origin;
+use crate::changes::{Noted, Origin};
 use crate::directory::{Access, Caller, credentials, scim_base_url};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -44,6 +46,19 @@ impl FromRequestParts<Shared> for ScimCaller {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ScimError> {
         let found = credentials::authenticate(&shared.app, token(parts)?).await?;
         let directory = found.directory.clone();
+        let request = parts.extensions.get::<RequestIdent>();
+        let origin = Origin {
+            request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
+            credential: Some(found.credential),
+            actor: None,
+            method: Some(parts.method.to_string()),
+            path: Some(path(parts)),
+            noted: Noted::default(),
+        };
+        let seen = parts.extensions.get::<Arc<Seen>>().cloned();
+        if let Some(seen) = &seen {
+            seen.caller(&directory, found.credential, &origin);
+        }
         let params = Path::<HashMap<String, String>>::from_request_parts(parts, shared)
             .await
             .map(|Path(params)| params)
@@ -60,14 +75,9 @@ impl FromRequestParts<Shared> for ScimCaller {
         let permit = shared.fair_share.enter(directory.workspace).await?;
         let tag = found.schemas_tag;
         let registry = schemas::registry(&shared.app, directory.workspace, tag).await?;
-        let request = parts.extensions.get::<RequestIdent>();
-        let origin = Origin {
-            request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
-            credential: Some(found.credential),
-            actor: None,
-            method: Some(parts.method.to_string()),
-            path: Some(path(parts)),
-        };
+        if let Some(seen) = &seen {
+            seen.registry(registry);
+        }
         Ok(Self {
             caller: Caller {
                 credential: found.credential,

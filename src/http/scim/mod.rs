@@ -13,11 +13,13 @@ pub mod caller;
 mod discovery;
 mod lists;
 mod query;
+mod record;
 mod resources;
 mod respond;
 mod show;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 
 use super::Shared;
@@ -44,13 +46,14 @@ pub const ROUTES: &[(&str, &[&str])] = &[
 ];
 
 /// The SCIM routes under both base URLs.
-pub fn router() -> Router<Shared> {
+pub fn router(shared: Shared) -> Router<Shared> {
     let bases = ["/scim/v2", "/d/{directory}/scim/v2"];
-    bases.into_iter().fold(Router::new(), |router, base| {
+    let router = bases.into_iter().fold(Router::new(), |router, base| {
         // The base itself with a slash is no route of the nested ones.
         let root = format!("{base}/");
         router.nest(base, routes()).route(&root, handlers("/"))
-    })
+    });
+    router.layer(middleware::from_fn_with_state(shared, record::record))
 }
 
 fn routes() -> Router<Shared> {

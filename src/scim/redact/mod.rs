@@ -47,7 +47,7 @@ pub fn body(kinds: Kinds<'_>, method: &str, path: &str, body: Value) -> Value {
         ([.., ".search"], None) => search(kinds, body),
         (_, Some(kind)) if is("PATCH") => patch(kind, body),
         (_, Some(kind)) if is("POST") || is("PUT") => resource(kind, body),
-        _ => hidden(body),
+        _ => hidden(&body),
     }
 }
 
@@ -64,7 +64,7 @@ fn resource(kind: &'static ResourceType, body: Value) -> Value {
         match (kind.extension(name), kind.attribute(name)) {
             (Some(extension), _) => extended(extension, value),
             (None, Some(known)) => attribute(known, value),
-            (None, None) => hidden(value),
+            (None, None) => hidden(&value),
         }
     })
 }
@@ -72,7 +72,7 @@ fn resource(kind: &'static ResourceType, body: Value) -> Value {
 fn extended(extension: &Schema, value: Value) -> Value {
     each(value, |name, value| match extension.attribute(name) {
         Some(known) => attribute(known, value),
-        None => hidden(value),
+        None => hidden(&value),
     })
 }
 
@@ -80,7 +80,7 @@ fn extended(extension: &Schema, value: Value) -> Value {
 fn attribute(known: &Attribute, value: Value) -> Value {
     let stands_for_all = known.kind == Kind::Complex && !value.is_object() && !value.is_array();
     if is_secret(known) || (stands_for_all && known.sub_attributes.iter().any(is_secret)) {
-        return hidden(value);
+        return hidden(&value);
     }
     match value {
         Value::Array(items) => items
@@ -97,7 +97,7 @@ fn attribute(known: &Attribute, value: Value) -> Value {
             {
                 value
             }
-            None => hidden(value),
+            None => hidden(&value),
         }),
         scalar => scalar,
     }
@@ -113,7 +113,7 @@ fn patch(kind: &'static ResourceType, body: Value) -> Value {
 
 fn operation(kind: &'static ResourceType, item: Value) -> Value {
     let Value::Object(item) = item else {
-        return hidden(item);
+        return hidden(&item);
     };
     let mut paths = item
         .iter()
@@ -128,11 +128,9 @@ fn operation(kind: &'static ResourceType, item: Value) -> Value {
         ("op", _) => Some(names(value)),
         ("path", _) => Some(match value {
             Value::String(text) => shown_path(kind, &text).into(),
-            other => hidden(other),
+            other => hidden(&other),
         }),
-        ("value", Some(path)) if path.is_empty() => {
-            Some(keyed(kind, value, |name| name.to_owned()))
-        }
+        ("value", Some(path)) if path.is_empty() => Some(keyed(kind, value, str::to_owned)),
         ("value", Some(path)) => Some(at_path(kind, path, value)),
         _ => None,
     })
@@ -141,7 +139,7 @@ fn operation(kind: &'static ResourceType, item: Value) -> Value {
 /// A value whose keys are paths, or stand for the paths that `path` makes of them.
 fn keyed(kind: &'static ResourceType, value: Value, path: impl Fn(&str) -> String) -> Value {
     let Value::Object(object) = value else {
-        return hidden(value);
+        return hidden(&value);
     };
     let kept = object.into_iter().map(|(name, value)| {
         let kept = at_path(kind, &path(&name), value);
@@ -154,20 +152,20 @@ fn keyed(kind: &'static ResourceType, value: Value, path: impl Fn(&str) -> Strin
 fn at_path(kind: &'static ResourceType, path: &str, value: Value) -> Value {
     if path.contains('[') {
         let Ok(selection) = Selection::parse(path) else {
-            return hidden(value);
+            return hidden(&value);
         };
         let Some(found) = selection.path.resolve(kind).known() else {
-            return hidden(value);
+            return hidden(&value);
         };
         let is_known = found.sub.is_none() && selection.filter_of(found).is_ok();
         if is_secret(found.attribute) || !is_known {
-            return hidden(value);
+            return hidden(&value);
         }
         return match &selection.sub {
             None => attribute(found.attribute, value),
             Some(name) => match part(found.attribute, name) {
                 Some(sub) => attribute(sub, value),
-                None => hidden(value),
+                None => hidden(&value),
             },
         };
     }
@@ -178,7 +176,7 @@ fn at_path(kind: &'static ResourceType, path: &str, value: Value) -> Value {
         Ok(Resolution::Schema(schema)) => {
             keyed(kind, value, |name| format!("{}:{name}", schema.id))
         }
-        _ => hidden(value),
+        _ => hidden(&value),
     }
 }
 
@@ -211,7 +209,7 @@ fn bulk_operation(kinds: Kinds<'_>, item: Value) -> Value {
                 Some((path, asked)) => format!("{path}?{}", query(kinds, path, asked)).into(),
                 None => text.into(),
             },
-            other => hidden(other),
+            other => hidden(&other),
         }),
         "data" => Some(body(kinds, &method, &path, value)),
         _ => None,
@@ -229,7 +227,7 @@ fn search(kinds: Kinds<'_>, request: Value) -> Value {
         "startindex" | "count" | "sortorder" | "cursor" => Some(scalar(value)),
         "filter" => Some(match value {
             Value::String(text) => shown_filter(kinds, &text).into(),
-            other => hidden(other),
+            other => hidden(&other),
         }),
         _ => None,
     })
@@ -241,7 +239,7 @@ fn is_secret(known: &Attribute) -> bool {
 }
 
 /// No value stays none; whatever else was there is not to be seen.
-fn hidden(value: Value) -> Value {
+fn hidden(value: &Value) -> Value {
     match value {
         Value::Null => Value::Null,
         _ => REDACTED.into(),
@@ -250,7 +248,7 @@ fn hidden(value: Value) -> Value {
 
 fn scalar(value: Value) -> Value {
     match value {
-        Value::Array(_) | Value::Object(_) => hidden(value),
+        Value::Array(_) | Value::Object(_) => hidden(&value),
         scalar => scalar,
     }
 }
@@ -260,21 +258,21 @@ fn names(value: Value) -> Value {
     match value {
         Value::String(text) => shown_names(&text).into(),
         Value::Array(items) => items.into_iter().map(names).collect(),
-        other => hidden(other),
+        other => hidden(&other),
     }
 }
 
 fn list(value: Value, one: impl Fn(Value) -> Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(one).collect(),
-        other => hidden(other),
+        other => hidden(&other),
     }
 }
 
 /// Each entry of an object by its name; what is no object is hidden.
 fn each(value: Value, one: impl Fn(&str, Value) -> Value) -> Value {
     let Value::Object(object) = value else {
-        return hidden(value);
+        return hidden(&value);
     };
     let kept = object.into_iter().map(|(name, value)| {
         let kept = one(&name, value);

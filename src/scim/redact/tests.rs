@@ -172,7 +172,7 @@ fn a_query_keeps_what_is_of_scim() {
     );
     check(
         "access_token=abc&TOKEN=def&aadOptscim062020&x=1",
-        concat!("access_token=«redacted»&TOKEN=«redacted»&aadOptscim062020=&x=«redacted»"),
+        "access_token=«redacted»&TOKEN=«redacted»&aadOptscim062020=&x=«redacted»",
     );
     check(
         "filter=password+eq+hunter2",

@@ -100,8 +100,7 @@ fn names_a_secret(kind: &ResourceType, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let own = kind.schema.attributes.iter();
     let extended = kind
-        .extensions
-        .iter()
+        .extensions()
         .flat_map(|schema| schema.attributes.iter());
     own.chain(extended).any(|known| named_secret(known, &text))
 }

@@ -1,4 +1,7 @@
-//! What every use case gets: database, clock, keys, configuration and caches.
+//! What every use case gets: database, clock, keys, configuration and caches; and the queue by
+//! which requests reach the request log.
+
+pub mod exchanges;
 
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -23,6 +26,8 @@ use crate::store::writer::BoxFuture;
 
 pub use crate::store::stats::{Stats, counted};
 
+use exchanges::Exchanges;
+
 /// How long a cached credential is trusted before the database is asked again: what another
 /// process changes holds within this time.
 const CREDENTIAL_LIFE: Duration = Duration::from_secs(1);
@@ -40,6 +45,8 @@ pub struct App {
     pub keys: Arc<Keyring>,
     /// This process, as holder of leases.
     pub node: Uuid,
+    /// Exchanges with clients of directories that wait to be logged.
+    pub exchanges: Arc<Exchanges>,
     /// Live rules by the tag of their set.
     pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
     /// Live credentials by hash.
@@ -72,6 +79,7 @@ impl App {
         let documents = config.scim.documents()?;
         let db = Db::open(&options).await?;
         let app = Self {
+            exchanges: Arc::new(Exchanges::new(&config.request_log)),
             config: Arc::new(config),
             db,
             clock,

@@ -1,0 +1,256 @@
+//! Reading the log of a directory.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{BATCH, Kept, PURPOSE, Private, binding, place};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
+use crate::secrets::WorkspaceKey;
+use crate::store::request_log::{self as rows, Logged, Selection};
+
+/// How late a line may come into the log, with other lines already read: the time of a batch and
+/// of its way, and what clocks of several nodes differ by.
+const LATE: Duration = Duration::from_secs(15);
+
+/// An exchange, opened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// The request's id.
+    pub id: RequestId,
+    /// When it was answered.
+    pub at: Timestamp,
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The directory.
+    pub directory: DirectoryId,
+    /// The credential.
+    pub credential: CredentialId,
+    /// The method.
+    pub method: String,
+    /// The template of the path, below the base URL.
+    pub route: String,
+    /// Path and query, without secrets.
+    pub path: String,
+    /// The resource that it was about.
+    pub resource: Option<Uuid>,
+    /// The status of the answer.
+    pub status: i64,
+    /// The `scimType` of a refusal.
+    pub scim_type: Option<String>,
+    /// What a refusal says.
+    pub detail: Option<String>,
+    /// What was skipped, each with its reason.
+    pub notes: Vec<Value>,
+    /// How long it took, in microseconds.
+    pub duration_us: i64,
+    /// The size of the request's body.
+    pub bytes_in: i64,
+    /// The size of the answer's body.
+    pub bytes_out: i64,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// The request's body without secrets: JSON, or text where it was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
+    /// The body of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Value>,
+    /// Whether a body is not whole.
+    pub cut: bool,
+}
+
+/// Which exchanges are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Statuses from and to; every one if there is none.
+    pub status: Option<(u16, u16)>,
+    /// The method.
+    pub method: Option<String>,
+    /// What path and query hold, whatever its letter case.
+    pub path: Option<String>,
+    /// The resource.
+    pub resource: Option<Uuid>,
+    /// Not answered before.
+    pub since: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn selection(&self) -> Selection {
+        let (from, to) = self.status.unwrap_or((0, u16::MAX));
+        Selection {
+            status: (from.into(), to.into()),
+            method: self.method.as_ref().map(|method| method.to_uppercase()),
+            resource: self.resource,
+            since: self.since.unwrap_or(Timestamp(0)),
+        }
+    }
+
+    fn holds(&self, entry: &Entry) -> bool {
+        self.path.as_ref().is_none_or(|text| {
+            let text = text.to_lowercase();
+            entry.path.to_lowercase().contains(&text)
+        })
+    }
+}
+
+/// The latest so many exchanges of a directory, the newest last.
+pub async fn list(
+    app: &App,
+    directory: (WorkspaceId, DirectoryId),
+    wanted: &Wanted,
+    most: usize,
+) -> Result<Vec<Entry>> {
+    let mut found = VecDeque::new();
+    if !app.db.has_request_log() {
+        return Ok(Vec::new());
+    }
+    let key = app.keys.of_workspace(directory.0, PURPOSE)?;
+    let selection = wanted.selection();
+    let mut before = (Timestamp(i64::MAX), RequestId(Uuid::max()));
+    let page = i64::try_from(BATCH.min(most)).unwrap_or(i64::MAX);
+    while found.len() < most {
+        let mut tx = app.db.read_log().await?;
+        let listed = rows::list(&mut tx, directory, &selection, before, page).await?;
+        drop(tx);
+        let Some(last) = listed.last() else {
+            break;
+        };
+        before = (last.at, last.id);
+        for logged in listed {
+            let entry = open(&key, logged)?;
+            if found.len() < most && wanted.holds(&entry) {
+                found.push_front(entry);
+            }
+        }
+    }
+    Ok(found.into())
+}
+
+/// The exchange of a request.
+pub async fn find(
+    app: &App,
+    directory: (WorkspaceId, DirectoryId),
+    id: RequestId,
+) -> Result<Option<Entry>> {
+    if !app.db.has_request_log() {
+        return Ok(None);
+    }
+    let mut tx = app.db.read_log().await?;
+    let found = rows::find(&mut tx, directory, id).await?;
+    let key = app.keys.of_workspace(directory.0, PURPOSE)?;
+    found.map(|logged| open(&key, logged)).transpose()
+}
+
+/// The directories of which exchanges are kept.
+pub async fn directories(app: &App) -> Result<Vec<(WorkspaceId, DirectoryId)>> {
+    let mut found: Vec<(WorkspaceId, DirectoryId)> = Vec::new();
+    if app.db.has_request_log() {
+        let mut tx = app.db.read_log().await?;
+        let mut last = None;
+        while let Some(next) = rows::find_directory_after(&mut tx, last).await? {
+            found.push(next);
+            last = Some(next);
+        }
+    }
+    Ok(found)
+}
+
+/// Reads on where it stopped, each exchange once.
+///
+/// Lines are written behind the requests and by several nodes, so that an earlier one may come into
+/// the log after a later one. Each look therefore begins some seconds before the newest line of the
+/// last one, and leaves out what was seen.
+pub struct Follower {
+    directory: (WorkspaceId, DirectoryId),
+    wanted: Wanted,
+    since: Timestamp,
+    seen: HashMap<RequestId, Timestamp>,
+}
+
+impl Follower {
+    /// Follows from the present end of the log.
+    pub async fn start(
+        app: &App,
+        directory: (WorkspaceId, DirectoryId),
+        wanted: Wanted,
+    ) -> Result<Self> {
+        let mut follower = Self {
+            directory,
+            wanted,
+            since: beginning(app, directory).await?,
+            seen: HashMap::new(),
+        };
+        follower.next(app).await?;
+        Ok(follower)
+    }
+
+    /// Takes note of what was read in another way.
+    pub fn saw(&mut self, entries: &[Entry]) {
+        let entries = entries.iter().map(|entry| (entry.id, entry.at));
+        self.seen.extend(entries);
+    }
+
+    /// What has come since, the newest last.
+    pub async fn next(&mut self, app: &App) -> Result<Vec<Entry>> {
+        let next_since = beginning(app, self.directory).await?;
+        let mut wanted = self.wanted.clone();
+        wanted.since = wanted.since.max(Some(self.since));
+        let mut listed = list(app, self.directory, &wanted, usize::MAX).await?;
+        listed.retain(|entry| !self.seen.contains_key(&entry.id));
+        self.saw(&listed);
+        self.since = self.since.max(next_since);
+        self.seen.retain(|_, at| *at >= self.since);
+        Ok(listed)
+    }
+}
+
+/// From when on lines may still come.
+async fn beginning(app: &App, directory: (WorkspaceId, DirectoryId)) -> Result<Timestamp> {
+    let newest = list(app, directory, &Wanted::default(), 1).await?;
+    let newest = newest.last().map(|newest| newest.at.before(LATE));
+    Ok(newest.unwrap_or(Timestamp(0)))
+}
+
+fn open(key: &WorkspaceKey, logged: Logged) -> Result<Entry> {
+    let (workspace, directory) = place(&logged);
+    let opened = key.open(&binding(workspace, directory, logged.id), &logged.sealed)?;
+    let private: Private = serde_json::from_slice(&opened).map_err(Error::internal)?;
+    let is_cut = |kept: &Option<Kept>| kept.as_ref().is_some_and(|kept| kept.cut);
+    Ok(Entry {
+        id: logged.id,
+        at: logged.at,
+        workspace,
+        directory,
+        credential: logged.credential,
+        method: logged.method,
+        route: logged.route,
+        path: private.path,
+        resource: logged.resource,
+        status: logged.status,
+        scim_type: logged.scim_type,
+        detail: private.detail,
+        notes: private.notes,
+        duration_us: logged.micros,
+        bytes_in: logged.bytes_in,
+        bytes_out: logged.bytes_out,
+        user_agent: logged.user_agent,
+        cut: is_cut(&private.request) || is_cut(&private.response),
+        request: private.request.map(shown),
+        response: private.response.map(shown),
+    })
+}
+
+/// JSON where it is whole, else its text.
+fn shown(kept: Kept) -> Value {
+    if kept.cut {
+        return kept.text.into();
+    }
+    serde_json::from_str(&kept.text).unwrap_or_else(|_| kept.text.into())
+}

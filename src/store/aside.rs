@@ -1,0 +1,112 @@
+//! Where the request log is: on `PostgreSQL` in the database itself, on `SQLite` in a file of its
+//! own beside it, so that its writes neither wait for those of use cases nor hold them up, and so
+//! that it can be deleted alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::OnceCell;
+
+use super::db::{Conn, Tx, migrations};
+use super::error::Result;
+use super::stats::Stats;
+use super::writer::BoxFuture;
+
+/// What the descriptions of its migrations begin with.
+pub(super) const MIGRATIONS: &str = "request log";
+
+/// One writes, others read.
+const CONNECTIONS: u32 = 2;
+/// The page cache of a connection, in KiB as the pragma wants it: negative.
+const CACHE: &str = "-2048";
+
+/// The database of the request log.
+#[derive(Clone)]
+pub(super) enum Aside {
+    /// A file that is made when it is first written to.
+    Sqlite {
+        file: Arc<SqliteConnectOptions>,
+        pool: Arc<OnceCell<SqlitePool>>,
+    },
+    /// The database itself.
+    Postgres(PgPool),
+}
+
+impl Aside {
+    /// The file beside that of the database.
+    pub(super) fn beside(database: &SqliteConnectOptions) -> Self {
+        let mut name = database.get_filename().as_os_str().to_owned();
+        name.push(".log.db");
+        let file = database
+            .clone()
+            .filename(PathBuf::from(name))
+            // After a power cut its last lines may be missing; it is never broken.
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("cache_size", CACHE);
+        Self::Sqlite {
+            file: Arc::new(file),
+            pool: Arc::default(),
+        }
+    }
+
+    /// Whether there is something to read.
+    pub(super) fn is_there(&self) -> bool {
+        match self {
+            Self::Sqlite { file, .. } => Path::new(file.get_filename()).exists(),
+            Self::Postgres(_) => true,
+        }
+    }
+
+    pub(super) async fn read(&self) -> Result<Tx> {
+        let conn = match self {
+            Self::Sqlite { file, pool } => {
+                Conn::SqliteOne(opened(file, pool).await?.acquire().await?)
+            }
+            Self::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+        };
+        Ok(Tx::new(conn, None, Stats::current()))
+    }
+
+    pub(super) async fn write(&self) -> Result<Tx> {
+        let conn = match self {
+            Self::Sqlite { file, pool } => {
+                let pool = opened(file, pool).await?;
+                Conn::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+        };
+        Ok(Tx::new(conn, None, Stats::current()))
+    }
+
+    /// Closes its connections; those of `PostgreSQL` are the database's.
+    pub(super) async fn close(&self) {
+        if let Self::Sqlite { pool, .. } = self
+            && let Some(pool) = pool.get()
+        {
+            pool.close().await;
+        }
+    }
+}
+
+/// Opened when it is first needed: most commands never do.
+async fn opened<'p>(
+    file: &SqliteConnectOptions,
+    pool: &'p OnceCell<SqlitePool>,
+) -> Result<&'p SqlitePool> {
+    pool.get_or_try_init(|| open(file.clone())).await
+}
+
+fn open(file: SqliteConnectOptions) -> BoxFuture<'static, Result<SqlitePool>> {
+    Box::pin(async move {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .connect_with(file)
+            .await?;
+        migrations(|description| description.starts_with(MIGRATIONS))
+            .run(&pool)
+            .await?;
+        Ok(pool)
+    })
+}
