@@ -23,6 +23,7 @@ mod races;
 mod raw;
 mod registering;
 mod rfc;
+mod request_log;
 mod shapes;
 mod sorting;
 mod templates;

@@ -113,7 +113,8 @@ impl Deployment {
         server
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command on the database, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         command
             .env_clear()

@@ -2,6 +2,7 @@
 //! beside a running server on the same database.
 
 mod deployment;
+mod request_log;
 mod schemas;
 
 use deployment::Deployment;

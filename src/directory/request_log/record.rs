@@ -94,6 +94,9 @@ fn path(exchange: &Exchange, below: &str, kinds: Kinds<'_>) -> String {
 }
 
 fn request(exchange: &Exchange, below: &str, kinds: Kinds<'_>, most: usize) -> Option<Kept> {
+    if most == 0 {
+        return None;
+    }
     let left_out = |why: &str| {
         Some(Kept {
             text: format!("«{why}»"),
@@ -109,9 +112,6 @@ fn request(exchange: &Exchange, below: &str, kinds: Kinds<'_>, most: usize) -> O
             (false, _) => left_out("not kept"),
         };
     };
-    if most == 0 {
-        return None;
-    }
     // A text that is no JSON cannot be looked through for secrets.
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return left_out("not JSON");
