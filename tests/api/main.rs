@@ -14,6 +14,7 @@ mod gateway;
 mod hostile;
 mod identity;
 mod limits;
+mod log_writer;
 mod mapping;
 mod nested;
 mod nesting;
