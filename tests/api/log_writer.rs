@@ -213,6 +213,7 @@ fn exchange(scim: &Scim, id: RequestId, at: Timestamp) -> Exchange {
         workspace: scim.directory.workspace,
         directory: scim.directory.id,
         credential: scim.credential,
+        registry: None,
         method: "GET".to_owned(),
         route: "/scim/v2/Users".to_owned(),
         path: "/scim/v2/Users".to_owned(),
