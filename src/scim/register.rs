@@ -244,6 +244,9 @@ fn attributes(attributes: &[Attribute], is_top: bool) -> Result<()> {
                 "name: expected a letter, then letters, digits, - and _",
             ));
         }
+        if name.eq_ignore_ascii_case("schemas") {
+            return wrong("another name, which no resource has already");
+        }
         if !names.insert(name.to_ascii_lowercase()) {
             return wrong("each name once");
         }

@@ -127,7 +127,7 @@ pub(super) fn built_in() -> Registry {
         schema: known(urn),
         extensions: Vec::new(),
     };
-    let mut user = built_in("User", "A person", Purpose::User, USER);
+    let mut user = built_in("User", "User Account", Purpose::User, USER);
     user.extensions.push(Extension {
         schema: known(ENTERPRISE_USER),
         required: false,

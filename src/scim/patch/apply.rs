@@ -145,7 +145,10 @@ impl Work<'_> {
         let value = value.unwrap_or_default();
         if let Value::Object(parts) = value {
             for (name, value) in parts {
-                self.key(op, &name, &format!("{}:{name}", schema.id), value)?;
+                // Some clients repeat the schema within its own object.
+                if !name.eq_ignore_ascii_case("schemas") {
+                    self.key(op, &name, &format!("{}:{name}", schema.id), value)?;
+                }
             }
             return Ok(());
         }

@@ -150,6 +150,8 @@ pub fn normalise(
             let mut inner = Map::new();
             for (name, value) in coerce::extension(extension, value)? {
                 match extension.attribute(&name) {
+                    // Some clients repeat the schema within its own object.
+                    None if name.eq_ignore_ascii_case("schemas") => {}
                     Some(attribute) => store(&mut intake, &mut inner, attribute, value)?,
                     None => intake.note(&name, Reason::Unknown)?,
                 }

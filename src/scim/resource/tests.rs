@@ -209,8 +209,13 @@ fn a_strict_directory_refuses_what_it_does_not_know() {
             "{body}"
         );
     }
-    let body = json!({"userName": "a", "groups": [], "meta": {}, "password": "x"});
-    assert!(normalise(schema::user(), body, Strictness::Strict).is_ok());
+    for body in [
+        json!({"userName": "a", "groups": [], "meta": {}, "password": "x"}),
+        json!({"userName": "a", (URN): {"schemas": [URN], "department": "d"}}),
+    ] {
+        let taken = normalise(schema::user(), body.clone(), Strictness::Strict);
+        assert!(taken.is_ok(), "{body}");
+    }
 }
 
 #[test]

@@ -200,3 +200,15 @@ fn a_password_is_dropped_and_noted() {
         assert_eq!(done.notes.len(), 1);
     }
 }
+
+#[test]
+fn a_schema_that_is_repeated_within_its_own_object_is_read_past() {
+    for strictness in [Strictness::Lenient, Strictness::Strict] {
+        let value = json!({"schemas": [URN], "department": "D"});
+        let operations = json!([{"op": "add", "path": URN, "value": value}]);
+        let mut user = ada(json!({}));
+        let done = try_patch(schema::user(), &mut user, operations, strictness).unwrap();
+        assert!(done.notes.is_empty());
+        assert_eq!(user, ada(json!({(URN): {"department": "D"}})));
+    }
+}
