@@ -19,7 +19,7 @@ use crate::store::runs::{Run, RunKind, RunState};
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
 use crate::store::{groups, members, nestings};
-use crate::workspace::{Workspace, name_key};
+use crate::workspace::{Workspace, name_key, schemas};
 
 /// What a rule is made of.
 #[derive(Debug, Clone, Default)]
@@ -72,12 +72,11 @@ pub async fn add(
     app: &App,
     origin: &Origin,
     workspace: &Workspace,
-    mut rule: NewRule,
+    rule: NewRule,
 ) -> Result<Added> {
     if rule.groups.is_empty() && rule.when.is_none() {
         return Err(Error::value("a rule needs at least one group or `when`"));
     }
-    rule.when = rule.when.as_deref().map(when::canonical).transpose()?;
     if rule.teams.is_empty() && rule.roles.is_empty() {
         return Err(Error::value("a rule must give at least one team or role"));
     }
@@ -98,6 +97,11 @@ pub async fn add(
 async fn insert(tx: &mut Tx, app: &App, act: Act, new: &NewRule) -> Result<Added> {
     let (act, directory) = open(tx, act, &new.directory).await?;
     let place = place(&directory);
+    let user = schemas::registry_within(tx, app, act.workspace)
+        .await?
+        .user();
+    let when = new.when.as_deref().map(|text| when::canonical(text, user));
+    let when = when.transpose()?;
     let id = RuleId::new();
     let groups = bind(tx, place, id, &new.groups).await?;
     let grants = targets(tx, &act, new).await?;
@@ -113,7 +117,7 @@ async fn insert(tx: &mut Tx, app: &App, act: Act, new: &NewRule) -> Result<Added
         version: 1,
         state: reach.as_ref().map_or(RuleState::Pending, Reach::state),
         cause: CauseId::new(),
-        when: new.when.clone(),
+        when,
         run: reach.as_ref().and_then(|reach| reach.run),
         created_at: act.at,
     };

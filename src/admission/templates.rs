@@ -13,11 +13,12 @@ use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{CauseId, RuleId, RunId};
 use crate::mapping::when;
+use crate::scim::schema::ResourceType;
 use crate::store::db::Tx;
 use crate::store::grants::GrantKind;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::workspaces::{self, Role};
-use crate::workspace::{Workspace, name_key};
+use crate::workspace::{Workspace, name_key, schemas};
 
 /// How an IdP names a role in `roles.value`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +49,12 @@ pub struct Mapped {
 }
 
 impl Template {
-    fn when(self, role: &Role) -> Result<String> {
+    fn when(self, role: &Role, user: &'static ResourceType) -> Result<String> {
         let value = match self {
             Self::OktaRoles => role.id.to_string(),
             Self::EntraRoles => role.name.clone(),
         };
-        when::canonical(&format!("roles.value eq {}", Value::from(value)))
+        when::canonical(&format!("roles.value eq {}", Value::from(value)), user)
     }
 }
 
@@ -90,10 +91,13 @@ async fn insert(
     let (act, directory) = rules::open(tx, act, directory).await?;
     let roles = select(workspaces::list_roles(tx, act.workspace).await?, names)?;
     let present = present(tx, &act).await?;
+    let user = schemas::registry_within(tx, app, act.workspace)
+        .await?
+        .user();
     let reach = Reach::of(tx, app, place(&directory), &[]).await?;
     let mut mapped = Vec::with_capacity(roles.len());
     for role in roles {
-        let when = template.when(&role)?;
+        let when = template.when(&role, user)?;
         let known = present.iter().find(|(rule, gives)| {
             rule.directory == directory.id
                 && rule.when.as_ref() == Some(&when)

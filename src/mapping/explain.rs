@@ -11,12 +11,14 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
 use crate::scim::filter::Filter;
-use crate::scim::{filter, grounds, resource, schema};
+use crate::scim::schema::ResourceType;
+use crate::scim::{filter, grounds, resource};
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
 use crate::store::rules::{Rule, RuleGroup};
 use crate::store::{groups, nestings, rules as rule_rows};
 use crate::workspace::members::names;
+use crate::workspace::schemas;
 
 /// Everything that a member has, and why.
 #[derive(Debug, serde::Serialize)]
@@ -113,6 +115,9 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     let group_names = groups::list_names(&mut tx, workspace).await?;
     let group_names: HashMap<GroupId, String> = group_names.into_iter().collect();
     let ways = Ways::new(nestings::list_steps(&mut tx, workspace, member.id).await?);
+    let user_type = schemas::registry_within(&mut tx, app, workspace)
+        .await?
+        .user();
     let mut users: HashMap<DirectoryId, Value> = HashMap::new();
     if rules.values().any(|rule| rule.when.is_some()) {
         for said in grants::list_said(&mut tx, workspace, &[member.id]).await? {
@@ -138,7 +143,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                 })
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
-            let condition = rule.and_then(|rule| Condition::of(rule, &users));
+            let condition = rule.and_then(|rule| Condition::of(rule, &users, user_type));
             why(grant, name, (groups, &ways, condition), member.status)
         })
         .collect();
@@ -159,9 +164,13 @@ struct Condition {
 }
 
 impl Condition {
-    fn of(rule: &Rule, users: &HashMap<DirectoryId, Value>) -> Option<Self> {
+    fn of(
+        rule: &Rule,
+        users: &HashMap<DirectoryId, Value>,
+        user_type: &'static ResourceType,
+    ) -> Option<Self> {
         let text = rule.when.clone()?;
-        let when: Option<Filter> = filter::parse(&text, schema::user()).ok();
+        let when: Option<Filter> = filter::parse(&text, user_type).ok();
         let user = users.get(&rule.directory);
         let satisfied_by = when.as_ref().zip(user);
         Some(Self {

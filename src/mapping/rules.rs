@@ -12,6 +12,7 @@ use crate::store::db::Tx;
 use crate::store::rules as rows;
 use crate::store::users::Place;
 use crate::store::workspaces::{self, RulesMark, Sweep};
+use crate::workspace::schemas;
 
 pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
 
@@ -47,7 +48,8 @@ pub async fn of(
     if let Some(live) = app.rules.get(&mark.rules_tag) {
         return Ok((mark.rules_version, live));
     }
-    let live = Arc::new(rows::list_live(tx, workspace).await?);
+    let registry = schemas::registry_within(tx, app, workspace).await?;
+    let live = Arc::new(rows::list_live(tx, workspace, registry.user()).await?);
     app.rules.insert(mark.rules_tag, Arc::clone(&live));
     Ok((mark.rules_version, live))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::scim::filter::{self, Filter};
 use crate::scim::path::Resolved;
-use crate::scim::schema;
+use crate::scim::schema::ResourceType;
 
 /// Attributes that no rule may look at, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
@@ -28,9 +28,10 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Reads what an admin wrote; gives the canonical text, which is what a rule keeps.
-pub fn canonical(text: &str) -> Result<String> {
-    let when = filter::parse(text, schema::user())?;
+/// Reads what an admin wrote, for a workspace's type of Users; gives the canonical text, which is
+/// what a rule keeps.
+pub fn canonical(text: &str, user: &'static ResourceType) -> Result<String> {
+    let when = filter::parse(text, user)?;
     for path in paths(&when) {
         let name = path.attribute.name.as_str();
         let refused = REFUSED.iter().find(|refused| refused.0 == name);
@@ -40,7 +41,7 @@ pub fn canonical(text: &str) -> Result<String> {
     }
     let canonical = when.to_string();
     // It names attributes in full and may have grown beyond what is read again.
-    if filter::parse(&canonical, schema::user())? != when {
+    if filter::parse(&canonical, user)? != when {
         return Err(Error::value("`when` cannot be kept as it is"));
     }
     Ok(canonical)
@@ -67,7 +68,12 @@ fn paths(filter: &Filter) -> Vec<Resolved> {
 
 #[cfg(test)]
 mod tests {
-    use super::canonical;
+    use crate::error::Result;
+    use crate::scim::schema;
+
+    fn canonical(text: &str) -> Result<String> {
+        super::canonical(text, schema::user())
+    }
 
     // C059
     #[test]

@@ -10,7 +10,7 @@ use super::grants::GrantKind;
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
 use crate::scim::filter::{self, Filter};
-use crate::scim::schema;
+use crate::scim::schema::ResourceType;
 
 /// How far a rule is.
 #[derive(
@@ -169,8 +169,13 @@ pub async fn insert_cause(
     Ok(())
 }
 
-/// Every live rule of a workspace, read in one statement and so of one moment.
-pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRule>> {
+/// Every live rule of a workspace, read in one statement and so of one moment. Filters are over the
+/// workspace's type of Users.
+pub async fn list_live(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    user: &'static ResourceType,
+) -> Result<Vec<LiveRule>> {
     let parts: Vec<LivePart> = tx
         .query(
             "SELECT r.id AS rule, r.directory, r.cause, r.when_text, 'group' AS kind, \
@@ -188,7 +193,7 @@ pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRu
         .await?;
     let mut rules: BTreeMap<RuleId, Option<LiveRule>> = BTreeMap::new();
     for part in parts {
-        let rule = rules.entry(part.rule).or_insert_with(|| begin(&part));
+        let rule = rules.entry(part.rule).or_insert_with(|| begin(&part, user));
         let Some(rule) = rule else {
             continue;
         };
@@ -208,9 +213,9 @@ pub async fn list_live(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<LiveRu
 
 /// A live rule without its groups and grants. One whose filter cannot be read any more, because an
 /// attribute that it names is gone, gives nothing.
-fn begin(part: &LivePart) -> Option<LiveRule> {
+fn begin(part: &LivePart, user: &'static ResourceType) -> Option<LiveRule> {
     let when = part.when_text.as_deref();
-    let when = when.map(|text| filter::parse(text, schema::user()));
+    let when = when.map(|text| filter::parse(text, user));
     let when = when.transpose().inspect_err(|error| {
         tracing::error!(rule.id = %part.rule, %error, "the filter of a rule cannot be read");
     });

@@ -10,11 +10,14 @@ use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::WorkspaceId;
+use crate::scim::filter;
 use crate::scim::register::{self, Document};
 use crate::scim::registry::Registry;
 use crate::scim::schema::{Attribute, Purpose, ResourceType, Schema};
 use crate::store::db::Tx;
-use crate::store::{directories, resources, schemas as rows, workspaces};
+use crate::store::rules::{self, RuleState};
+use crate::store::workspaces::{self, Sweep};
+use crate::store::{directories, resources, schemas as rows};
 
 pub use crate::store::schemas::Registered;
 
@@ -31,7 +34,31 @@ pub async fn registry(
         return Ok(known);
     }
     let mut tx = app.db.one().await?;
-    let registered = rows::list(&mut tx, workspace).await?;
+    read(&mut tx, app, workspace, tag).await
+}
+
+/// The same within a transaction, which sees what it wrote itself.
+pub async fn registry_within(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+) -> Result<&'static Registry> {
+    let Some(tag) = rows::find_tag(tx, workspace).await? else {
+        return Ok(app.registry);
+    };
+    match app.registries.get(&tag) {
+        Some(known) => Ok(known),
+        None => read(tx, app, workspace, tag).await,
+    }
+}
+
+async fn read(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+    tag: Uuid,
+) -> Result<&'static Registry> {
+    let registered = rows::list(tx, workspace).await?;
     let made = build(app, &registered).map_err(Error::internal)?;
     app.registries.insert(tag, made);
     Ok(made)
@@ -98,6 +125,7 @@ async fn put(tx: &mut Tx, app: &App, act: &Act, new: Vec<Registered>) -> Result<
             .ok_or(Error::NotFound("resource type"))?;
         check_change(kind, next, is_empty)?;
     }
+    keep_rules(tx, act, after).await?;
     for document in &new {
         rows::upsert(tx, act.workspace, document).await?;
     }
@@ -144,6 +172,7 @@ async fn take(tx: &mut Tx, app: &App, act: &Act, key: &str) -> Result<()> {
             .ok_or_else(|| in_use("there are resources of that type"))?;
         check_change(kind, next, false)?;
     }
+    keep_rules(tx, act, after).await?;
     rows::delete(tx, act.workspace, key).await?;
     let tag = (!all.is_empty()).then(Uuid::new_v4);
     rows::update_tag(tx, act.workspace, tag).await?;
@@ -156,6 +185,22 @@ fn build(app: &App, registered: &[Registered]) -> Result<&'static Registry> {
         documents.push(serde_json::from_str(&document.document).map_err(Error::internal)?);
     }
     Registry::with(&documents)
+}
+
+/// Refuses what would leave a rule with a filter that cannot be read any more. Filters are read anew
+/// under the new definitions, which can mean something else only where there are no resources yet.
+async fn keep_rules(tx: &mut Tx, act: &Act, after: &'static Registry) -> Result<()> {
+    let rules = rules::list(tx, act.workspace).await?;
+    let living = rules.iter().filter(|rule| rule.state != RuleState::Broken);
+    let filters: Vec<_> = living.filter_map(|rule| rule.when.as_deref()).collect();
+    for when in &filters {
+        filter::parse(when, after.user())
+            .map_err(|_| Error::Conflict(format!("a rule looks at what would be gone: {when}")))?;
+    }
+    if !filters.is_empty() {
+        workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::NotNeeded).await?;
+    }
+    Ok(())
 }
 
 /// Whether a workspace has resources of a type.

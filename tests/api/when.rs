@@ -7,10 +7,12 @@ use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
 use gatehouse::error::{Error, Result};
 use gatehouse::mapping::explain;
 use gatehouse::mapping::rules::RuleState;
-use gatehouse::workspace::members;
+use gatehouse::workspace::{members, schemas};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
+
+const BADGE: &str = "urn:example:params:scim:schemas:extension:Badge";
 
 impl Gateway {
     /// Adds a rule: who is in these groups and satisfies the filter gets this team.
@@ -346,4 +348,36 @@ async fn a_write_costs_nothing_more_where_no_rule_looks_at_attributes() {
     assert_eq!(create, 8 + 4);
     let (patch, _) = cost("PATCH", &format!("/Users/{ada}"), title("w")).await;
     assert_eq!(patch, 7 + 3);
+}
+
+/// What a workspace registered is an attribute like any other, and stays while a rule looks at it.
+#[tokio::test]
+async fn a_rule_looks_at_registered_attributes_and_keeps_them() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let filter = format!("{BADGE}:number eq \"7\"");
+    let unknown = gateway.try_when(&[], &filter, "Badge").await;
+    assert!(matches!(unknown, Err(Error::Invalid { .. })));
+    let (origin, workspace) = (Origin::cli(), gateway.workspace.clone());
+    let badge = |kind: &str| json!({"id": BADGE, "name": "Badge", "attributes": [{"name": "number", "type": kind}]});
+    let user = json!({"name": "User", "schemaExtensions": [{"schema": BADGE, "required": false}]});
+    let register =
+        async |documents| schemas::add(&gateway.app, &origin, &workspace, documents).await;
+    register(vec![badge("string"), user]).await.unwrap();
+    let ada = json!({"userName": "ada@acme.example", (BADGE): {"number": "7"}});
+    let ada = scim.created("/Users", &ada).await;
+    let added = gateway.when(&filter, "Badge").await;
+    assert_eq!(added.changed, 1);
+    scim.send("DELETE", &format!("/Users/{ada}"), None).await;
+    // Nobody has it any more, but the rule looks at it.
+    let refused = register(vec![badge("boolean")]).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))));
+    for key in ["User", BADGE] {
+        let removed = schemas::remove(&gateway.app, &origin, &workspace, key).await;
+        assert!(matches!(removed, Err(Error::Conflict(_))), "{key}");
+    }
+    let ada = json!({"userName": "ada@acme.example", (BADGE): {"number": "7"}});
+    scim.created("/Users", &ada).await;
+    assert_eq!(gateway.in_team("Badge").await, 1);
+    gateway.check().await;
 }
