@@ -52,30 +52,18 @@ pub(crate) fn failures(report: &Report) -> Vec<String> {
     failed.map(told).collect()
 }
 
-/// What may be skipped as long as the gateway does not offer it.
-const OPTIONAL: &[&str] = &[
-    "bulk",
-    "sort",
-    "etag",
-    "cursor",
-    ".search",
-    "users and groups alone",
-];
-
 async fn passes(kind: DirectoryKind, profile: Profile) {
     let service = Service::new(kind).await;
     let report = run(&service.base_url, &service.token, profile, &[]).await;
     assert_eq!(failures(&report), Vec::<String>::new());
     assert!(report.passed > 60, "{} passed", report.passed);
-    for case in report
+    let skipped = report
         .cases
         .iter()
-        .filter(|case| case.verdict == Verdict::Skipped)
-    {
-        let reason = case.reason.clone().unwrap_or_default();
-        // A young directory has no hundred users.
-        let is_fine = case.id == "13-15f" || OPTIONAL.iter().any(|word| reason.contains(word));
-        assert!(is_fine, "{} was skipped: {reason}", case.id);
+        .filter(|case| case.verdict == Verdict::Skipped);
+    for case in skipped {
+        // A young directory has no hundred users; all else is offered.
+        assert_eq!(case.id, "13-15f", "{:?}", case.reason);
     }
     assert!(report.cleanup.made > 50);
     assert_eq!(report.cleanup.left, Vec::<String>::new());
