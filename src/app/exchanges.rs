@@ -57,8 +57,8 @@ pub struct Exchange {
     pub user_agent: Option<String>,
     /// The request's body; none where there was none or it is too long.
     pub body: Option<Vec<u8>>,
-    /// The answer's body where it is a refusal.
-    pub refusal: Option<Vec<u8>>,
+    /// The answer's body where it is a refusal, or tells what became of many operations.
+    pub answer: Option<Vec<u8>>,
     /// What was skipped: a list of notes.
     pub notes: Vec<serde_json::Value>,
 }

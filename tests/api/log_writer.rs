@@ -225,7 +225,7 @@ fn exchange(scim: &Scim, id: RequestId, at: Timestamp) -> Exchange {
         bytes_out: 0,
         user_agent: None,
         body: None,
-        refusal: None,
+        answer: None,
         notes: Vec::new(),
     }
 }

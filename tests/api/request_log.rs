@@ -8,6 +8,7 @@ use gatehouse::store::request_log as rows;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, operations};
+use crate::types;
 
 /// Everything that is logged of a directory, the oldest first.
 pub(crate) async fn logged(gateway: &Gateway, scim: &Scim) -> Vec<Entry> {
@@ -89,6 +90,40 @@ async fn an_exchange_is_kept_with_what_came_of_it() {
     assert_eq!(third.path, path);
     assert_eq!(third.resource, first.resource);
     assert_eq!((&third.request, third.bytes_in), (&None, 0));
+}
+
+#[tokio::test]
+async fn registered_types_and_bulk_are_read_by_their_schemas() {
+    let (gateway, scim) = types::gateway().await;
+    let mut body = types::laptop("A1");
+    body["secret"] = "s3cret".into();
+    body["PIN"] = "1234".into();
+    body["colour"] = "red".into();
+    scim.created("/Devices", &body).await;
+    let mut ada = json!({"userName": "ada", "password": "hunter2"});
+    ada[types::BADGE] = json!({"number": "1", "chip": "x"});
+    let device = "/Devices".to_owned();
+    let bulk = json!({"Operations": [
+        {"method": "POST", "bulkId": "a", "path": "/Users", "data": ada},
+        {"method": "POST", "bulkId": "b", "path": device, "data": body},
+    ]});
+    let (status, told) = scim.send("POST", "/Bulk", Some(&bulk)).await;
+    assert_eq!(status, 200, "{told}");
+    let entries = logged(&gateway, &scim).await;
+    body["secret"] = "«redacted»".into();
+    body["PIN"] = "«redacted»".into();
+    body["colour"] = "«redacted»".into();
+    assert_eq!(entries[0].route, "/Devices");
+    assert_eq!(entries[0].request.as_ref(), Some(&body));
+    let kept = entries[1].request.as_ref().unwrap();
+    let mut ada = json!({"userName": "ada", "password": "«redacted»"});
+    ada[types::BADGE] = json!({"number": "1", "chip": "«redacted»"});
+    assert_eq!(kept["Operations"][0]["data"], ada);
+    assert_eq!(kept["Operations"][1]["data"], body);
+    assert_eq!(entries[1].response.as_ref(), Some(&told));
+    assert_eq!(told["Operations"][1]["status"], "409", "{told}");
+    let noted: Vec<_> = entries[1].notes.iter().map(|note| &note["path"]).collect();
+    assert_eq!(noted, ["password", "chip"]);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ struct Private {
     /// The request's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<Kept>,
-    /// The body of a refusal.
+    /// The answer's body, of a refusal or of Bulk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response: Option<Kept>,
     /// What the refusal says.

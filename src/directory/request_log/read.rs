@@ -59,7 +59,7 @@ pub struct Entry {
     /// The request's body without secrets: JSON, or text where it was cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
-    /// The body of a refusal.
+    /// The answer's body, of a refusal or of Bulk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<Value>,
     /// Whether a body is not whole.

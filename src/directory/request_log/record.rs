@@ -25,8 +25,8 @@ pub(super) fn row(exchange: Exchange, keys: &Keyring, most: usize) -> Result<Log
     let kinds: Vec<_> = registry.types(true).collect();
     let kinds = kinds.as_slice();
     let route = route(below_base(&exchange.route), &below, registry);
-    let refusal = exchange.refusal.as_deref().unwrap_or_default();
-    let refused: Option<Value> = serde_json::from_slice(refusal).ok();
+    let answer = exchange.answer.as_deref().unwrap_or_default();
+    let refused: Option<Value> = serde_json::from_slice(answer).ok();
     let told = |name: &str| {
         let text = refused.as_ref().and_then(|body| body[name].as_str());
         text.map(|text| text.chars().take(DETAIL).collect::<String>())
@@ -34,8 +34,8 @@ pub(super) fn row(exchange: Exchange, keys: &Keyring, most: usize) -> Result<Log
     let private = Private {
         path: path(&exchange, &below, kinds),
         request: request(&exchange, &below, kinds, most),
-        response: (!refusal.is_empty() && most > 0)
-            .then(|| cut(&String::from_utf8_lossy(refusal), most)),
+        response: (!answer.is_empty() && most > 0)
+            .then(|| cut(&String::from_utf8_lossy(answer), most)),
         detail: told("detail"),
         notes: exchange.notes,
     };

@@ -23,8 +23,8 @@ use crate::http::{Shared, quotes};
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
 use crate::scim::registry::Registry;
 
-/// The longest body of a refusal that is looked at; ours are far shorter.
-const REFUSAL: usize = 64 * 1024;
+/// The longest body of an answer that is kept; refusals are far shorter.
+const ANSWER: usize = 64 * 1024;
 /// The status of a request whose client went away, as nginx logs it; nobody was answered.
 const GONE: u16 = 499;
 
@@ -115,20 +115,32 @@ struct Recording {
 impl Recording {
     async fn answered(&mut self, response: Response) -> Response {
         let status = response.status();
-        let bytes_out = response.body().size_hint().exact().unwrap_or(0);
+        let size = response.body().size_hint().exact();
         let location = response.headers().get(LOCATION).cloned();
-        let is_refusal = status.is_client_error() || status.is_server_error();
-        let (response, refusal) = if is_refusal && self.seen.caller.get().is_some() {
+        // A Bulk answer is 200 whatever became of its operations.
+        let is_telling = status.is_client_error()
+            || status.is_server_error()
+            || self
+                .route
+                .as_ref()
+                .is_some_and(|route| route.as_str().ends_with("/Bulk"));
+        let is_short = size.is_some_and(|size| size <= ANSWER as u64);
+        let (response, answer) = if is_telling && is_short && self.seen.caller.get().is_some() {
             let (parts, body) = response.into_parts();
             // It is there already: nothing is waited for.
-            let bytes = to_bytes(body, REFUSAL).await.unwrap_or_default();
-            let response = Response::from_parts(parts, Body::from(bytes.clone()));
-            (response, Some(bytes.to_vec()))
+            let bytes = to_bytes(body, ANSWER).await.unwrap_or_default();
+            let answer = bytes.to_vec();
+            (Response::from_parts(parts, Body::from(bytes)), Some(answer))
         } else {
             (response, None)
         };
         self.is_answered = true;
-        self.hand_over(status.as_u16(), bytes_out, location.as_ref(), refusal);
+        self.hand_over(
+            status.as_u16(),
+            size.unwrap_or(0),
+            location.as_ref(),
+            answer,
+        );
         response
     }
 
@@ -137,7 +149,7 @@ impl Recording {
         status: u16,
         bytes_out: u64,
         location: Option<&HeaderValue>,
-        refusal: Option<Vec<u8>>,
+        answer: Option<Vec<u8>>,
     ) {
         let Some(known) = self.seen.caller.get() else {
             return;
@@ -169,7 +181,7 @@ impl Recording {
             bytes_out,
             user_agent: self.user_agent.as_ref().map(text),
             body: (!passed.bytes.is_empty()).then_some(passed.bytes),
-            refusal,
+            answer,
             notes: if status < 400 {
                 known.noted.take()
             } else {
