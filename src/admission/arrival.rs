@@ -178,6 +178,11 @@ async fn revive(
         .await?
         .pop()
         .ok_or(DbError::NotFound)?;
+    if users::is_linked(tx, place, member.id).await? {
+        // Another create of the same externalId was first: look again.
+        let cause = anyhow::anyhow!("the member was revived meanwhile");
+        return Err(Error::Retry(cause));
+    }
     let key = person_key(tx, app, act.workspace, member.person).await?;
     let status = status(newcomer.active);
     members::update(

@@ -17,7 +17,7 @@ use crate::scim::registry::Registry;
 
 /// The longest body that waits to be looked at, in bytes; of a longer one the size is kept alone.
 pub const BODY: usize = 1 << 20;
-/// How many bytes of bodies may wait together.
+/// How many bytes of bodies may wait together; without their bodies, exchanges may fill as much again.
 const BODIES: usize = 16 << 20;
 
 /// One request of a directory's client with its answer, as it came: not yet fit to be stored.
@@ -101,10 +101,11 @@ impl Exchanges {
         if !self.is_on {
             return;
         }
-        let length = length(&exchange);
-        if self.bodies.fetch_add(length, Ordering::Relaxed) + length > BODIES {
-            self.bodies.fetch_sub(length, Ordering::Relaxed);
-            exchange.body = None;
+        if !self.has_room(length(&exchange), BODIES) {
+            (exchange.body, exchange.answer) = (None, None);
+            if !self.has_room(length(&exchange), 2 * BODIES) {
+                return self.lost(1);
+            }
         }
         if let Err(error) = self.send.try_send(exchange) {
             let (mpsc::error::TrySendError::Full(exchange)
@@ -112,6 +113,15 @@ impl Exchanges {
             self.taken(&exchange);
             self.lost(1);
         }
+    }
+
+    /// Takes room for so many bytes, if there is as much.
+    fn has_room(&self, length: usize, most: usize) -> bool {
+        let fits = self.bodies.fetch_add(length, Ordering::Relaxed) + length <= most;
+        if !fits {
+            self.bodies.fetch_sub(length, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// Takes exchanges out, one taker at a time.
@@ -136,6 +146,11 @@ impl Exchanges {
     }
 }
 
+/// What an exchange holds of its client's text.
 fn length(exchange: &Exchange) -> usize {
-    exchange.body.as_ref().map_or(0, Vec::len)
+    let query = exchange.query.as_ref().map_or(0, String::len);
+    let agent = exchange.user_agent.as_ref().map_or(0, String::len);
+    let answer = exchange.answer.as_ref().map_or(0, Vec::len);
+    let body = exchange.body.as_ref().map_or(0, Vec::len);
+    exchange.path.len() + query + agent + answer + body
 }

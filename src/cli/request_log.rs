@@ -203,7 +203,7 @@ fn line(entry: &Entry) -> String {
         if let Some(body) = body {
             let body = match body {
                 Value::String(cut) if entry.cut => format!("{} …", printable(cut)),
-                body => body.to_string(),
+                body => printable(&body.to_string()),
             };
             let _ = write!(text, "\n  {arrow} {body}");
         }
@@ -221,8 +221,12 @@ fn in_full(entry: &Entry) -> String {
         .map(|(name, value)| {
             let value = match value {
                 Value::String(text) => printable(text),
-                Value::Object(_) => serde_json::to_string_pretty(value).unwrap_or_default(),
-                other => other.to_string(),
+                Value::Object(_) => {
+                    let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+                    let lines: Vec<_> = pretty.lines().map(printable).collect();
+                    lines.join("\n")
+                }
+                other => printable(&other.to_string()),
             };
             format!("{name:12} {value}")
         });

@@ -23,7 +23,7 @@ use crate::store::db::{Lock, Tx};
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::users::{self, Place};
-use crate::store::{directories, memberships, nestings, workspaces};
+use crate::store::{directories, memberships, nestings, schemas, workspaces};
 
 pub use crate::store::groups::{Group, Shown};
 
@@ -73,6 +73,8 @@ async fn insert(
     if turn == Turn::Beside {
         // Rules are not added meanwhile, so that a rule that waits for this name is seen.
         workspaces::lock(tx, act.workspace).await?;
+        let tag = schemas::find_tag(tx, act.workspace).await?;
+        caller.check_schemas(app, tag)?;
     }
     let mut group = Group {
         id,
@@ -85,7 +87,7 @@ async fn insert(
         updated_at: act.at,
     };
     let kind = caller.registry.group();
-    write(&mut group, kind, &incoming.document);
+    write(&mut group, kind, &incoming.document)?;
     let members = incoming.members.clone().unwrap_or_default();
     let operations = [MembersOperation::Add(members)];
     let delta = Delta::of(&operations);
@@ -339,7 +341,7 @@ async fn update(
     let is_written = stored(caller, &edit.document) != group.document;
     if is_written || !done.is_nothing() {
         let before = resource::from_stored(&group.document)?;
-        write(&mut group, kind, &edit.document);
+        write(&mut group, kind, &edit.document)?;
         group.version += 1;
         group.updated_at = act.at;
         rows::update(tx, place, &group)
@@ -371,7 +373,7 @@ async fn remove(
         .await?
         .ok_or(Error::NotFound("group"))?;
     precondition.check(group.version)?;
-    unique::release(tx, place, caller.registry.group(), id.0).await?;
+    unique::release(tx, caller, caller.registry.group(), id.0).await?;
     let is_nested = around.len() > 1;
     let total = if is_nested {
         nestings::count_users(tx, place, id).await?
@@ -429,12 +431,15 @@ async fn remove(
     Ok(())
 }
 
-fn write(group: &mut Group, kind: &ResourceType, document: &Map<String, Value>) {
+fn write(group: &mut Group, kind: &ResourceType, document: &Map<String, Value>) -> Result<()> {
     let core = resource::group_core(document);
+    fold::check_key(&fold::key(core.display_name), "displayName")?;
+    fold::check_key(core.external_id.unwrap_or_default(), "externalId")?;
     core.display_name.clone_into(&mut group.display);
     group.display_key = fold::key(core.display_name);
     group.external_id = core.external_id.map(str::to_owned);
     group.document = resource::to_stored(kind, document);
+    Ok(())
 }
 
 fn stored(caller: &Caller, document: &Map<String, Value>) -> String {

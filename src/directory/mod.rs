@@ -14,6 +14,8 @@ mod unique;
 pub mod users;
 mod written;
 
+use uuid::Uuid;
+
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -39,6 +41,8 @@ pub struct Caller {
     pub directory: Directory,
     /// Which resource types and schemas there are in its workspace.
     pub registry: &'static Registry,
+    /// Names that set; another one may hold by the time of a write.
+    pub schemas_tag: Option<Uuid>,
     /// The request.
     pub origin: Origin,
 }
@@ -70,6 +74,15 @@ impl Caller {
     /// nobody can write is of no use.
     pub fn sees_roles(&self) -> bool {
         self.directory.kind == DirectoryKind::Okta
+    }
+
+    /// Refuses to make a resource by schemas that hold no longer: the client may come again at once.
+    fn check_schemas(&self, app: &App, tag: Option<Uuid>) -> Result<()> {
+        if tag == self.schemas_tag {
+            return Ok(());
+        }
+        app.credentials.invalidate_all();
+        Err(Error::Unavailable)
     }
 
     /// Where the caller's resources are.

@@ -4,8 +4,12 @@
 //! nested groups concerns everybody below them and must keep the graph without circles, so such
 //! changes come one after the other in a workspace. Which of the two a request is shows only when
 //! one of the ids that it names is no user: it has written nothing then, and begins again in turn.
+//!
+//! Whoever loses something loses it in the request, however many they are. To end a rule's cause
+//! first and leave the rest to a run, as for a deleted group, is no way here: others have the same
+//! grants by the same cause and keep them. What is gained by many is a run's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -234,14 +238,22 @@ pub(super) async fn leave(
 /// Refuses what would put a group into itself, or groups too deep into each other.
 fn check(group: GroupId, add: &[GroupId], above: &[Nesting], below: &[Nesting]) -> Result<()> {
     let up = levels(above, &[group], |edge| (edge.member_id, edge.group_id));
+    let holders: BTreeSet<GroupId> = up.iter().flatten().copied().collect();
+    let mut children: BTreeMap<GroupId, Vec<GroupId>> = BTreeMap::new();
+    for edge in below {
+        children
+            .entry(edge.group_id)
+            .or_default()
+            .push(edge.member_id);
+    }
+    let mut heights = BTreeMap::new();
     for child in add {
-        if up.iter().any(|level| level.contains(child)) {
+        if holders.contains(child) {
             return Err(Error::Conflict(format!(
                 "members: group {group} would be a member of itself through group {child}"
             )));
         }
-        let down = levels(below, &[*child], |edge| (edge.group_id, edge.member_id));
-        if up.len() + down.len() > LEVELS {
+        if up.len() + height(*child, &children, &mut heights) > LEVELS {
             return Err(Error::Conflict(format!(
                 "members: group {child} would be nested too deep; at most {LEVELS} groups may be \
                  within each other"
@@ -249,6 +261,23 @@ fn check(group: GroupId, add: &[GroupId], above: &[Nesting], below: &[Nesting]) 
         }
     }
     Ok(())
+}
+
+/// How many levels there are from a group down; what is there already is at most so deep as is
+/// allowed, and without circles.
+fn height(
+    group: GroupId,
+    children: &BTreeMap<GroupId, Vec<GroupId>>,
+    known: &mut BTreeMap<GroupId, usize>,
+) -> usize {
+    if let Some(height) = known.get(&group) {
+        return *height;
+    }
+    let below = children.get(&group).into_iter().flatten();
+    let deepest = below.map(|child| height(*child, children, known)).max();
+    let own = 1 + deepest.unwrap_or(0);
+    known.insert(group, own);
+    own
 }
 
 /// What is one step away from a start, two steps, and so on; the start is the first. The number of

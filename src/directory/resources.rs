@@ -11,11 +11,13 @@ use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::ResourceId;
 use crate::scim::etag::Precondition;
+use crate::scim::fold;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::scim::schema::ResourceType;
 use crate::store::db::Tx;
 use crate::store::resources as rows;
+use crate::store::schemas;
 use crate::store::users::Place;
 
 pub use crate::store::resources::Resource;
@@ -33,7 +35,7 @@ pub async fn create(
     let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
     app.write(move |tx| {
         let (act, place) = (caller_.act(&app_), caller_.place());
-        let incoming = Arc::clone(&incoming);
+        let (app, caller, incoming) = (app_.clone(), caller_.clone(), Arc::clone(&incoming));
         Box::pin(async move {
             let mut made = Resource {
                 id,
@@ -43,9 +45,12 @@ pub async fn create(
                 created_at: act.at,
                 updated_at: act.at,
             };
-            write(&mut made, kind, &incoming.document);
+            write(&mut made, kind, &incoming.document)?;
             let key = key(kind);
             rows::insert(tx, place, &key, &made).await?;
+            // From here on no schema can be registered or taken away before this is committed.
+            let tag = schemas::find_tag(tx, place.workspace).await?;
+            caller.check_schemas(&app, tag)?;
             unique::claim(tx, place, kind, id.0, None, &incoming.document).await?;
             tell(tx, &act, kind, "resource.created", &made, &incoming.notes).await?;
             Ok(made)
@@ -120,7 +125,7 @@ where
             if document == before {
                 return Ok(found);
             }
-            write(&mut found, kind, &document);
+            write(&mut found, kind, &document)?;
             found.version += 1;
             found.updated_at = act.at;
             rows::update(tx, place, &key(kind), &found).await?;
@@ -142,11 +147,11 @@ pub async fn delete(
     let (app_, caller_, precondition) = (app.clone(), caller.clone(), Arc::new(precondition));
     app.write(move |tx| {
         let (act, place) = (caller_.act(&app_), caller_.place());
-        let precondition = Arc::clone(&precondition);
+        let (caller, precondition) = (caller_.clone(), Arc::clone(&precondition));
         Box::pin(async move {
             let mut found = lock(tx, place, kind, id).await?;
             precondition.check(found.version)?;
-            unique::release(tx, place, kind, id.0).await?;
+            unique::release(tx, &caller, kind, id.0).await?;
             rows::delete(tx, place, &key(kind), id).await?;
             found.version += 1;
             tell(tx, &act, kind, "resource.deleted", &found, &[]).await
@@ -161,10 +166,12 @@ async fn lock(tx: &mut Tx, place: Place, kind: Kind, id: ResourceId) -> Result<R
         .ok_or(Error::NotFound("resource"))
 }
 
-fn write(resource: &mut Resource, kind: Kind, document: &Map<String, Value>) {
+fn write(resource: &mut Resource, kind: Kind, document: &Map<String, Value>) -> Result<()> {
     let external_id = document.get("externalId").and_then(Value::as_str);
+    fold::check_key(external_id.unwrap_or_default(), "externalId")?;
     resource.external_id = external_id.map(str::to_owned);
     resource.document = resource::to_stored(kind, document);
+    Ok(())
 }
 
 async fn tell(

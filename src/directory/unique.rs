@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Caller;
 use crate::error::{Error, Result};
 use crate::scim::fold;
 use crate::scim::schema::ResourceType;
@@ -32,6 +33,7 @@ pub(super) async fn claim(
         rows::delete(tx, place, id).await?;
     }
     for (attribute, key, name) in new {
+        fold::check_key(&key, name)?;
         let kind = kind.name.to_ascii_lowercase();
         if !rows::insert(tx, place, &kind, (&attribute, &key), id).await? {
             return Err(Error::Taken(name));
@@ -43,12 +45,13 @@ pub(super) async fn claim(
 /// Gives the unique values of a resource back that goes away.
 pub(super) async fn release(
     tx: &mut Tx,
-    place: Place,
+    caller: &Caller,
     kind: &'static ResourceType,
     id: Uuid,
 ) -> Result<()> {
-    if kind.unique_attributes().next().is_some() {
-        rows::delete(tx, place, id).await?;
+    // Another set of schemas than the caller's may have been the one that took values.
+    if caller.schemas_tag.is_some() || kind.unique_attributes().next().is_some() {
+        rows::delete(tx, caller.place(), id).await?;
     }
     Ok(())
 }

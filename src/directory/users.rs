@@ -94,6 +94,7 @@ async fn insert(
     let (act, place) = (caller.act(app), caller.place());
     let external_id = core.external_id.as_deref();
     let known = rows::find_known(tx, place, &core.user_name_key, external_id).await?;
+    caller.check_schemas(app, known.schemas_tag)?;
     if caller.directory.restore_inactive
         && let Some(own) = rows::find_inactive(tx, place, &core.user_name_key, external_id).await?
     {
@@ -382,7 +383,7 @@ async fn remove(
         .await?
         .ok_or(Error::NotFound("user"))?;
     precondition.check(user.version)?;
-    unique::release(tx, place, caller.registry.user(), id.0).await?;
+    unique::release(tx, caller, caller.registry.user(), id.0).await?;
     let left = memberships::delete_by_user(tx, place, id).await?;
     groups::insert_touches(tx, place, &left, act.at).await?;
     rows::delete(tx, place, id).await?;

@@ -33,10 +33,18 @@ impl Written {
             .collect();
         email_keys.sort_unstable();
         email_keys.dedup();
+        let user_name_key = fold::key(&user_name);
+        let display_key = core.display_name.map(fold::key);
+        fold::check_key(&user_name_key, "userName")?;
+        fold::check_key(display_key.as_deref().unwrap_or_default(), "displayName")?;
+        fold::check_key(core.external_id.unwrap_or_default(), "externalId")?;
+        for key in &email_keys {
+            fold::check_key(key, "emails")?;
+        }
         Ok(Self {
-            user_name_key: fold::key(&user_name),
+            user_name_key,
             external_id: core.external_id.map(str::to_owned),
-            display_key: core.display_name.map(fold::key),
+            display_key,
             display: Some(core.shown_name()),
             active: core.active,
             given_name: core.given_name.map(str::to_owned),

@@ -336,27 +336,31 @@ fn walk(needs: &[Vec<usize>]) -> Vec<Step> {
     let mut steps = Vec::with_capacity(needs.len());
     let mut is_begun = vec![false; needs.len()];
     let mut is_circular = vec![false; needs.len()];
+    let mut place: Vec<Option<usize>> = vec![None; needs.len()];
     for start in 0..needs.len() {
         if is_begun[start] {
             continue;
         }
         is_begun[start] = true;
+        place[start] = Some(0);
         // The way to where we are: an operation, and how many of its needs were looked at.
         let mut way = vec![(start, 0)];
         while let Some((index, at)) = way.last_mut() {
             let index = *index;
             let Some(&need) = needs[index].get(*at) else {
                 steps.push(index);
+                place[index] = None;
                 way.pop();
                 continue;
             };
             *at += 1;
-            if let Some(from) = way.iter().position(|(open, _)| *open == need) {
+            if let Some(from) = place[need] {
                 for (open, _) in &way[from..] {
                     is_circular[*open] = true;
                 }
             } else if !is_begun[need] {
                 is_begun[need] = true;
+                place[need] = Some(way.len());
                 way.push((need, 0));
             }
         }

@@ -90,15 +90,20 @@ impl Precondition {
 
     /// Holds it against the version that is there, before it is written.
     pub fn check(&self, version: i64) -> Result<()> {
-        let is_met = self
-            .matches
-            .as_ref()
-            .is_none_or(|tags| tags.include(version));
-        if is_met && !self.is_unmodified(version) {
-            Ok(())
-        } else {
-            Err(Error::VersionMismatch)
+        self.check_match(version)?;
+        if self.is_unmodified(version) {
+            return Err(Error::VersionMismatch);
         }
+        Ok(())
+    }
+
+    /// Whether that version is one that the client asks for.
+    pub fn check_match(&self, version: i64) -> Result<()> {
+        let mut wanted = self.matches.iter();
+        if wanted.all(|tags| tags.include(version)) {
+            return Ok(());
+        }
+        Err(Error::VersionMismatch)
     }
 
     /// Whether a reader has that version already.

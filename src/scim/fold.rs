@@ -53,6 +53,18 @@ pub fn check_name(text: &str, attribute: &str) -> Result<()> {
     Ok(())
 }
 
+/// Longest key, in bytes: what an index of every database holds.
+pub const KEY: usize = 2_000;
+
+/// Refuses text whose key no index could hold; only long text of scripts that take several bytes a
+/// character comes that far.
+pub fn check_key(key: &str, attribute: &str) -> Result<()> {
+    if key.len() > KEY {
+        return Err(Error::value(format!("{attribute}: expected shorter text")));
+    }
+    Ok(())
+}
+
 fn fold_once(text: &str) -> String {
     let composed: String = text.nfkc().collect();
     let folded = CaseMapper::new().fold_string(&composed);

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::db::Tx;
+use super::db::{Lock, Tx};
 use super::error::Result;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
@@ -173,6 +173,20 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Directory>>
     .bind(workspace)
     .fetch_all()
     .await
+}
+
+/// Locks the directories of a workspace: nobody is making a resource in them meanwhile.
+pub async fn lock_all(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<DirectoryId>> {
+    let rows: Vec<(DirectoryId,)> = tx
+        .locked(
+            "SELECT d.id FROM directories d WHERE d.workspace = $1 ORDER BY d.id",
+            Lock::Update,
+            "d",
+        )
+        .bind(workspace)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// Stores a credential's hash.

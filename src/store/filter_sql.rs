@@ -289,7 +289,12 @@ impl Compiler {
              AND m.group_id = below.id)",
             found.sql
         );
-        Part { sql, ..found }
+        // A group may be everybody.
+        Part {
+            sql,
+            is_narrow: false,
+            ..found
+        }
     }
 
     fn text(&mut self, column: &str, operator: Operator, value: String, case: Case) -> Part {

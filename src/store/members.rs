@@ -138,17 +138,21 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, ids: &[MemberId]) -> Resu
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
-    let sql = format!(
-        "{COLUMNS} WHERE workspace = $1 AND id IN ({}) ORDER BY id",
-        placeholders(2, ids.len())
-    );
-    let mut query = tx
-        .locked_list(&sql, Lock::Update, "members")
-        .bind(workspace);
-    for id in pad(&ids) {
-        query = query.bind(id);
+    let mut locked = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(super::values::MOST) {
+        let sql = format!(
+            "{COLUMNS} WHERE workspace = $1 AND id IN ({}) ORDER BY id",
+            placeholders(2, ids.len())
+        );
+        let mut query = tx
+            .locked_list(&sql, Lock::Update, "members")
+            .bind(workspace);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        locked.extend(query.fetch_all::<Member>().await?);
     }
-    query.fetch_all().await
+    Ok(locked)
 }
 
 /// Members settled under rules older than `floor`, locked in id order.

@@ -118,22 +118,15 @@ impl Order {
 
     /// `ORDER BY` with resources without a value last, or first where the order is turned round.
     fn clause(self, kind: &ResourceType) -> String {
-        let (column, way) = (self.sql(kind), self.way());
-        let nulls = if self.may_be_null() {
-            format!("({column} IS NULL) {way}, ")
-        } else {
-            String::new()
+        let column = self.sql(kind);
+        let (way, nulls) = match self.direction {
+            Direction::Ascending => ("ASC", "NULLS LAST"),
+            Direction::Descending => ("DESC", "NULLS FIRST"),
         };
         match self.column {
             Column::Id => format!("u.id {way}"),
-            _ => format!("{nulls}{column} {way}, u.id"),
-        }
-    }
-
-    fn way(self) -> &'static str {
-        match self.direction {
-            Direction::Ascending => "ASC",
-            Direction::Descending => "DESC",
+            _ if self.may_be_null() => format!("{column} {way} {nulls}, u.id"),
+            _ => format!("{column} {way}, u.id"),
         }
     }
 
@@ -164,12 +157,14 @@ impl Order {
             return format!("(({column} IS NULL AND u.id > {id}){rest})");
         };
         let value = binds.push(value);
-        let nulls = if is_rising && self.may_be_null() {
-            format!(" OR {column} IS NULL")
+        // One range of the index, where nothing without a value is to follow.
+        let rest = format!("({column} {sign} {value} OR u.id > {id})");
+        let range = format!("{column} {sign}= {value} AND {rest}");
+        if is_rising && self.may_be_null() {
+            format!("(({range}) OR {column} IS NULL)")
         } else {
-            String::new()
-        };
-        format!("({column} {sign} {value} OR ({column} = {value} AND u.id > {id}){nulls})")
+            format!("({range})")
+        }
     }
 }
 

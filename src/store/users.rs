@@ -51,6 +51,8 @@ pub struct Known {
     pub rules_version: i64,
     /// How many of them look at attributes of users.
     pub rules_when: i64,
+    /// Names the workspace's present set of registered schemas.
+    pub schemas_tag: Option<uuid::Uuid>,
     /// The live User of that userName in this directory.
     pub own: Option<UserId>,
     /// The member who holds that name.
@@ -78,7 +80,7 @@ pub async fn find_known(
     external_id: Option<&str>,
 ) -> Result<Known> {
     tx.query(
-        "SELECT w.rules_version, w.rules_when, \
+        "SELECT w.rules_version, w.rules_when, w.schemas_tag, \
          (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
           AND u.user_name_key = $3) AS own, \
          (SELECT l.member FROM login_names l WHERE l.workspace = $1 AND l.key = $3) AS holder, \
@@ -94,6 +96,18 @@ pub async fn find_known(
     .bind(external_id.map(str::to_owned))
     .fetch_one()
     .await
+}
+
+/// Whether a User of a directory is linked to a member.
+pub async fn is_linked(tx: &mut Tx, place: Place, member: MemberId) -> Result<bool> {
+    let found: Option<(UserId,)> = tx
+        .query("SELECT id FROM users WHERE workspace = $1 AND member = $3 AND directory = $2")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(member)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
 }
 
 /// The inactive User of that userName, or else of that externalId.

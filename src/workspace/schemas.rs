@@ -113,6 +113,7 @@ pub async fn add(
 
 async fn put(tx: &mut Tx, app: &App, act: &Act, new: Vec<Registered>) -> Result<()> {
     workspaces::lock(tx, act.workspace).await?;
+    directories::lock_all(tx, act.workspace).await?;
     let mut all = rows::list(tx, act.workspace).await?;
     let before = build(app, &all)?;
     all.retain(|known| !new.iter().any(|document| document.key == known.key));
@@ -154,6 +155,7 @@ pub async fn remove(app: &App, origin: &Origin, workspace: &Workspace, key: &str
 
 async fn take(tx: &mut Tx, app: &App, act: &Act, key: &str) -> Result<()> {
     workspaces::lock(tx, act.workspace).await?;
+    directories::lock_all(tx, act.workspace).await?;
     let mut all = rows::list(tx, act.workspace).await?;
     let before = build(app, &all)?;
     let known = all.len();
@@ -250,11 +252,14 @@ fn check_change(before: &ResourceType, after: &ResourceType, is_empty: bool) -> 
             return refused(&attribute.name, "is new, and required or unique");
         }
     }
-    let is_new = |schema: &Schema| !before.extensions().any(|known| known.id == schema.id);
+    let was_required = |schema: &Schema| {
+        let mut known = before.extensions.iter();
+        known.any(|it| it.required && it.schema.id == schema.id)
+    };
     let required = after.extensions.iter().filter(|it| it.required);
     for extension in required {
-        if is_new(extension.schema) {
-            return refused(&extension.schema.id, "is new and required");
+        if !was_required(extension.schema) {
+            return refused(&extension.schema.id, "is required from now on");
         }
     }
     Ok(())
@@ -270,9 +275,16 @@ fn broken<'a>(before: &'a [Attribute], after: &[Attribute]) -> Option<&'a Attrib
                 || next.case_exact != attribute.case_exact
                 || next.uniqueness != attribute.uniqueness
                 || (next.required && !attribute.required)
+                || is_demanding(&attribute.sub_attributes, &next.sub_attributes)
                 || broken(&attribute.sub_attributes, &next.sub_attributes).is_some()
         })
     })
+}
+
+/// Whether an attribute gets a part that its entries must have and do not.
+fn is_demanding(before: &[Attribute], after: &[Attribute]) -> bool {
+    let is_known = |part: &Attribute| before.iter().any(|known| known.name == part.name);
+    after.iter().any(|part| part.required && !is_known(part))
 }
 
 /// A new attribute that stored resources cannot have right.

@@ -1,5 +1,7 @@
 //! Bulk: many requests in one, each as good as a request of its own.
 
+use gatehouse::changes::Origin;
+use gatehouse::directory::credentials;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
@@ -272,4 +274,29 @@ async fn each_operation_counts_against_the_quota() {
         statuses.contains(&"429") && statuses.contains(&"201"),
         "{statuses:?}"
     );
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_meanwhile_ends_the_rest() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let many: Value = (0..400)
+        .map(|at| post(&at.to_string(), &format!("u{at}@acme.example")))
+        .collect();
+    let outcomes = bulk(&scim, many);
+    let revoke = async {
+        while gateway.count("users").await < 3 {
+            tokio::task::yield_now().await;
+        }
+        let (origin, directory) = (Origin::cli(), &scim.directory);
+        credentials::revoke(&gateway.app, &origin, directory, scim.credential)
+            .await
+            .unwrap();
+        gateway.count("users").await
+    };
+    let (outcomes, made) = tokio::join!(outcomes, revoke);
+    let statuses = statuses(&outcomes);
+    assert_eq!((statuses[0], statuses[399]), ("201", "401"));
+    // What was at work when the answer to the revocation went out may still have ended.
+    assert!(gateway.count("users").await <= made + 1);
 }

@@ -361,3 +361,54 @@ async fn a_search_that_no_index_answers_ends_in_time_and_holds_nobody_up() {
     }
     assert!(pages > 1);
 }
+
+// C045
+#[tokio::test]
+async fn what_an_index_cannot_hold_and_what_no_text_may_have_is_refused_alike() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let refused = async |method: &str, path: &str, body: Option<&Value>, kind: &str| {
+        let (status, error) = scim.send(method, path, body).await;
+        assert_eq!(
+            (status, &error["scimType"]),
+            (400, &json!(kind)),
+            "{path} {error}"
+        );
+    };
+    // Each of another three bytes, so that no compression makes it short.
+    let long: String = (0..1_000)
+        .filter_map(|at| char::from_u32(0x4e00 + at * 7))
+        .collect();
+    for name in ["userName", "displayName", "externalId"] {
+        let mut body = json!({"userName": "ada"});
+        body[name] = long.clone().into();
+        refused("POST", "/Users", Some(&body), "invalidValue").await;
+    }
+    let emails = json!({"userName": "ada", "emails": [{"value": long}]});
+    refused("POST", "/Users", Some(&emails), "invalidValue").await;
+    let group = json!({"displayName": long});
+    refused("POST", "/Groups", Some(&group), "invalidValue").await;
+    scim.created("/Users", &json!({"userName": "ada", "title": long}))
+        .await;
+    for filter in ["userName%20eq%20%22a%5Cu0000%22", "userName%20eq%20a%00"] {
+        refused(
+            "GET",
+            &format!("/Users?filter={filter}"),
+            None,
+            "invalidFilter",
+        )
+        .await;
+    }
+    refused(
+        "GET",
+        "/Users?sortBy=x509Certificates",
+        None,
+        "invalidValue",
+    )
+    .await;
+    // An order by long text ends as well.
+    let (_, page) = scim
+        .send("GET", "/Users?sortBy=title&count=1&cursor", None)
+        .await;
+    assert_eq!(page["itemsPerPage"], 1);
+}

@@ -130,6 +130,16 @@ async fn what_would_make_stored_resources_wrong_is_refused() {
     )
     .await
     .unwrap();
+    no(edit(|all| {
+        let part = json!({"name": "since", "type": "string", "required": true});
+        all[12]["subAttributes"].as_array_mut().unwrap().push(part);
+    }))
+    .await;
+    let required = json!({"schema": BADGE, "required": true});
+    no(vec![
+        json!({"name": "User", "schemaExtensions": [required]}),
+    ])
+    .await;
     let mut body = laptop("B1");
     body["owner"] = "ada".into();
     let (_, made) = scim.send("POST", "/Devices", Some(&body)).await;

@@ -17,8 +17,6 @@ use crate::scim::sort::{Direction, Key};
 use crate::store::db::Tx;
 use crate::store::search::From;
 
-/// How many resources are read at a time.
-const BATCH: i64 = 200;
 /// How far into a sorted list a page by index may lie; a cursor goes further.
 const WINDOW: i64 = 10_000;
 
@@ -64,7 +62,7 @@ pub(super) async fn window(
     let (mut total, mut page) = (0_i64, Vec::new());
     let mut from = From::Skipping(0);
     loop {
-        let batch = source.stream(tx, from, BATCH).await?;
+        let batch = source.stream(tx, from).await?;
         let Some(last) = batch.last().map(Row::id) else {
             return Ok((total, page));
         };
@@ -92,7 +90,7 @@ pub(super) async fn some(
 ) -> Result<Part> {
     let mut rows = Vec::new();
     loop {
-        let batch = source.stream(tx, from, BATCH).await?;
+        let batch = source.stream(tx, from).await?;
         let Some(last) = batch.last().map(Row::id) else {
             return Ok(Part {
                 rows,
@@ -186,7 +184,7 @@ pub(super) async fn sorted(
     for (at, source) in sources.iter().enumerate() {
         let mut from = From::Skipping(0);
         loop {
-            let batch = source.stream(tx, from, BATCH).await?;
+            let batch = source.stream(tx, from).await?;
             let Some(last) = batch.last().map(Row::id) else {
                 break;
             };

@@ -25,6 +25,9 @@ use crate::store::search::{self as rows, From, Order, Selection, Stored};
 use crate::store::users::Place;
 use crate::store::workspaces::{self, Role};
 
+/// How many resources are read at a time.
+const BATCH: i64 = 200;
+
 /// One resource type of a search.
 pub(super) struct Source {
     pub(super) kind: &'static ResourceType,
@@ -99,8 +102,10 @@ impl Source {
         let condition = filter.as_ref().map(|filter| Condition::of(filter, kind));
         let is_exact = condition.as_ref().is_none_or(|it| it.is_exact);
         let relations = |name: &str| matches!(name, "groups" | "members");
-        let needs_relations = filter.as_ref().is_some_and(|it| mentions(it, relations))
-            || sorted_by.is_some_and(|path| relations(&path.attribute_key()));
+        let has_relations = matches!(kind.purpose, Purpose::User | Purpose::Group);
+        let needs_relations = has_relations
+            && (filter.as_ref().is_some_and(|it| mentions(it, relations))
+                || sorted_by.is_some_and(|path| relations(&path.attribute_key())));
         // Roles are few, and are always looked at one by one.
         let is_role = kind.purpose == Purpose::Role;
         let order = sorted_by
@@ -139,9 +144,11 @@ impl Source {
         self.read(tx, self.order, from, most).await
     }
 
-    /// Rows in the order of their making, for whoever looks at each of them.
-    pub(super) async fn stream(&self, tx: &mut Tx, from: From, most: i64) -> Result<Vec<Row>> {
-        self.read(tx, None, from, most).await
+    /// Some rows in the order of their making, for whoever looks at each of them.
+    pub(super) async fn stream(&self, tx: &mut Tx, from: From) -> Result<Vec<Row>> {
+        let is_heavy = self.needs_relations && self.kind.has_members();
+        let batch = if is_heavy { 1 } else { BATCH };
+        self.read(tx, None, from, batch).await
     }
 
     async fn read(
@@ -234,7 +241,7 @@ impl Source {
                 }
             }
             Purpose::Group => {
-                // One at a time: a group may have very many members.
+                // A batch is one group then: it may have very many members.
                 for row in rows {
                     let id = GroupId(row.id());
                     let members = membership::present(tx, self.place, id).await?;

@@ -98,6 +98,8 @@ impl Act<'_> {
             }
         };
         let version = View::version(&found);
+        // RFC 9110 section 13.2.2: If-Match comes first.
+        self.precondition.check_match(version)?;
         if self.precondition.is_unmodified(version) {
             return Ok(Done {
                 status: StatusCode::NOT_MODIFIED,
@@ -106,7 +108,6 @@ impl Act<'_> {
                 location: None,
             });
         }
-        self.precondition.check(version)?;
         self.shown(StatusCode::OK, &found)
     }
 

@@ -150,6 +150,7 @@ impl Job<'_> {
             let detail = "groups would hold each other in a circle".to_owned();
             return Err(Error::Conflict(detail).into());
         }
+        self.caller.check_again(&shared.app).await?;
         task.resolve(&self.ids).map_err(refused)?;
         let size = task.data.to_string().len();
         body::check_size(shared, kind.purpose, size)?;

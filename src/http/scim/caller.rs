@@ -7,11 +7,13 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderName;
 use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::query::Query;
 use super::record::Seen;
 use super::respond::ScimError;
 use super::show::View;
+use crate::app::App;
 use crate::changes::{Noted, Origin};
 use crate::directory::{Access, Caller, credentials, scim_base_url};
 use crate::error::{Error, Result};
@@ -36,6 +38,8 @@ pub struct ScimCaller {
     pub precondition: Precondition,
     /// The base URL that the client used, for locations.
     pub base_url: String,
+    /// The token, to look at again while a request goes on for long.
+    token: SecretString,
     /// The workspace's place among the requests in flight, held until the answer is made.
     _permit: Permit,
 }
@@ -87,12 +91,14 @@ impl FromRequestParts<Shared> for ScimCaller {
                 },
                 directory,
                 registry,
+                schemas_tag: tag,
                 origin,
             },
             query: Query::parse(parts.uri.query().unwrap_or_default())?,
             endpoint: params.get("type").cloned().unwrap_or_default(),
             id: params.get("id").cloned().unwrap_or_default(),
             precondition: precondition(parts)?,
+            token: SecretString::from(token(parts)?),
             base_url,
             _permit: permit,
         })
@@ -100,6 +106,20 @@ impl FromRequestParts<Shared> for ScimCaller {
 }
 
 impl ScimCaller {
+    /// Whether the credential is still good for what it was: one that was revoked or limited
+    /// meanwhile, or whose schemas are others now, ends what a request still has to do.
+    pub(super) async fn check_again(&self, app: &App) -> Result<()> {
+        let found = credentials::authenticate(app, self.token.expose_secret()).await?;
+        let is_same = found.read_only == self.caller.access.read_only
+            && found.only_endpoint == self.caller.access.only_endpoint
+            && found.schemas_tag == self.caller.schemas_tag;
+        if is_same {
+            Ok(())
+        } else {
+            Err(Error::Unavailable)
+        }
+    }
+
     /// The resource type that the path names.
     pub(super) fn kind(&self) -> Result<&'static ResourceType> {
         let kind = self.caller.registry.at(&self.endpoint);

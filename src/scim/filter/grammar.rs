@@ -236,7 +236,17 @@ fn operator(word: &str) -> Option<Operator> {
         .find(|operator| operator.to_string().eq_ignore_ascii_case(word))
 }
 
+/// A literal without NUL, which not every database can compare with.
 fn literal(input: &mut Input<'_>) -> Parsed<Word> {
+    let word = word(input)?;
+    let (Word::Quoted(text) | Word::Bare(text)) = &word;
+    if text.contains('\0') {
+        return refuse("expected text without NUL characters");
+    }
+    Ok(word)
+}
+
+fn word(input: &mut Input<'_>) -> Parsed<Word> {
     if !input.input.starts_with('"') {
         return bare_word(input);
     }
