@@ -18,6 +18,11 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// Reads an RFC 3339 date-time with any number of fraction digits and any offset.
     pub fn parse(text: &str) -> Option<Self> {
+        // RFC 3339 section 5.6: the hour of an offset is one of a day.
+        let offset = text.rfind(['+', '-']).filter(|at| *at > "2000-01-01".len());
+        if offset.is_some_and(|at| text.get(at + 1..at + 3).is_some_and(|hour| hour > "23")) {
+            return None;
+        }
         let instant: jiff::Timestamp = text.parse().ok()?;
         Some(Self(instant.as_microsecond()))
     }

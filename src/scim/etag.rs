@@ -43,24 +43,28 @@ impl Tags {
         if text.is_empty() || text.len() > BYTES {
             return Err(malformed());
         }
-        // A tag may hold a comma, so the quotes lead.
+        // A tag may hold a comma, so the quotes lead. Empty elements of a list are read past
+        // (RFC 9110 section 5.6.1.2).
         let mut tags = Vec::new();
-        let mut rest = text;
-        loop {
+        let blank = |c: char| c == ',' || c.is_ascii_whitespace();
+        let mut rest = text.trim_start_matches(blank);
+        while !rest.is_empty() {
             let opened = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"');
             let (tag, after) = opened
                 .and_then(|opened| opened.split_once('"'))
                 .ok_or_else(malformed)?;
-            if !tag.bytes().all(is_tag_byte) {
+            let after = after.trim_start();
+            let is_apart = after.is_empty() || after.starts_with(',');
+            if !tag.bytes().all(is_tag_byte) || !is_apart {
                 return Err(malformed());
             }
             tags.push(tag.to_owned());
-            let after = after.trim_start();
-            if after.is_empty() {
-                return Ok(Self::Listed(tags));
-            }
-            rest = after.strip_prefix(',').ok_or_else(malformed)?.trim_start();
+            rest = after.trim_start_matches(blank);
         }
+        if tags.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Self::Listed(tags))
     }
 
     /// Whether that version is among them.
@@ -135,6 +139,7 @@ mod tests {
         check(r#""3""#, &["3"]);
         check(r#" W/"a,b" ,"4""#, &["a,b", "4"]);
         check(r#""""#, &[""]);
+        check(r#", ,W/"1","#, &["1"]);
         assert_eq!(Tags::parse(" * ").unwrap(), Tags::Any);
         for text in [
             "",
@@ -144,7 +149,7 @@ mod tests {
             "3\"",
             "w/\"3\"",
             "\"3\" \"4\"",
-            "\"3\",",
+            ",",
             "*,\"3\"",
             "\"a b\"",
             "\"ä\"",

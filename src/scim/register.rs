@@ -111,6 +111,26 @@ pub(super) fn build(documents: &[Value]) -> Result<Registry> {
         .partition(|document| document.contains_key("attributes"));
     for document in schemas {
         let schema = schema(document)?;
+        let is_within = |one: &str, other: &str| {
+            let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
+            one.strip_prefix(&other)
+                .is_some_and(|rest| rest.starts_with(':'))
+        };
+        let clash = registry
+            .schemas
+            .iter()
+            .any(|known| is_within(&known.id, &schema.id) || is_within(&schema.id, &known.id));
+        if clash
+            || schema
+                .id
+                .to_ascii_lowercase()
+                .starts_with("urn:ietf:params:scim:api:")
+        {
+            return Err(refused(format!(
+                "id: {} would be taken for a path or a message",
+                schema.id
+            )));
+        }
         if registry.schema(&schema.id).is_some() {
             return Err(refused(format!("schema {} is there already", schema.id)));
         }
@@ -177,6 +197,13 @@ fn new_type(registry: &Registry, document: &TypeDocument) -> Result<ResourceType
             "a resource type needs an endpoint and a schema of its own",
         ));
     };
+    let is_reserved = |name: &str| {
+        let mut reserved = ["Schema", "ResourceType", "ServiceProviderConfig"].iter();
+        reserved.any(|known| known.eq_ignore_ascii_case(name))
+    };
+    if is_reserved(&document.name) {
+        return Err(refused("name: expected another than those of the protocol"));
+    }
     let path = endpoint.strip_prefix('/').unwrap_or_default();
     let is_free = registry.at(path).is_none()
         && !RESERVED

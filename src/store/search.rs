@@ -11,7 +11,7 @@ use super::users::{Place, User};
 use super::values::{list as placeholders, pad};
 use crate::scim::path::Resolved;
 use crate::scim::schema::{Purpose, ResourceType};
-use crate::scim::sort::{Direction, Key, Number};
+use crate::scim::sort::{Direction, Key};
 
 /// What a list is made of.
 #[derive(Debug, Clone, Copy)]
@@ -82,11 +82,7 @@ impl Order {
     /// What a stored resource is sorted by.
     pub fn key(self, stored: &Stored) -> Key {
         let text = |text: Option<&String>| text.map_or(Key::None, |it| Key::Text(it.clone()));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "microseconds are exact for the next two centuries"
-        )]
-        let time = |at: i64| Key::Number(Number(at as f64));
+        let time = Key::Integer;
         match (self.column, stored) {
             (Column::Id, _) => Key::Text(stored.id().to_string()),
             (Column::UserName, Stored::User(user)) => text(Some(&user.user_name_key)),
@@ -141,14 +137,10 @@ impl Order {
             return format!("u.id {sign} {}", binds.push(Bind::Id(id)));
         }
         let is_rising = self.direction == Direction::Ascending;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "made from whole microseconds"
-        )]
         let value = match key {
             Key::Text(text) => Some(Bind::Text(text)),
-            Key::Number(number) => Some(Bind::Integer(number.0 as i64)),
-            Key::Boolean(_) | Key::None => None,
+            Key::Integer(number) => Some(Bind::Integer(number)),
+            Key::Boolean(_) | Key::Number(_) | Key::None => None,
         };
         let id = binds.push(Bind::Id(id));
         let Some(value) = value else {
@@ -184,6 +176,15 @@ impl Stored {
             Self::User(user) => (user.created_at, user.updated_at),
             Self::Group(group) => (group.created_at, group.updated_at),
             Self::Resource(resource) => (resource.created_at, resource.updated_at),
+        }
+    }
+
+    /// Its version.
+    pub fn version(&self) -> i64 {
+        match self {
+            Self::User(user) => user.version,
+            Self::Group(group) => group.version,
+            Self::Resource(resource) => resource.version,
         }
     }
 

@@ -247,7 +247,7 @@ async fn roles_of_the_workspace_are_read_and_never_written() {
         let body = Some(json!({"displayName": "root"}));
         let answer = gateway.call(method, &path, &[&token], body).await;
         assert_eq!(answer.status, 405, "{method} {path}");
-        assert_eq!(answer.header("allow"), "GET");
+        assert_eq!(answer.header("allow"), "GET,HEAD");
         assert_eq!(answer.body["status"], "405");
     }
     assert_eq!(gateway.count("roles").await, 2);

@@ -378,6 +378,18 @@ async fn everything_is_found_in_one_list() {
     )
     .await;
     check("title pr", "title", &["charlie", "delta", "Bravo"]).await;
+    check(
+        "meta.version eq \"W/\\\"1\\\"\" and userName eq \"delta\"",
+        "",
+        &["delta"],
+    )
+    .await;
+    check(
+        "meta.location co \"/Groups/\"",
+        "displayName",
+        &["alfa", "Zulu"],
+    )
+    .await;
     let (status, body) = scim
         .send("POST", "/.search", Some(&json!({"filter": "nothing pr"})))
         .await;

@@ -28,7 +28,12 @@ pub(crate) fn device() -> Value {
         {"name": "members", "type": "string", "multiValued": true},
         {"name": "tags", "type": "complex", "multiValued": true, "subAttributes": [
             {"name": "value", "type": "string"}, {"name": "type", "type": "string"},
-            {"name": "primary", "type": "boolean"}]},
+            {"name": "primary", "type": "boolean"},
+            {"name": "hush", "type": "string", "returned": "never"},
+            {"name": "since", "type": "string", "mutability": "immutable"}]},
+        {"name": "made", "type": "complex", "subAttributes": [
+            {"name": "by", "type": "string", "mutability": "immutable"},
+            {"name": "at", "type": "string"}]},
     ]})
 }
 
@@ -389,4 +394,76 @@ async fn an_extension_of_user_behaves_like_the_enterprise_one() {
     let change = operations(json!([{"op": "add", "value": {(format!("{BADGE}:number")): "N1"}}]));
     refused(&scim, ("PATCH", &path), &change, (409, "uniqueness")).await;
     gateway.check().await;
+}
+
+// C031
+#[tokio::test]
+async fn what_is_never_shown_is_never_found_by_not_in_brackets_either() {
+    let (_gateway, scim) = gateway().await;
+    let mut body = laptop("A1");
+    body["tags"] = json!([{"value": "v", "hush": "secret"}]);
+    let id = scim.created("/Devices", &body).await;
+    for filter in [
+        "tags[hush sw \"s\"]",
+        "tags[hush sw \"x\"]",
+        "tags[value eq \"v\"].hush eq \"secret\"",
+        "tags.hush pr",
+    ] {
+        for path in ["/Devices/.search", "/.search"] {
+            let (status, error) = scim
+                .send("POST", path, Some(&json!({"filter": filter})))
+                .await;
+            assert_eq!(
+                (status, &error["scimType"]),
+                (400, &json!("invalidFilter")),
+                "{filter}"
+            );
+        }
+    }
+    let path = format!("/Devices/{id}");
+    for hush in ["secret", "other"] {
+        let operation = json!({"op": "replace", "path": format!("tags[hush eq \"{hush}\"].value"), "value": "w"});
+        let (status, answer) = scim
+            .send("PATCH", &path, Some(&operations(json!([operation]))))
+            .await;
+        assert_eq!(
+            (status, &answer["tags"]),
+            (200, &json!([{"value": "v"}])),
+            "{hush}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_written_once_stays() {
+    let (_gateway, scim) = gateway().await;
+    let mut body = laptop("A1");
+    body["made"] = json!({"by": "ada", "at": "x"});
+    body["tags"] = json!([{"value": "v", "since": "2020"}, {"value": "w"}]);
+    let id = scim.created("/Devices", &body).await;
+    let path = format!("/Devices/{id}");
+    for operation in [
+        json!({"op": "replace", "path": "made.by", "value": "eve"}),
+        json!({"op": "remove", "path": "made.by"}),
+        json!({"op": "replace", "path": "tags[value eq \"v\"].since", "value": "2021"}),
+        json!({"op": "replace", "path": "tags", "value": [{"value": "v", "since": "2021"}]}),
+    ] {
+        let change = operations(json!([operation]));
+        refused(&scim, ("PATCH", &path), &change, (400, "mutability")).await;
+    }
+    let mut put = body.clone();
+    put["made"]["by"] = "eve".into();
+    refused(&scim, ("PUT", &path), &put, (400, "mutability")).await;
+    for operation in [
+        json!({"op": "replace", "path": "made.at", "value": "y"}),
+        json!({"op": "add", "path": "tags[value eq \"w\"].since", "value": "2022"}),
+        json!({"op": "remove", "path": "tags[value eq \"v\"]"}),
+    ] {
+        let change = operations(json!([operation]));
+        assert_eq!(
+            scim.send("PATCH", &path, Some(&change)).await.0,
+            200,
+            "{change}"
+        );
+    }
 }

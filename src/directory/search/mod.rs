@@ -28,6 +28,8 @@ use crate::store::workspaces::Role;
 pub struct Search {
     /// The resource types, and what of groups and members is wanted with each.
     pub kinds: Vec<(&'static ResourceType, Members)>,
+    /// The base URL of the addresses that resources have for this client.
+    pub base_url: String,
     /// The filter's text.
     pub filter: Option<String>,
     /// The order; that of the making if there is none.

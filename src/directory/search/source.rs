@@ -33,6 +33,7 @@ pub(super) struct Source {
     pub(super) kind: &'static ResourceType,
     with: Members,
     place: Place,
+    base_url: String,
     pub(super) condition: Option<Condition>,
     /// The filter, where the database cannot answer it by itself.
     pub(super) evaluated: Option<Filter>,
@@ -86,13 +87,21 @@ impl Source {
         let sources = search.kinds.iter().zip(filters).zip(sorted_by);
         Ok(sources
             .map(|(((kind, with), filter), sorted_by)| {
-                Self::of(caller, kind, *with, filter, sorted_by, direction)
+                let base_url = search.base_url.clone();
+                Self::of(
+                    (caller, base_url),
+                    kind,
+                    *with,
+                    filter,
+                    sorted_by,
+                    direction,
+                )
             })
             .collect())
     }
 
     fn of(
-        caller: &Caller,
+        (caller, base_url): (&Caller, String),
         kind: &'static ResourceType,
         with: Members,
         filter: Option<Filter>,
@@ -117,6 +126,7 @@ impl Source {
             kind,
             with,
             place: caller.place(),
+            base_url,
             evaluated: filter.filter(|_| !is_exact || is_role).or(always),
             condition,
             sorted_by,
@@ -212,7 +222,7 @@ impl Source {
     pub(super) async fn wholes(&self, tx: &mut Tx, rows: &[Row]) -> Result<Vec<Value>> {
         let mut wholes = rows
             .iter()
-            .map(|row| whole(self.kind, row))
+            .map(|row| self.whole(row))
             .collect::<Result<Vec<_>>>()?;
         if self.needs_relations {
             for (document, relations) in wholes.iter_mut().zip(self.relations(tx, rows).await?) {
@@ -225,6 +235,29 @@ impl Source {
             }
         }
         Ok(wholes)
+    }
+
+    /// A resource as it is answered, but for what is kept in rows.
+    fn whole(&self, row: &Row) -> Result<Value> {
+        let id = row.id().to_string();
+        let location = format!("{}{}/{id}", self.base_url, self.kind.endpoint);
+        let stored = match row {
+            Row::Stored(stored) => stored,
+            Row::Role(role) => {
+                let mut document = super::super::roles::document(role);
+                document["meta"]["location"] = location.into();
+                return Ok(document);
+            }
+        };
+        let (created, last_modified) = stored.times();
+        let meta = Meta {
+            created,
+            last_modified,
+            location,
+            version: stored.version(),
+        };
+        let text = resource::render(self.kind, &id, stored.document(), &[], &meta);
+        serde_json::from_str(&text).map_err(crate::error::Error::internal)
     }
 
     /// Groups of users, or members of groups.
@@ -307,23 +340,6 @@ pub(super) async fn complete(
         }
     });
     Ok(found.collect())
-}
-
-fn whole(kind: &'static ResourceType, row: &Row) -> Result<Value> {
-    let stored = match row {
-        Row::Stored(stored) => stored,
-        Row::Role(role) => return Ok(super::super::roles::document(role)),
-    };
-    let (created, last_modified) = stored.times();
-    let meta = Meta {
-        created,
-        last_modified,
-        location: String::new(),
-        version: 0,
-    };
-    let id = stored.id().to_string();
-    let text = resource::render(kind, &id, stored.document(), &[], &meta);
-    serde_json::from_str(&text).map_err(crate::error::Error::internal)
 }
 
 /// Whether a filter looks at an attribute of such a name.

@@ -45,17 +45,17 @@ pub(super) struct Done {
     pub(super) location: Option<String>,
 }
 
-impl Act<'_> {
-    /// Whether the credential opens the resource type for that, and the type offers it.
-    pub(super) fn check(&self, verb: Verb) -> Result<(), ScimError> {
-        let writes = verb != Verb::Read;
-        self.caller.access.check(self.kind, writes)?;
-        if writes && self.kind.purpose == Purpose::Role {
-            return Err(ScimError::not_offered("GET"));
-        }
-        Ok(())
+/// Whether the credential opens the resource type for that, and the type offers it.
+pub(super) fn check(caller: &Caller, kind: &ResourceType, verb: Verb) -> Result<(), ScimError> {
+    let writes = verb != Verb::Read;
+    caller.access.check(kind, writes)?;
+    if writes && kind.purpose == Purpose::Role {
+        return Err(ScimError::not_offered("GET,HEAD"));
     }
+    Ok(())
+}
 
+impl Act<'_> {
     /// Makes a resource of that id.
     pub(super) async fn create(self, id: Uuid, body: Value) -> Result<Done, ScimError> {
         let incoming = self.incoming(body)?;
@@ -70,7 +70,7 @@ impl Act<'_> {
                 let made = resources::create(app, caller, self.kind, id, incoming).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET")),
+            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
         };
         self.shown(StatusCode::CREATED, &found)
     }
@@ -105,7 +105,7 @@ impl Act<'_> {
                 status: StatusCode::NOT_MODIFIED,
                 body: None,
                 version: Some(version),
-                location: None,
+                location: Some(self.view.location(self.kind, &View::id(&found))),
             });
         }
         self.shown(StatusCode::OK, &found)
@@ -130,7 +130,7 @@ impl Act<'_> {
                 let made = resources::replace(app, caller, which, incoming, precondition).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET")),
+            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
         };
         self.shown(StatusCode::OK, &found)
     }
@@ -162,7 +162,7 @@ impl Act<'_> {
                 let made = resources::patch(app, caller, which, request, precondition).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET")),
+            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
         };
         self.shown(StatusCode::OK, &found)
     }
@@ -180,7 +180,7 @@ impl Act<'_> {
                 let which = (self.kind, parse(id, "resource")?);
                 resources::delete(app, caller, which, precondition).await?;
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET")),
+            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
         }
         Ok(Done::nothing(Some(self.view.location(self.kind, id))))
     }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::act::{Act, Done, Verb};
+use super::act::{self, Act, Done, Verb};
 use super::body;
 use super::caller::ScimCaller;
 use super::query::Query;
@@ -145,7 +145,15 @@ impl Job<'_> {
     ) -> Result<Done, ScimError> {
         let shared = self.shared;
         let kind = self.caller.caller.registry.at(&task.endpoint);
-        let kind: &'static ResourceType = kind.ok_or(Error::NotFound("resource type"))?;
+        let expected = Fault("path: expected the endpoint of a resource type");
+        let kind: &'static ResourceType = kind.ok_or_else(|| refused(expected))?;
+        let verb = match task.method {
+            Method::Post => Verb::Create,
+            Method::Put => Verb::Replace,
+            Method::Patch => Verb::Patch,
+            Method::Delete => Verb::Delete,
+        };
+        act::check(&self.caller.caller, kind, verb)?;
         if step.is_circular && kind.has_members() {
             let detail = "groups would hold each other in a circle".to_owned();
             return Err(Error::Conflict(detail).into());
@@ -174,22 +182,10 @@ impl Job<'_> {
         };
         let named = task.id.unwrap_or_default();
         match task.method {
-            Method::Post => {
-                act.check(Verb::Create)?;
-                act.create(id.unwrap_or_else(Uuid::now_v7), task.data).await
-            }
-            Method::Put => {
-                act.check(Verb::Replace)?;
-                act.replace(&named, task.data).await
-            }
-            Method::Patch => {
-                act.check(Verb::Patch)?;
-                act.patch(&named, task.data).await
-            }
-            Method::Delete => {
-                act.check(Verb::Delete)?;
-                act.delete(&named).await
-            }
+            Method::Post => act.create(id.unwrap_or_else(Uuid::now_v7), task.data).await,
+            Method::Put => act.replace(&named, task.data).await,
+            Method::Patch => act.patch(&named, task.data).await,
+            Method::Delete => act.delete(&named).await,
         }
     }
 }

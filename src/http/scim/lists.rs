@@ -90,6 +90,7 @@ async fn answer(
         kinds: kinds
             .map(|(kind, view)| (*kind, view.relations(kind)))
             .collect(),
+        base_url: caller.base_url.clone(),
         filter: query.filter.clone(),
         sort: Sort::parse(query.sort_by.as_deref(), query.sort_order.as_deref())?,
         start: match &query.cursor {

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use uuid::Uuid;
 
-use super::act::{Act, Verb};
+use super::act::{self, Act, Verb};
 use super::body;
 use super::caller::ScimCaller;
 use super::respond::{ScimError, done};
@@ -70,6 +70,6 @@ fn act<'a>(shared: &'a Shared, caller: &'a ScimCaller, verb: Verb) -> Result<Act
         view: caller.view(kind)?,
         precondition: caller.precondition.clone(),
     };
-    act.check(verb)?;
+    act::check(act.caller, kind, verb)?;
     Ok(act)
 }

@@ -104,7 +104,10 @@ pub(super) fn done(done: Done) -> Result<Response, ScimError> {
         let tag = HeaderValue::from_str(&format!("W/\"{version}\"")).map_err(Error::internal)?;
         headers.insert(ETAG, tag);
     }
-    let is_shown = matches!(done.status, StatusCode::OK | StatusCode::CREATED);
+    let is_shown = matches!(
+        done.status,
+        StatusCode::OK | StatusCode::CREATED | StatusCode::NOT_MODIFIED
+    );
     if let Some(location) = done.location.filter(|_| is_shown)
         && let Ok(location) = HeaderValue::from_str(&location)
     {

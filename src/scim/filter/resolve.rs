@@ -4,7 +4,7 @@ use super::grammar::{Syntax, Test, Word};
 use super::{Filter, Literal, Operator};
 use crate::clock::Timestamp;
 use crate::scim::path::{AttributePath, Resolution, Resolved};
-use crate::scim::schema::{Attribute, Kind, ResourceType};
+use crate::scim::schema::{Attribute, Kind, ResourceType, Returned};
 
 const UNKNOWN: &str = "the filter names an attribute that the resource type does not have";
 const COMPLEX: &str = "expected a sub-attribute: a complex attribute has no value of its own";
@@ -23,43 +23,43 @@ pub(super) fn filters(
     syntax: &Syntax,
     kinds: &[&'static ResourceType],
 ) -> Result<Vec<Filter>, &'static str> {
-    let mut paths = Vec::new();
-    collect(syntax, &mut paths);
-    let is_known = |path: &AttributePath, kind: &&'static ResourceType| match path.resolve(kind) {
-        Resolution::Known(found) => !found.is_never_returned(),
-        Resolution::Schema(_) | Resolution::Unknown => false,
-    };
-    if paths
-        .iter()
-        .any(|path| !kinds.iter().any(|kind| is_known(path, kind)))
-    {
-        return Err(UNKNOWN);
+    let mut terms = Vec::new();
+    collect(syntax, &mut terms);
+    for term in terms {
+        let mut refusals = Vec::new();
+        for kind in kinds {
+            refusals.extend(filter(term.clone(), kind).err());
+        }
+        if refusals.len() == kinds.len() {
+            let telling = refusals.iter().find(|refusal| **refusal != UNKNOWN);
+            return Err(telling.copied().unwrap_or(UNKNOWN));
+        }
     }
+    let fits = |term: &Syntax, kind: &'static ResourceType| filter(term.clone(), kind).is_ok();
     let kinds = kinds.iter();
     kinds
-        .map(|kind| filter(without(syntax.clone(), &|path| is_known(path, kind)), kind))
+        .map(|kind| filter(without(syntax.clone(), &|term| fits(term, kind)), kind))
         .collect()
 }
 
-fn collect<'s>(syntax: &'s Syntax, paths: &mut Vec<&'s AttributePath>) {
+/// The terms of a filter that look at an attribute.
+fn collect<'s>(syntax: &'s Syntax, terms: &mut Vec<&'s Syntax>) {
     match syntax {
-        Syntax::And(terms) | Syntax::Or(terms) => {
-            for term in terms {
-                collect(term, paths);
+        Syntax::And(inner) | Syntax::Or(inner) => {
+            for term in inner {
+                collect(term, terms);
             }
         }
-        Syntax::Not(inner) => collect(inner, paths),
-        Syntax::Compare(path, ..) | Syntax::Present(path) | Syntax::ValuePath { path, .. } => {
-            paths.push(path);
-        }
+        Syntax::Not(inner) => collect(inner, terms),
+        Syntax::Compare(..) | Syntax::Present(_) | Syntax::ValuePath { .. } => terms.push(syntax),
     }
 }
 
-/// The filter where attributes that are not known have no value: nothing is equal to them, and
-/// they differ from everything but null.
-fn without(syntax: Syntax, is_known: &dyn Fn(&AttributePath) -> bool) -> Syntax {
+/// The filter where attributes that the type does not have, or not so, have no value: nothing is
+/// equal to them, and they differ from everything but null.
+fn without(syntax: Syntax, fits: &dyn Fn(&Syntax) -> bool) -> Syntax {
     let each = |terms: Vec<Syntax>| {
-        let terms = terms.into_iter().map(|term| without(term, is_known));
+        let terms = terms.into_iter().map(|term| without(term, fits));
         terms.collect()
     };
     let is_null =
@@ -67,20 +67,11 @@ fn without(syntax: Syntax, is_known: &dyn Fn(&AttributePath) -> bool) -> Syntax 
     match syntax {
         Syntax::And(terms) => Syntax::And(each(terms)),
         Syntax::Or(terms) => Syntax::Or(each(terms)),
-        Syntax::Not(inner) => Syntax::Not(Box::new(without(*inner, is_known))),
-        Syntax::Compare(path, operator, word) if !is_known(&path) => {
-            if (operator == Operator::Eq && is_null(&word))
-                || (operator == Operator::Ne && !is_null(&word))
-            {
-                Syntax::And(Vec::new())
-            } else {
-                Syntax::Or(Vec::new())
-            }
-        }
-        Syntax::Present(path) | Syntax::ValuePath { path, .. } if !is_known(&path) => {
-            Syntax::Or(Vec::new())
-        }
-        known => known,
+        Syntax::Not(inner) => Syntax::Not(Box::new(without(*inner, fits))),
+        term if fits(&term) => term,
+        Syntax::Compare(_, Operator::Eq, word) if is_null(&word) => Syntax::And(Vec::new()),
+        Syntax::Compare(_, Operator::Ne, word) if !is_null(&word) => Syntax::And(Vec::new()),
+        _ => Syntax::Or(Vec::new()),
     }
 }
 
@@ -91,12 +82,15 @@ pub(super) fn element_filter(syntax: Syntax, outer: Resolved) -> Result<Filter, 
         if outer.attribute.kind != Kind::Complex && name.eq_ignore_ascii_case("value") {
             return Ok(outer);
         }
-        outer
-            .attribute
-            .sub(&name)
-            .map(|sub| outer.with_sub(sub))
-            .ok_or(UNKNOWN)
+        shown(outer.attribute, &name).map(|sub| outer.with_sub(sub))
     })
+}
+
+/// The part of that name, unless no answer ever shows it (C031).
+fn shown(attribute: &'static Attribute, name: &str) -> Result<&'static Attribute, &'static str> {
+    let sub = attribute.sub(name);
+    sub.filter(|sub| sub.returned != Returned::Never)
+        .ok_or(UNKNOWN)
 }
 
 type Lookup<'a> = &'a dyn Fn(&AttributePath) -> Result<Resolved, &'static str>;
@@ -143,7 +137,7 @@ fn value_path(
     }
     let filter = Box::new(element_filter(filter, path)?);
     let sub = match (sub, &test) {
-        (Some(name), _) => Some(path.attribute.sub(&name).ok_or(UNKNOWN)?),
+        (Some(name), _) => Some(shown(path.attribute, &name)?),
         // `emails[…] eq "x"` means the value of the element.
         (None, Some(Test::Compare(..))) => Some(path.attribute.value().ok_or(COMPLEX)?),
         (None, _) => None,

@@ -51,6 +51,12 @@ pub(super) fn selected(
         Some(name) if attribute.sub(name).is_some() => return Err(fixed()),
         Some(_) => return Err(bad_path("members has no such sub-attribute")),
     }
+    // Members are looked at by their ids; an address would select nobody and be answered "done".
+    if mentions_address(&filter) {
+        return Err(bad_path(
+            "members: expected a filter over value, display or type",
+        ));
+    }
     let named = named(&filter);
     match op {
         Op::Remove => Ok(vec![removal(filter, named)]),
@@ -68,6 +74,16 @@ pub(super) fn selected(
             }
             Ok(steps)
         }
+    }
+}
+
+fn mentions_address(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().any(mentions_address),
+        Filter::Not(inner) => mentions_address(inner),
+        Filter::Compare { path, .. }
+        | Filter::Present { path }
+        | Filter::ValuePath { path, .. } => path.sub.is_some_and(|sub| sub.name == "$ref"),
     }
 }
 

@@ -55,6 +55,7 @@ pub fn keep_immutable(
     before: &Map<String, Value>,
     after: &mut Map<String, Value>,
 ) -> Result<()> {
+    check_parts(kind, before, after)?;
     for (holder, attribute) in immutable(kind) {
         let Some(old) = value(before, holder, attribute) else {
             continue;
@@ -87,10 +88,60 @@ pub(in crate::scim) fn refuse_immutable(
     before: &Map<String, Value>,
     after: &Map<String, Value>,
 ) -> Result<()> {
+    check_parts(kind, before, after)?;
     for (holder, attribute) in immutable(kind) {
         let old = value(before, holder, attribute);
         if old.is_some() && old != value(after, holder, attribute) {
             return Err(fixed(attribute));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses another value of a part that may be written once: of the one value, or of the entry that
+/// has the same value and type. An entry may go as a whole.
+fn check_parts(
+    kind: &'static ResourceType,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Result<()> {
+    for (schema, is_extension) in kind.schemas() {
+        let holder = is_extension.then_some(schema);
+        for attribute in &schema.attributes {
+            let is_fixed = |sub: &&Attribute| sub.mutability == Mutability::Immutable;
+            let mut fixed_parts = attribute.sub_attributes.iter().filter(is_fixed).peekable();
+            if fixed_parts.peek().is_none() {
+                continue;
+            }
+            let (Some(old), Some(new)) = (
+                value(before, holder, attribute),
+                value(after, holder, attribute),
+            ) else {
+                continue;
+            };
+            let pairs: Vec<(&Value, &Value)> = match (old, new) {
+                (Value::Array(old), Value::Array(new)) => old
+                    .iter()
+                    .filter(|old| old.get("value").is_some())
+                    .filter_map(|old| {
+                        let name = |entry: &Value| {
+                            (entry.get("value").cloned(), entry.get("type").cloned())
+                        };
+                        let same = |new: &&Value| name(new) == name(old);
+                        new.iter().find(same).map(|new| (old, new))
+                    })
+                    .collect(),
+                (old, new) => vec![(old, new)],
+            };
+            for part in fixed_parts {
+                let differs = |(old, new): &(&Value, &Value)| {
+                    let old = old.get(&part.name);
+                    old.is_some() && old != new.get(&part.name)
+                };
+                if pairs.iter().any(differs) {
+                    return Err(fixed(part));
+                }
+            }
         }
     }
     Ok(())
