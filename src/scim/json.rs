@@ -211,6 +211,25 @@ mod tests {
         }
     }
 
+    // Found by fuzzing: the last bit of such a number was lost whenever it was written and read.
+    #[test]
+    fn a_number_reads_back_as_it_was_written() {
+        for text in [
+            "208028000000200000000",
+            "2.0802800000019998e+20",
+            "0.1",
+            "1e-308",
+        ] {
+            let value = parse(text.as_bytes()).unwrap();
+            assert_eq!(value.as_f64(), text.parse().ok(), "{text}");
+            assert_eq!(
+                parse(value.to_string().as_bytes()).unwrap(),
+                value,
+                "{text}"
+            );
+        }
+    }
+
     // C048
     #[test]
     fn depth_is_bounded_at_thirty_two() {

@@ -90,7 +90,7 @@ pub(super) fn selected(
         }
         (Some(sub), None) => set_part(&mut entries, &hits, sub, None),
         (sub, Some(fresh)) => {
-            let seed = seed(filter);
+            let seed = taken_seed(intake, attribute, filter)?;
             let is_made = hits.is_empty();
             if is_made {
                 // Entra and others expect the entry to be made; RFC 7644 section 3.5.2.3, and with
@@ -330,6 +330,19 @@ fn merge(
         merged.extend(fresh);
     }
     Ok((!merged.is_empty()).then_some(Value::Object(merged)))
+}
+
+/// What a filter says of an entry, taken in like what a client sends: without parts that only the
+/// server writes, and fit for the attribute.
+fn taken_seed(intake: &mut Intake, attribute: &Attribute, filter: &Filter) -> Result<Document> {
+    let seed = seed(filter);
+    if seed.is_empty() {
+        return Ok(seed);
+    }
+    match intake.entry(attribute, Value::Object(seed))? {
+        Some(Value::Object(seed)) => Ok(seed),
+        _ => Ok(Map::new()),
+    }
 }
 
 /// What the `eq` terms of a filter say of an entry that it would select.

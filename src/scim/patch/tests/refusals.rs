@@ -212,3 +212,25 @@ fn a_schema_that_is_repeated_within_its_own_object_is_read_past() {
         assert_eq!(user, ada(json!({(URN): {"department": "D"}})));
     }
 }
+
+// Found by fuzzing: such an entry was made without a look at its attributes.
+#[test]
+fn an_entry_made_for_a_filter_is_fit_for_its_attribute() {
+    let mut user = ada(json!({}));
+    let before = user.clone();
+    let certificate = one(
+        "add",
+        "x509Certificates[value eq \"x\"].type",
+        json!("work"),
+    );
+    let refused = try_patch(schema::user(), &mut user, certificate, Strictness::Strict);
+    assert_eq!(kind_of(refused), Invalid::Value);
+    let owned = one(
+        "add",
+        &format!("{URN}:manager[displayName eq \"Boss\"].value"),
+        json!("m1"),
+    );
+    let refused = try_patch(schema::user(), &mut user, owned, Strictness::Lenient);
+    assert_eq!(kind_of(refused), Invalid::NoTarget);
+    assert_eq!(user, before);
+}
