@@ -118,27 +118,35 @@ pub const CHECKS: &[Check] = &[
         promise: 4,
         // A rule that looks at attributes is held against them by `admission::check`.
         holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",
+        // Begins with who is in which group: held the other way, every user against every rule,
+        // it would cost their product.
         faults: concat!(
             above!(),
-            "SELECT COUNT(*) AS faults FROM users u JOIN rules r ON r.workspace = u.workspace \
-                 AND r.directory = u.directory AND r.state = 'live' \
-                 AND r.when_text IS NULL JOIN rule_grants t \
-                 ON t.workspace = r.workspace AND t.rule = r.id JOIN workspaces w \
-                 ON w.id = u.workspace WHERE u.member IS NOT NULL \
-                 AND w.rules_swept >= w.rules_floor AND NOT EXISTS (SELECT o.id FROM runs o \
-                 WHERE o.workspace = u.workspace AND o.state <> 'done') \
-                 AND NOT EXISTS (SELECT q.rule FROM rule_groups q WHERE q.workspace = r.workspace \
-                 AND q.rule = r.id AND (q.group_id IS NULL OR NOT EXISTS (SELECT m.user_id \
-                 FROM memberships m WHERE m.workspace = u.workspace \
-                 AND m.directory = u.directory AND m.user_id = u.id \
-                 AND m.group_id = q.group_id) AND NOT EXISTS (SELECT m.user_id \
-                 FROM memberships m JOIN above a ON a.workspace = m.workspace \
-                 AND a.directory = m.directory AND a.member_id = m.group_id \
-                 WHERE m.workspace = u.workspace AND m.directory = u.directory \
-                 AND m.user_id = u.id AND a.group_id = q.group_id))) \
-                 AND NOT EXISTS (SELECT g.id FROM grants g WHERE g.workspace = u.workspace \
-                 AND g.member = u.member AND g.kind = t.kind AND g.target = t.target \
-                 AND g.cause = r.cause AND g.to_at IS NULL)"
+            ", facts (workspace, directory, user_id, group_id) AS (SELECT m.workspace, \
+             m.directory, m.user_id, m.group_id FROM memberships m WHERE EXISTS (SELECT q.rule \
+             FROM rule_groups q WHERE q.workspace = m.workspace AND q.group_id = m.group_id) \
+             UNION SELECT m.workspace, m.directory, m.user_id, a.group_id FROM memberships m \
+             JOIN above a ON a.workspace = m.workspace AND a.directory = m.directory \
+             AND a.member_id = m.group_id), \
+             held (workspace, directory, user_id, rule, groups) AS MATERIALIZED (\
+             SELECT f.workspace, f.directory, f.user_id, q.rule, COUNT(*) FROM facts f \
+             JOIN rule_groups q ON q.workspace = f.workspace AND q.group_id = f.group_id \
+             GROUP BY f.workspace, f.directory, f.user_id, q.rule), \
+             due (workspace, rule, member, cause) AS MATERIALIZED (SELECT h.workspace, h.rule, \
+             (SELECT u.member FROM users u WHERE u.workspace = h.workspace \
+             AND u.directory = h.directory AND u.id = h.user_id), \
+             (SELECT r.cause FROM rules r JOIN workspaces w ON w.id = r.workspace \
+             WHERE r.workspace = h.workspace AND r.id = h.rule AND r.state = 'live' \
+             AND r.when_text IS NULL AND w.rules_swept >= w.rules_floor) FROM held h \
+             WHERE h.groups = (SELECT COUNT(*) FROM rule_groups q \
+             WHERE q.workspace = h.workspace AND q.rule = h.rule)) \
+             SELECT COUNT(*) AS faults FROM due d JOIN rule_grants t \
+             ON t.workspace = d.workspace AND t.rule = d.rule WHERE d.member IS NOT NULL \
+             AND d.cause IS NOT NULL AND NOT EXISTS (SELECT o.id FROM runs o \
+             WHERE o.workspace = d.workspace AND o.state <> 'done') \
+             AND (SELECT COUNT(*) FROM grants g WHERE g.workspace = d.workspace \
+             AND g.member = d.member AND g.kind = t.kind AND g.target = t.target \
+             AND g.cause = d.cause AND g.to_at IS NULL) = 0"
         ),
     },
     Check {

@@ -1,14 +1,15 @@
-//! Groups within groups, many at once and against a model; and what it costs where there are none.
+//! Groups within groups: many at once, against a model, and under `gatehouse verify`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gatehouse::store::verify::{CHECKS, count_faults};
 use gatehouse::workspace::members;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, users};
 use crate::nesting::{add, group, groups, patch, remove};
 
 /// Two groups, or three, are each put into the next at once: one of the edges is refused.
@@ -387,47 +388,73 @@ async fn any_order_of_changes_gives_what_the_model_says() {
     gateway.check().await;
 }
 
-/// What the free way costs must not grow with what few use.
+/// The promises that `gatehouse verify` finds broken.
+async fn broken(gateway: &Gateway) -> Vec<&'static str> {
+    let mut tx = gateway.app.db.read().await.unwrap();
+    let mut broken = Vec::new();
+    for check in CHECKS {
+        if count_faults(&mut tx, check).await.unwrap() > 0 {
+            broken.push(check.holds);
+        }
+    }
+    broken
+}
+
 #[tokio::test]
-async fn nothing_nested_costs_no_statement() {
+async fn verify_finds_what_nested_groups_may_not_be() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
-    gateway.rule(&["Crew"], "Crew").await;
-    let ids = users(&scim, "u", 3).await;
-    let crew = group(&scim, "Crew", &[&ids[0]]).await;
-    let bearer = format!("Bearer {}", scim.token);
-    let send = async |method: &str, path: &str, body: Option<Value>| {
-        // One in so many changes also folds the touches; the usual cost is the smallest.
-        let mut least = u32::MAX;
-        for _ in 0..2 {
-            let path = format!("/scim/v2{path}");
-            let answer = gateway.call(method, &path, &[&bearer], body.clone()).await;
-            assert!(answer.status < 300, "{}", answer.text);
-            least = least.min(answer.statements);
-        }
-        least
-    };
-    let path = format!("/Groups/{crew}?excludedAttributes=members");
-    let change = |op: &str, id: &str| {
-        let value = json!([member(id)]);
-        Some(operations(
-            json!([{"op": op, "path": "members", "value": value}]),
-        ))
-    };
-    let nowhere = "019aa000-0000-7000-8000-000000000001";
-    let plain = send("PATCH", &path, change("add", &ids[0])).await;
-    let unknown = send("PATCH", &path, change("add", nowhere)).await;
-    assert_eq!(unknown, plain, "it locks no member, but asks who that is");
-    let user = send("GET", &format!("/Users/{}", ids[0]), None).await;
-    let inner = group(&scim, "Inner", &[&ids[1]]).await;
-    let outer = group(&scim, "Outer", &[&inner]).await;
-    assert_eq!(send("PATCH", &path, change("add", &ids[0])).await, plain);
-    assert_eq!(
-        send("GET", &format!("/Users/{}", ids[1]), None).await,
-        user,
-        "one statement finds all ways"
+    gateway.rule(&["Outer"], "Outer").await;
+    let ada = users(&scim, "ada", 1).await.remove(0);
+    let inner = group(&scim, "Inner", &[&ada]).await;
+    let middle = group(&scim, "Middle", &[&inner]).await;
+    group(&scim, "Outer", &[&middle]).await;
+    gateway.check().await;
+    for (harm, promise) in [
+        (
+            "INSERT INTO nestings (workspace, directory, group_id, member_id) \
+             SELECT a.workspace, a.directory, a.member_id, b.group_id FROM nestings a \
+             JOIN nestings b ON b.member_id = a.group_id",
+            "no group is a member of itself",
+        ),
+        (
+            "UPDATE user_groups SET deleted_at = 1 WHERE display = 'Middle'",
+            "a group is a member of live groups",
+        ),
+        (
+            "DELETE FROM nestings",
+            "every effective grant of a rule is wanted",
+        ),
+    ] {
+        gateway
+            .app
+            .write(move |tx| Box::pin(async move { Ok(tx.query(harm).execute().await?) }))
+            .await
+            .unwrap();
+        let found = broken(&gateway).await;
+        let is_found = found.iter().any(|holds| holds.starts_with(promise));
+        assert!(is_found, "{promise}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn verify_finds_a_grant_that_is_missing_below() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    gateway.rule(&["Outer"], "Outer").await;
+    let ada = users(&scim, "ada", 1).await.remove(0);
+    let inner = group(&scim, "Inner", &[&ada]).await;
+    group(&scim, "Outer", &[&inner]).await;
+    gateway.check().await;
+    gateway
+        .app
+        .write(|tx| Box::pin(async move { Ok(tx.query("DELETE FROM grants").execute().await?) }))
+        .await
+        .unwrap();
+    let found = broken(&gateway).await;
+    let due = "whoever is in the groups of a live rule";
+    assert!(
+        found.iter().any(|holds| holds.starts_with(due)),
+        "{found:?}"
     );
-    let below = format!("/Groups/{inner}?excludedAttributes=members");
-    assert_eq!(send("PATCH", &below, change("add", &ids[1])).await, plain);
-    assert_eq!(scim.members(&outer).await.len(), 1);
 }

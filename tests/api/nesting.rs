@@ -441,3 +441,48 @@ async fn explain_names_the_way_and_what_would_end_it() {
     assert!(found.ends_with.contains(&way), "{:?}", found.ends_with);
     assert!(!found.ends_with.iter().any(|end| end.contains("Inner")));
 }
+
+/// What the free way costs must not grow with what few use.
+#[tokio::test]
+async fn nothing_nested_costs_no_statement() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    gateway.rule(&["Crew"], "Crew").await;
+    let ids = users(&scim, "u", 3).await;
+    let crew = group(&scim, "Crew", &[&ids[0]]).await;
+    let bearer = format!("Bearer {}", scim.token);
+    let send = async |method: &str, path: &str, body: Option<Value>| {
+        // One in so many changes also folds the touches; the usual cost is the smallest.
+        let mut least = u32::MAX;
+        for _ in 0..2 {
+            let path = format!("/scim/v2{path}");
+            let answer = gateway.call(method, &path, &[&bearer], body.clone()).await;
+            assert!(answer.status < 300, "{}", answer.text);
+            least = least.min(answer.statements);
+        }
+        least
+    };
+    let path = format!("/Groups/{crew}?excludedAttributes=members");
+    let change = |op: &str, id: &str| {
+        let value = json!([member(id)]);
+        Some(operations(
+            json!([{"op": op, "path": "members", "value": value}]),
+        ))
+    };
+    let nowhere = "019aa000-0000-7000-8000-000000000001";
+    let plain = send("PATCH", &path, change("add", &ids[0])).await;
+    let unknown = send("PATCH", &path, change("add", nowhere)).await;
+    assert_eq!(unknown, plain, "it locks no member, but asks who that is");
+    let user = send("GET", &format!("/Users/{}", ids[0]), None).await;
+    let inner = group(&scim, "Inner", &[&ids[1]]).await;
+    let outer = group(&scim, "Outer", &[&inner]).await;
+    assert_eq!(send("PATCH", &path, change("add", &ids[0])).await, plain);
+    assert_eq!(
+        send("GET", &format!("/Users/{}", ids[1]), None).await,
+        user,
+        "one statement finds all ways"
+    );
+    let below = format!("/Groups/{inner}?excludedAttributes=members");
+    assert_eq!(send("PATCH", &below, change("add", &ids[1])).await, plain);
+    assert_eq!(scim.members(&outer).await.len(), 1);
+}
