@@ -96,15 +96,19 @@ pub fn resources() -> [Value; 3] {
 /// The document that a PATCH is applied to when the input brings none: without what only the server
 /// writes, and without what is stored elsewhere.
 pub fn document(choice: u8) -> Map<String, Value> {
-    let at = usize::from(choice & 3).min(2);
-    let owned = match at {
-        0 => &["id", "meta", "groups", "nickName"][..],
-        1 => &["id", "members"],
-        _ => &["id"],
-    };
-    let Value::Object(mut document) = resources()[at].take() else {
-        unreachable!("they are objects");
-    };
-    document.retain(|name, _| !owned.contains(&name.as_str()));
-    document
+    static DOCUMENTS: LazyLock<[Map<String, Value>; 3]> = LazyLock::new(|| {
+        resources().map(|resource| match resource {
+            Value::Object(mut document) => {
+                let is_group = document.contains_key("displayName");
+                document.retain(|name, value| {
+                    let is_owned = ["id", "meta", "groups"].contains(&name.as_str());
+                    let is_members = is_group && name == "members";
+                    !is_owned && !is_members && value.as_str() != Some("")
+                });
+                document
+            }
+            _ => unreachable!("they are objects"),
+        })
+    });
+    DOCUMENTS[usize::from(choice & 3).min(2)].clone()
 }
