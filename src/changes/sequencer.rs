@@ -68,11 +68,25 @@ async fn add_overtaken(
     workspace: WorkspaceId,
     waiting: &mut Vec<Change>,
 ) -> Result<()> {
-    if let Some(last) = waiting.last() {
-        let until = last.at.after(CLOCK_LEEWAY);
-        let overtaken = rows::list_overtaken(tx, workspace, (last.at, last.id), until).await?;
-        waiting.extend(overtaken);
+    let Some(last) = waiting.last() else {
+        return Ok(());
+    };
+    let end = (last.at, last.id);
+    let mut newest: HashMap<Uuid, i64> = HashMap::new();
+    for change in waiting.iter() {
+        if let Some(version) = change.subject_version {
+            let newest = newest.entry(change.subject).or_insert(version);
+            *newest = version.max(*newest);
+        }
     }
+    let subjects: Vec<Uuid> = newest.keys().copied().collect();
+    let until = end.0.after(CLOCK_LEEWAY);
+    let later = rows::list_later_versions(tx, workspace, &subjects, end, until).await?;
+    waiting.extend(
+        later
+            .into_iter()
+            .filter(|change| change.subject_version < newest.get(&change.subject).copied()),
+    );
     Ok(())
 }
 

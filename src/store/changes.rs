@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::db::Tx;
 use super::error::Result;
-use super::values::{MOST, is_usual, rows};
+use super::values::{MOST, is_usual, list, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
 
@@ -131,28 +131,37 @@ pub async fn list_unnumbered(
         .await
 }
 
-/// Changes without a number after the end of a batch, up to an instant, whose subject has a later
-/// version inside the batch.
-pub async fn list_overtaken(
+/// Versions of these subjects without a number, after the end of a batch and up to an instant.
+///
+/// A join of the batch with what waits behind it says the same in one statement; but `PostgreSQL`
+/// compares all with all while it knows nothing of the table.
+pub async fn list_later_versions(
     tx: &mut Tx,
     workspace: WorkspaceId,
+    subjects: &[Uuid],
     (last_at, last_id): (Timestamp, ChangeId),
     until: Timestamp,
 ) -> Result<Vec<Change>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM changes c WHERE workspace = $1 AND number IS NULL AND at <= $4 \
-         AND (at > $2 OR (at = $2 AND id > $3)) AND EXISTS (SELECT b.id FROM changes b \
-         WHERE b.workspace = c.workspace AND b.subject = c.subject AND b.number IS NULL \
-         AND b.subject_version > c.subject_version \
-         AND (b.at < $2 OR (b.at = $2 AND b.id <= $3)))"
-    );
-    tx.query(sqlx::AssertSqlSafe(sql))
-        .bind(workspace)
-        .bind(last_at)
-        .bind(last_id)
-        .bind(until)
-        .fetch_all()
-        .await
+    let mut found = Vec::new();
+    for subjects in subjects.chunks(MOST) {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM changes WHERE workspace = $1 AND number IS NULL \
+             AND subject_version IS NOT NULL AND at <= $4 AND (at > $2 OR (at = $2 AND id > $3)) \
+             AND subject IN ({})",
+            list(5, subjects.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(last_at)
+            .bind(last_id)
+            .bind(until);
+        for subject in pad(subjects) {
+            query = query.bind(subject);
+        }
+        found.extend(query.fetch_all().await?);
+    }
+    Ok(found)
 }
 
 /// The end of the numbered log.
@@ -183,7 +192,8 @@ pub async fn update_head(
     Ok(rows == 1)
 }
 
-/// Gives changes their numbers and hashes.
+/// Gives changes their numbers and hashes. Only whoever moved the end of the log on may do it: the
+/// changes are looked up by their key alone, which no plan can turn into a walk over all that wait.
 pub async fn update_numbers(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -195,7 +205,7 @@ pub async fn update_numbers(
         let sql = format!(
             "WITH given (id, number, hash) AS (VALUES {}) UPDATE changes SET \
              number = given.number, hash = given.hash, numbered_at = ${} FROM given \
-             WHERE changes.workspace = ${} AND changes.number IS NULL AND changes.id = given.id",
+             WHERE changes.workspace = ${} AND changes.id = given.id",
             rows(numbers.len(), 3),
             numbers.len() * 3 + 1,
             numbers.len() * 3 + 2

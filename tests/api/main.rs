@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bulk;
+mod changes;
 mod coverage;
 mod dependencies;
 mod dialects;
