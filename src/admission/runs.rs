@@ -12,7 +12,7 @@ use crate::store::db::Tx;
 use crate::store::runs as rows;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
-use crate::store::{groups, members, memberships, nestings, rules};
+use crate::store::{edges, groups, members, nestings, rules};
 
 pub use crate::store::runs::{Run, RunKind, RunState};
 
@@ -66,7 +66,7 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     let locked = members::lock(tx, run.workspace, &ids).await?;
     let deleted = run.group_id.filter(|_| run.kind == RunKind::GroupDelete);
     if let Some(group) = deleted {
-        memberships::delete(tx, place, group, &users).await?;
+        edges::delete(tx, place, group, &users).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
     settle(tx, &act, &locked, &rules, Some(run.id)).await?;

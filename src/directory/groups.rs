@@ -23,7 +23,7 @@ use crate::store::db::{Lock, Tx};
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::users::{self, Place};
-use crate::store::{directories, memberships, nestings, schemas, workspaces};
+use crate::store::{directories, edges, memberships, nestings, schemas, workspaces};
 
 pub use crate::store::groups::{Group, Shown};
 
@@ -415,7 +415,7 @@ async fn remove(
         runs::plan(tx, &run).await?;
     } else {
         let users: Vec<UserId> = linked.iter().map(|user| user.id).collect();
-        memberships::delete(tx, place, id, &users).await?;
+        edges::delete(tx, place, id, &users).await?;
         rows::delete(tx, place, id).await?;
     }
     if !linked.is_empty() {

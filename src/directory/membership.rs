@@ -19,7 +19,7 @@ use crate::scim::resource::{MemberRef, Note, Reason, Strictness};
 use crate::store::db::Tx;
 use crate::store::groups::{self, Shown};
 use crate::store::users::{self, Linked, Place};
-use crate::store::{members, memberships};
+use crate::store::{edges, members, memberships};
 
 /// How many ids a change names; beyond that it gives their count.
 const NAMED: usize = 1_000;
@@ -221,10 +221,10 @@ pub(super) async fn apply(
     let ids: Vec<MemberId> = locked.iter().filter_map(|user| user.member).collect();
     let members = members::lock(tx, act.workspace, &ids).await?;
     if !remove.is_empty() {
-        done.removed = memberships::delete(tx, place, group, &remove).await?;
+        done.removed = edges::delete(tx, place, group, &remove).await?;
     }
     if !add.is_empty() {
-        done.added = memberships::insert(tx, place, group, &add).await?;
+        done.added = edges::insert(tx, place, group, &add).await?;
     }
     if !done.is_nothing() && !members.is_empty() {
         let (rules, are_concerned) = Rules::concerning(tx, app, place, group).await?;

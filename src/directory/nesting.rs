@@ -27,7 +27,7 @@ use crate::store::db::Tx;
 use crate::store::nestings::{self as rows, Nesting};
 use crate::store::users::{self, Linked, Place};
 use crate::store::writer::BoxFuture;
-use crate::store::{groups, memberships, workspaces};
+use crate::store::{edges, groups, workspaces};
 
 /// How many groups a way from the outermost to the innermost may pass.
 const LEVELS: usize = 20;
@@ -183,10 +183,10 @@ pub(super) async fn apply(
     let known = add_users.len() + wanted.len();
     let done = Done {
         notes: membership::skipped(delta, known, caller.strictness())?,
-        removed: memberships::delete(tx, place, group, &remove_users).await?,
-        added: memberships::insert(tx, place, group, &add_users).await?,
-        removed_groups: rows::delete(tx, place, group, &remove).await?,
-        added_groups: rows::insert(tx, place, group, &add).await?,
+        removed: edges::delete(tx, place, group, &remove_users).await?,
+        added: edges::insert(tx, place, group, &add_users).await?,
+        removed_groups: edges::delete(tx, place, group, &remove).await?,
+        added_groups: edges::insert(tx, place, group, &add).await?,
         runs: runs.iter().map(|run| run.id).collect(),
     };
     if is_looked_at && !done.is_nothing() {

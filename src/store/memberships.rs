@@ -4,65 +4,8 @@ use super::db::Tx;
 use super::error::Result;
 use super::groups::{Belongs, Shown};
 use super::users::Place;
-use super::values::{MOST, is_usual, list as placeholders, pad, rows};
+use super::values::{list as placeholders, pad};
 use crate::ids::{GroupId, UserId};
-
-/// Adds Users to a Group; tells which were not in it before.
-pub async fn insert(
-    tx: &mut Tx,
-    place: Place,
-    group: GroupId,
-    users: &[UserId],
-) -> Result<Vec<UserId>> {
-    let mut added: Vec<(UserId,)> = Vec::with_capacity(users.len());
-    for users in users.chunks(MOST) {
-        let sql = format!(
-            "INSERT INTO memberships (workspace, directory, group_id, user_id) VALUES {} \
-             ON CONFLICT DO NOTHING RETURNING user_id",
-            rows(users.len(), 4)
-        );
-        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
-        if !is_usual(users.len()) {
-            query = query.once();
-        }
-        for user in users {
-            query = query
-                .bind(place.workspace)
-                .bind(place.directory)
-                .bind(group)
-                .bind(*user);
-        }
-        added.extend(query.fetch_all::<(UserId,)>().await?);
-    }
-    Ok(added.into_iter().map(|row| row.0).collect())
-}
-
-/// Takes Users out of a Group; tells which were in it.
-pub async fn delete(
-    tx: &mut Tx,
-    place: Place,
-    group: GroupId,
-    users: &[UserId],
-) -> Result<Vec<UserId>> {
-    let mut removed: Vec<(UserId,)> = Vec::with_capacity(users.len());
-    for users in users.chunks(MOST) {
-        let sql = format!(
-            "DELETE FROM memberships WHERE workspace = $1 AND directory = $2 AND group_id = $3 \
-             AND user_id IN ({}) RETURNING user_id",
-            placeholders(4, users.len())
-        );
-        let mut query = tx
-            .query(sqlx::AssertSqlSafe(sql))
-            .bind(place.workspace)
-            .bind(place.directory)
-            .bind(group);
-        for user in pad(users) {
-            query = query.bind(user);
-        }
-        removed.extend(query.fetch_all::<(UserId,)>().await?);
-    }
-    Ok(removed.into_iter().map(|row| row.0).collect())
-}
 
 /// Takes a User out of all Groups; tells which those were.
 pub async fn delete_by_user(tx: &mut Tx, place: Place, user: UserId) -> Result<Vec<GroupId>> {

@@ -21,6 +21,7 @@ pub mod changes;
 pub mod db;
 pub mod deployment;
 pub mod directories;
+pub mod edges;
 pub mod error;
 pub mod faults;
 pub mod filter_sql;

@@ -9,7 +9,7 @@ use super::db::{Lock, Tx};
 use super::error::Result;
 use super::memberships;
 use super::users::Place;
-use super::values::{MOST, is_usual, list as placeholders, pad, rows};
+use super::values::{MOST, list as placeholders, pad};
 use crate::ids::{GroupId, MemberId, UserId, WorkspaceId};
 
 /// A group that is a member of another.
@@ -19,63 +19,6 @@ pub struct Nesting {
     pub group_id: GroupId,
     /// The group that is held.
     pub member_id: GroupId,
-}
-
-/// Adds Groups to a Group; tells which were not in it before.
-pub async fn insert(
-    tx: &mut Tx,
-    place: Place,
-    group: GroupId,
-    members: &[GroupId],
-) -> Result<Vec<GroupId>> {
-    let mut added: Vec<(GroupId,)> = Vec::with_capacity(members.len());
-    for members in members.chunks(MOST) {
-        let sql = format!(
-            "INSERT INTO nestings (workspace, directory, group_id, member_id) VALUES {} \
-             ON CONFLICT DO NOTHING RETURNING member_id",
-            rows(members.len(), 4)
-        );
-        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
-        if !is_usual(members.len()) {
-            query = query.once();
-        }
-        for member in members {
-            query = query
-                .bind(place.workspace)
-                .bind(place.directory)
-                .bind(group)
-                .bind(*member);
-        }
-        added.extend(query.fetch_all::<(GroupId,)>().await?);
-    }
-    Ok(added.into_iter().map(|row| row.0).collect())
-}
-
-/// Takes Groups out of a Group; tells which were in it.
-pub async fn delete(
-    tx: &mut Tx,
-    place: Place,
-    group: GroupId,
-    members: &[GroupId],
-) -> Result<Vec<GroupId>> {
-    let mut removed: Vec<(GroupId,)> = Vec::with_capacity(members.len());
-    for members in members.chunks(MOST) {
-        let sql = format!(
-            "DELETE FROM nestings WHERE workspace = $1 AND directory = $2 AND group_id = $3 \
-             AND member_id IN ({}) RETURNING member_id",
-            placeholders(4, members.len())
-        );
-        let mut query = tx
-            .query(sqlx::AssertSqlSafe(sql))
-            .bind(place.workspace)
-            .bind(place.directory)
-            .bind(group);
-        for member in pad(members) {
-            query = query.bind(member);
-        }
-        removed.extend(query.fetch_all::<(GroupId,)>().await?);
-    }
-    Ok(removed.into_iter().map(|row| row.0).collect())
 }
 
 /// Takes a Group out of all others, and all others out of it; tells which edges those were.
