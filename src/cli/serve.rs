@@ -14,6 +14,7 @@ use crate::directory::request_log;
 use crate::http::{self, server};
 use crate::telemetry;
 use crate::worker;
+use crate::workspace::schemas;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,6 +33,7 @@ impl Serve {
             tracing::warn!("{warning}");
         }
         let app = App::open(config, Clock::system()).await?;
+        schemas::check_folder(&app).await?;
         let listener = bind(app.config.server.listen)?;
         let metrics_listener = match app.config.server.metrics_listen {
             Some(address) => Some((bind(address)?, telemetry::start_metrics()?)),

@@ -33,6 +33,13 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Registered>
     .await
 }
 
+/// The workspaces that registered something, and their slugs.
+pub async fn list_workspaces(tx: &mut Tx) -> Result<Vec<(WorkspaceId, String)>> {
+    tx.query("SELECT id, slug FROM workspaces WHERE schemas_tag IS NOT NULL ORDER BY slug")
+        .fetch_all()
+        .await
+}
+
 /// Registers a document, in the place of one with the same key.
 pub async fn upsert(tx: &mut Tx, workspace: WorkspaceId, document: &Registered) -> Result<()> {
     tx.query(

@@ -64,6 +64,24 @@ async fn read(
     Ok(made)
 }
 
+/// Refuses a folder of schemas that contradicts what a workspace registered before: every request of
+/// that workspace would fail.
+pub async fn check_folder(app: &App) -> Result<()> {
+    if app.documents.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.read().await?;
+    for (workspace, slug) in rows::list_workspaces(&mut tx).await? {
+        let registered = rows::list(&mut tx, workspace).await?;
+        build(app, &registered).map_err(|error| {
+            Error::value(format!(
+                "scim.schema_folder: workspace {slug} registered what does not go with it: {error}"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
 /// What a workspace registered, in the order of keys.
 pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Registered>> {
     let mut tx = app.db.one().await?;

@@ -17,10 +17,11 @@ use gatehouse::worker::{Round, Worker};
 use gatehouse::workspace::{self, Workspace, members};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+
+use crate::database::Database;
 
 /// A gateway; it ends with the test.
 pub(crate) struct Gateway {
@@ -28,7 +29,7 @@ pub(crate) struct Gateway {
     pub(crate) workspace: Workspace,
     pub(crate) url: String,
     stop: CancellationToken,
-    made: Option<(String, String)>,
+    _database: Database,
     _folder: TempDir,
 }
 
@@ -51,8 +52,8 @@ impl Gateway {
     /// The same with other settings.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (database, made) = database(&folder).await;
-        let mut config = Config::for_tests(&database);
+        let database = Database::new(folder.path()).await;
+        let mut config = Config::for_tests(&database.url);
         config.database.max_connections = 8;
         set(&mut config);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -72,7 +73,7 @@ impl Gateway {
             workspace,
             url,
             stop,
-            made,
+            _database: database,
             _folder: folder,
         }
     }
@@ -412,47 +413,7 @@ impl Scim {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some((server, name)) = self.made.take() {
-            // The test's own runtime is busy with this drop.
-            let _ = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                runtime.map(|runtime| {
-                    runtime.block_on(async {
-                        if let Ok(mut conn) = PgConnection::connect(&server).await {
-                            let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-                            let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
-                        }
-                    });
-                })
-            })
-            .join();
-        }
     }
-}
-
-async fn database(folder: &TempDir) -> (String, Option<(String, String)>) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how the test runner names the server"
-    )]
-    let server = std::env::var("TEST_DATABASE_URL").ok();
-    let Some(server) = server else {
-        let file = folder.path().join("gatehouse.db");
-        return (format!("sqlite:{}", file.display()), None);
-    };
-    let name = format!("races_{}", Uuid::new_v4().simple());
-    let mut conn = PgConnection::connect(&server)
-        .await
-        .expect("the server is there");
-    let sql = format!("CREATE DATABASE {name}");
-    sqlx::query(AssertSqlSafe(sql))
-        .execute(&mut conn)
-        .await
-        .expect("made");
-    let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
-    (format!("{before}/{name}?{after}"), Some((server, name)))
 }
 
 /// A member as a request names it.

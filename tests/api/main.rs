@@ -6,6 +6,8 @@ mod architecture;
 mod bulk;
 mod changes;
 mod coverage;
+#[path = "../support/database.rs"]
+mod database;
 mod dependencies;
 mod dialects;
 mod discovery;

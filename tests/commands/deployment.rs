@@ -1,12 +1,13 @@
 //! A database of its own for a test, the commands on it, and a server beside them.
 
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
-use uuid::Uuid;
+
+use crate::database::Database;
 
 /// The master key of every deployment here.
 pub(crate) const KEY: &str = "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39";
@@ -16,43 +17,22 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A database and the program.
 pub(crate) struct Deployment {
-    database: String,
-    /// The PostgreSQL database to drop: the server's URL and the name.
-    made: Option<(String, String)>,
-    pub(crate) folder: TempDir,
+    database: Database,
+    folder: TempDir,
 }
 
 impl Deployment {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "how the test runner names the server"
-        )]
-        let server = std::env::var("TEST_DATABASE_URL").ok();
-        let Some(server) = server else {
-            let file = folder.path().join("gatehouse.db");
-            return Self {
-                database: format!("sqlite:{}", file.display()),
-                made: None,
-                folder,
-            };
-        };
-        let name = format!("commands_{}", Uuid::new_v4().simple());
-        let mut conn = PgConnection::connect(&server)
-            .await
-            .expect("the server is there");
-        let sql = format!("CREATE DATABASE {name}");
-        sqlx::query(AssertSqlSafe(sql))
-            .execute(&mut conn)
-            .await
-            .expect("made");
-        let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
         Self {
-            database: format!("{before}/{name}?{after}"),
-            made: Some((server.clone(), name)),
+            database: Database::new(folder.path()).await,
             folder,
         }
+    }
+
+    /// Where the program runs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Runs a command on the database.
@@ -119,33 +99,12 @@ impl Deployment {
         command
             .env_clear()
             .env("GATEHOUSE__SECRETS__KEY", KEY)
-            .current_dir(self.folder.path())
+            .current_dir(self.folder())
             .args(arguments);
         if arguments != ["frobnicate"] {
-            command.args(["--database", &self.database]);
+            command.args(["--database", &self.database.url]);
         }
         command
-    }
-}
-
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        if let Some((server, name)) = self.made.take() {
-            let drop = async move {
-                if let Ok(mut conn) = PgConnection::connect(&server).await {
-                    let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-                    let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
-                }
-            };
-            // The test's own runtime is busy with this drop.
-            let _ = std::thread::spawn(move || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map(|runtime| runtime.block_on(drop))
-            })
-            .join();
-        }
     }
 }
 

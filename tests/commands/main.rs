@@ -1,6 +1,8 @@
 //! The commands as other tools call them: the released forms, their JSON and their exit codes, also
 //! beside a running server on the same database.
 
+#[path = "../support/database.rs"]
+mod database;
 mod deployment;
 mod request_log;
 mod schemas;

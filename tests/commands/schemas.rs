@@ -10,7 +10,7 @@ const BADGE: &str = "urn:example:params:scim:schemas:extension:Badge";
 const DEVICE: &str = "urn:example:params:scim:schemas:Device";
 
 fn write(deployment: &Deployment, name: &str, document: &Value) {
-    let path = deployment.folder.path().join(name);
+    let path = deployment.folder().join(name);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).expect("a folder");
     }
@@ -126,7 +126,7 @@ async fn a_folder_of_schemas_holds_for_every_workspace() {
     documents(&deployment, "schemas/");
     let user = json!({"name": "User", "schemaExtensions": [{"schema": BADGE, "required": false}]});
     write(&deployment, "schemas/user.json", &user);
-    let folder = deployment.folder.path().join("schemas");
+    let folder = deployment.folder().join("schemas");
     let variables = [("GATEHOUSE__SCIM__SCHEMA_FOLDER", folder.to_str().unwrap())];
     let output = deployment.run_with(&variables, &["check-config"]);
     assert!(output.status.success());
@@ -156,6 +156,25 @@ async fn a_folder_of_schemas_holds_for_every_workspace() {
     assert!(!output.status.success());
     assert!(
         error.contains("scim.schema_folder") && error.contains("worse.json"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_against_what_a_workspace_registered_stops_the_start() {
+    let (deployment, _) = with_directory("generic").await;
+    documents(&deployment, "");
+    let file = deployment.folder().join("badge.json");
+    let add = ["schema", "add", "--workspace", "acme"];
+    deployment.json(&[&add[..], &[file.to_str().unwrap()]].concat());
+    documents(&deployment, "schemas/");
+    let folder = deployment.folder().join("schemas");
+    let variables = [("GATEHOUSE__SCIM__SCHEMA_FOLDER", folder.to_str().unwrap())];
+    let output = deployment.run_with(&variables, &["serve", "--listen", "127.0.0.1:0"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(
+        error.contains("scim.schema_folder") && error.contains("acme") && error.contains(BADGE),
         "{error}"
     );
 }

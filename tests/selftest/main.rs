@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod command;
+#[path = "../support/database.rs"]
+mod database;
 mod faults;
 mod proxy;
 mod service;

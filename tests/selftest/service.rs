@@ -10,10 +10,10 @@ use gatehouse::directory::{
 use gatehouse::http::server::{self, ServeOptions};
 use gatehouse::workspace;
 use secrecy::ExposeSecret;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+
+use crate::database::Database;
 
 /// A gateway; it ends with the test.
 pub(crate) struct Service {
@@ -22,7 +22,7 @@ pub(crate) struct Service {
     app: App,
     directory: Directory,
     stop: CancellationToken,
-    made: Option<(String, String)>,
+    _database: Database,
     _folder: TempDir,
 }
 
@@ -38,9 +38,9 @@ impl Service {
     }
 
     async fn with(kind: DirectoryKind, strict: bool) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (database, made) = database(&folder).await;
-        let mut config = Config::for_tests(&database);
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::new(folder.path()).await;
+        let mut config = Config::for_tests(&database.url);
         config.database.max_connections = 4;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -74,7 +74,7 @@ impl Service {
             app,
             directory,
             stop,
-            made,
+            _database: database,
             _folder: folder,
         }
     }
@@ -104,42 +104,5 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         self.stop.cancel();
-        if let Some((server, name)) = self.made.take() {
-            let drop = async move {
-                if let Ok(mut conn) = PgConnection::connect(&server).await {
-                    let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-                    let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
-                }
-            };
-            // The test's own runtime is busy with this drop.
-            let _ = std::thread::spawn(move || {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map(|runtime| runtime.block_on(drop))
-            })
-            .join();
-        }
     }
-}
-
-async fn database(folder: &TempDir) -> (String, Option<(String, String)>) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how the test runner names the server"
-    )]
-    let server = std::env::var("TEST_DATABASE_URL").ok();
-    let Some(server) = server else {
-        let file = folder.path().join("gatehouse.db");
-        return (format!("sqlite:{}", file.display()), None);
-    };
-    let name = format!("selftest_{}", Uuid::new_v4().simple());
-    let mut conn = PgConnection::connect(&server).await.unwrap();
-    let sql = format!("CREATE DATABASE {name}");
-    sqlx::query(AssertSqlSafe(sql))
-        .execute(&mut conn)
-        .await
-        .unwrap();
-    let (before, after) = server.split_once("/postgres?").unwrap();
-    (format!("{before}/{name}?{after}"), Some((server, name)))
 }

@@ -1,0 +1,67 @@
+//! A database of its own for a test: a file, or a database at the server that the test runner names.
+
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
+
+/// A database; it is gone with the test.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    /// What to drop: the server's URL and the name.
+    made: Option<(String, String)>,
+}
+
+impl Database {
+    /// A database; a file lies in that folder.
+    pub(crate) async fn new(folder: &Path) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how the test runner names the server"
+        )]
+        let server = std::env::var("TEST_DATABASE_URL").ok();
+        let Some(server) = server else {
+            let file = folder.join("gatehouse.db");
+            return Self {
+                url: format!("sqlite:{}", file.display()),
+                made: None,
+            };
+        };
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut conn = PgConnection::connect(&server)
+            .await
+            .expect("the server is there");
+        let sql = format!("CREATE DATABASE {name}");
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut conn)
+            .await
+            .expect("made");
+        let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
+        Self {
+            url: format!("{before}/{name}?{after}"),
+            made: Some((server.clone(), name)),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.made.take() else {
+            return;
+        };
+        let drop = async move {
+            if let Ok(mut conn) = PgConnection::connect(&server).await {
+                let sql = format!("DROP DATABASE {name} WITH (FORCE)");
+                let _ = sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await;
+            }
+        };
+        // The test's own runtime is busy with this drop.
+        let _ = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map(|runtime| runtime.block_on(drop))
+        })
+        .join();
+    }
+}
