@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::civil;
 use serde::{Deserialize, Serialize};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z.
@@ -16,15 +17,49 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Reads an RFC 3339 date-time with any number of fraction digits and any offset.
+    /// Reads an RFC 3339 date-time with any number of fraction digits and any offset, as it is also
+    /// a valid `xsd:dateTime` (RFC 7643 section 2.3.5): from the year 0 to the last second of 9999,
+    /// midnight also as `24:00:00` of the day before.
     pub fn parse(text: &str) -> Option<Self> {
-        // RFC 3339 section 5.6: the hour of an offset is one of a day.
-        let offset = text.rfind(['+', '-']).filter(|at| *at > "2000-01-01".len());
-        if offset.is_some_and(|at| text.get(at + 1..at + 3).is_some_and(|hour| hour > "23")) {
+        let (day, rest) = text.split_once('T')?;
+        let at = rest.find(['Z', '+', '-'])?;
+        let (time, offset) = rest.split_at(at);
+        let is_like = |text: &str, form: &[u8]| {
+            let fits = |(byte, form): (u8, &u8)| match form {
+                b'0' => byte.is_ascii_digit(),
+                form => byte == *form,
+            };
+            text.len() == form.len() && text.bytes().zip(form).all(fits)
+        };
+        let (time, fraction) = match time.split_once('.') {
+            Some((time, fraction)) => (time, fraction),
+            None => (time, "0"),
+        };
+        let is_number = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_like(day, b"0000-00-00") || !is_like(time, b"00:00:00") || !is_number {
             return None;
         }
-        let instant: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(instant.as_microsecond()))
+        let offset = match offset.split_at(1) {
+            ("Z", "") => 0,
+            (sign, offset) if is_like(offset, b"00:00") => {
+                let (hours, minutes): (i64, i64) =
+                    (offset[..2].parse().ok()?, offset[3..].parse().ok()?);
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                (hours * 60 + minutes) * if sign == "-" { -60 } else { 60 }
+            }
+            _ => return None,
+        };
+        let day: civil::Date = day.parse().ok()?;
+        let is_end = time == "24:00:00" && fraction.bytes().all(|digit| digit == b'0');
+        let time: civil::Time = if is_end { "00:00:00" } else { time }.parse().ok()?;
+        let since = day
+            .to_datetime(time)
+            .duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+        let seconds = since.as_secs() - offset + if is_end { 24 * 60 * 60 } else { 0 };
+        let micros = format!("{fraction:0<6}");
+        Some(Self(seconds * 1_000_000 + micros[..6].parse::<i64>().ok()?))
     }
 
     /// This instant plus a span of time.
@@ -144,6 +179,43 @@ mod tests {
             "2015-10-10T21:38:21.861797Z",
         );
         check("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z");
-        assert_eq!(Timestamp::parse("yesterday"), None);
+        check(
+            "2026-01-01T00:00:00.123456789123Z",
+            "2026-01-01T00:00:00.123456Z",
+        );
+        check("2026-01-01T24:00:00Z", "2026-01-02T00:00:00.000000Z");
+        check("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z");
+        check("2026-01-01T00:30:00+05:45", "2025-12-31T18:45:00.000000Z");
+    }
+
+    #[test]
+    fn the_last_second_is_after_all_others() {
+        let read = |text: &str| Timestamp::parse(text).unwrap();
+        let last = read("9999-12-31T23:59:59Z");
+        assert!(last > read("9999-12-30T22:00:00Z"));
+        assert_eq!(last.0, 253_402_300_799_000_000);
+    }
+
+    #[test]
+    fn what_is_no_date_time_of_xml_schema_is_refused() {
+        for text in [
+            "yesterday",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00Z",
+            "2026-01-01 00:00:00Z",
+            "20260101T000000Z",
+            "2026-01-01T00:00:00Z[UTC]",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00+24:00",
+            "2026-01-01T00:00:00+0100",
+            "2026-01-01T24:00:01Z",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T00:00:0\u{661}Z",
+            "T00:00:00Z",
+            "",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 }

@@ -49,7 +49,7 @@ pub enum Error {
         detail: String,
     },
     /// The resource is not at the version that the caller named.
-    #[error("the resource changed since it was read")]
+    #[error("the resource is not at a version that the precondition allows")]
     VersionMismatch,
     /// No credential, or one that is not valid.
     #[error("authentication required")]

@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use url::Url;
 
+use crate::seeded::Seeded;
+
 /// One empty database.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -53,6 +55,32 @@ impl Database {
             url: url.into(),
             folder,
             postgres: Some((server, name.to_owned())),
+        })
+    }
+
+    /// The database of that name that an earlier run kept, else a new one.
+    pub(crate) async fn reuse(
+        engine: &str,
+        folder: &Path,
+        name: &str,
+        postgres: Option<&Url>,
+    ) -> Result<Self> {
+        let name = format!("{name}_{engine}");
+        if !Seeded::file(&folder.join(&name)).exists() {
+            return Self::create(engine, folder, &name, postgres).await;
+        }
+        let folder = folder.join(&name);
+        let url = if engine == "sqlite" {
+            format!("sqlite:{}", folder.join("data.sqlite").display())
+        } else {
+            let mut url = postgres.context("expected --postgres-url")?.clone();
+            url.set_path(&name);
+            url.into()
+        };
+        Ok(Self {
+            url,
+            folder,
+            postgres: None,
         })
     }
 

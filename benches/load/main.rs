@@ -4,12 +4,16 @@
 //! over HTTP from outside and starts itself again as the bare reference (`--reference`).
 
 mod databases;
+mod groups;
 mod measure;
+mod mixed;
 mod neighbours;
+mod pages;
 mod process;
 mod reference;
 mod report;
 mod scenarios;
+mod seeded;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +29,7 @@ use crate::databases::Database;
 use crate::measure::Figures;
 use crate::process::{Server, Watch, json_command};
 use crate::scenarios::Target;
+use crate::seeded::Seeded;
 
 /// Groups of the first sync that have a rule.
 const RULES: usize = 10;
@@ -41,6 +46,15 @@ struct Options {
     /// Requests of a scenario
     #[arg(long, default_value_t = 4000)]
     requests: usize,
+    /// Members that a PATCH of the first sync adds
+    #[arg(long, default_value_t = 10)]
+    members_per_patch: usize,
+    /// Sizes of the large groups
+    #[arg(long, value_delimiter = ',', default_value = "10000")]
+    group_members: Vec<usize>,
+    /// Keeps the database, and uses the one that a run with as many users kept
+    #[arg(long)]
+    keep: bool,
     /// Databases to measure
     #[arg(long, value_delimiter = ',', default_value = "sqlite,postgres")]
     #[arg(value_parser = ["sqlite", "postgres"])]
@@ -113,8 +127,24 @@ async fn main() -> Result<()> {
 
 async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
     let program = &options.gatehouse;
-    let database = database(options, engine, "gatehouse_load").await?;
-    let (path, token) = set_up(program, &database.url)?;
+    let database = if options.keep {
+        let name = format!("gatehouse_load_{}", options.users);
+        Database::reuse(
+            engine,
+            &options.folder,
+            &name,
+            options.postgres_url.as_ref(),
+        )
+        .await?
+    } else {
+        database(options, engine, "gatehouse_load").await?
+    };
+    let known = Seeded::read(&database.folder)?;
+    let is_new = known.is_none();
+    let mut seeded = match known {
+        Some(seeded) => seeded,
+        None => set_up(options, &database.url)?,
+    };
     let mut arguments = ["serve", "--listen", "{listen}", "--public-url", "{url}"]
         .map(str::to_owned)
         .to_vec();
@@ -123,17 +153,38 @@ async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     let log = database.folder.join("serve.log");
 
     let server = Server::start(program, &arguments, &log).await?;
-    let target = target(options, engine, "gatehouse", &server, &path, &token)?;
-    let mut figures = vec![measure::start(
-        &target.watch,
-        "start, no users",
-        server.started_in,
-    )?];
-    let measured = scenarios::gatehouse(&target).await;
+    let target = Target {
+        new_domain: format!("new{}.example", seeded.uses),
+        ..target(
+            options,
+            engine,
+            "gatehouse",
+            &server,
+            (&seeded.path, &seeded.token),
+        )?
+    };
+    let mut figures = Vec::new();
+    if is_new {
+        let started = server.started_in;
+        figures.push(measure::start(&target.watch, "start, no users", started)?);
+        let (synced, users) = scenarios::sync(&target).await?;
+        figures.push(synced);
+        seeded.users = users;
+    }
+    seeded.uses += 1;
+    seeded.write(&database.folder)?;
+    let measured = scenarios::gatehouse(&target, &seeded.users).await;
     figures.extend(measured.with_context(|| format!("see {}", log.display()))?);
-    let token = neighbour(program, &database.url)?;
-    let base_url = format!("{}/scim/v2", server.url);
-    let client = ScimClient::new(&base_url, &token, Dialect::Entra)?;
+    let other = |slug: String| -> Result<ScimClient> {
+        let token = workspace(program, &database.url, &slug)?;
+        let base_url = format!("{}/scim/v2", server.url);
+        Ok(ScimClient::new(&base_url, &token, Dialect::Entra)?)
+    };
+    let offices = (0..mixed::WORKSPACES)
+        .map(|number| other(format!("office-{}-{number}", seeded.uses)))
+        .collect::<Result<Vec<_>>>()?;
+    figures.push(mixed::mixed(&target, offices).await?);
+    let client = other(format!("next-door-{}", seeded.uses))?;
     let address = server.url.trim_start_matches("http://");
     figures.extend(neighbours::neighbours(&target, client, address).await?);
     drop(server);
@@ -149,16 +200,17 @@ async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
         server.started_in,
     )?);
     drop(server);
-    database.remove().await?;
+    if !options.keep {
+        database.remove().await?;
+    }
     Ok(figures)
 }
 
-/// A workspace, a live directory and a few rules that wait for their groups. Gives the path of
-/// the SCIM service and a token.
-fn set_up(program: &Path, database: &str) -> Result<(String, String)> {
+/// A workspace, a live directory and a few rules that wait for their groups.
+fn set_up(options: &Options, database: &str) -> Result<Seeded> {
     let run = |arguments: &[&str]| {
         json_command(
-            program,
+            &options.gatehouse,
             &[arguments, &["--database", database, "--json"]].concat(),
         )
     };
@@ -176,7 +228,8 @@ fn set_up(program: &Path, database: &str) -> Result<(String, String)> {
         "live",
     ])?;
     let groups = (1..=RULES).map(|number| format!("Group {number:04}"));
-    for group in groups.chain([scenarios::BIG_GROUP.to_owned()]) {
+    let large = options.group_members.iter().copied().map(groups::big_group);
+    for group in groups.chain(large) {
         let team = format!("Team of {group}");
         let rule = ["--group", &group, "--team", &team, "--role", "member"];
         run(&[
@@ -192,26 +245,24 @@ fn set_up(program: &Path, database: &str) -> Result<(String, String)> {
     // Only the path counts: the server under load listens on a port of its own.
     let base_url = text("scim_base_url")?;
     let path = Url::parse(&base_url).map_or(base_url, |url| url.path().to_owned());
-    Ok((path, text("token")?))
+    Ok(Seeded {
+        path,
+        token: text("token")?,
+        users: Vec::new(),
+        uses: 0,
+    })
 }
 
 /// A directory in another workspace; gives its token.
-fn neighbour(program: &Path, database: &str) -> Result<String> {
+fn workspace(program: &Path, database: &str, slug: &str) -> Result<String> {
     let run = |arguments: &[&str]| {
         json_command(
             program,
             &[arguments, &["--database", database, "--json"]].concat(),
         )
     };
-    run(&["workspace", "create", "next-door", "--name", "Next door"])?;
-    let directory = [
-        "directory",
-        "create",
-        "--workspace",
-        "next-door",
-        "--name",
-        "idp",
-    ];
+    run(&["workspace", "create", slug, "--name", slug])?;
+    let directory = ["directory", "create", "--workspace", slug, "--name", "idp"];
     let directory = run(&[&directory[..], &["--kind", "generic"]].concat())?;
     let token = directory["token"].as_str().map(str::to_owned);
     token.context("the new directory should have a token")
@@ -222,7 +273,7 @@ async fn reference_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     let arguments = ["--reference", &database.url, "--listen", "{listen}"].map(str::to_owned);
     let log = database.folder.join("reference.log");
     let server = Server::start(&std::env::current_exe()?, &arguments, &log).await?;
-    let target = target(options, engine, "reference", &server, "/scim/v2", "none")?;
+    let target = target(options, engine, "reference", &server, ("/scim/v2", "none"))?;
     let figures = scenarios::reference(&target).await?;
     drop(server);
     database.remove().await?;
@@ -238,8 +289,7 @@ fn target(
     engine: &str,
     subject: &str,
     server: &Server,
-    path: &str,
-    token: &str,
+    (path, token): (&str, &str),
 ) -> Result<Target> {
     let base_url = format!("{}{path}", server.url);
     Ok(Target {
@@ -253,6 +303,9 @@ fn target(
         clients: options.clients,
         requests: options.requests,
         users: options.users,
+        members_per_patch: options.members_per_patch,
+        group_members: options.group_members.clone(),
+        new_domain: "new.example".to_owned(),
     })
 }
 

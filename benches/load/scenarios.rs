@@ -10,18 +10,17 @@ use gatehouse::virtual_idp::{Dialect, Linked, Request, ScimClient, SyncOptions, 
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::groups;
 use crate::measure::{Figures, Taken, drive, measure};
+use crate::pages;
 use crate::process::Watch;
 
-/// The group every newcomer of the last scenarios joins.
-pub(crate) const BIG_GROUP: &str = "Everybody";
 /// Groups of the first sync, and how many members each of them gets.
 const GROUPS: usize = 100;
 const GROUP_MEMBERS: usize = 100;
-const MEMBERS_PER_PATCH: usize = 10;
-const BIG_GROUP_MEMBERS: usize = 10_000;
-const SMALL_GROUP_MEMBERS: usize = 10;
-const ADDITIONS: usize = 500;
+/// Operations of a Bulk request, and how many such requests there are.
+const BULK: usize = 100;
+const BULKS: usize = 20;
 
 /// A SCIM service under load.
 #[derive(Debug)]
@@ -36,10 +35,17 @@ pub(crate) struct Target {
     pub requests: usize,
     /// Users of the directory before the scenarios.
     pub users: usize,
+    /// Members that the first sync adds by a PATCH.
+    pub members_per_patch: usize,
+    /// Sizes of the large groups.
+    pub group_members: Vec<usize>,
+    /// The domain of users who are created while it is measured; new on every run.
+    pub new_domain: String,
 }
 
 impl Target {
-    async fn run(
+    /// Sends requests and says what they cost.
+    pub(crate) async fn run(
         &self,
         figures: &mut Vec<Figures>,
         scenario: &str,
@@ -52,7 +58,12 @@ impl Target {
         Ok(answers)
     }
 
-    async fn send(&self, clients: usize, requests: Vec<Request>) -> Result<Taken<Vec<Bytes>>> {
+    /// Sends requests.
+    pub(crate) async fn send(
+        &self,
+        clients: usize,
+        requests: Vec<Request>,
+    ) -> Result<Taken<Vec<Bytes>>> {
         let (client, requests) = (Arc::clone(&self.client), Arc::new(requests));
         drive(clients, requests.len(), move |index| {
             let (client, requests) = (Arc::clone(&client), Arc::clone(&requests));
@@ -74,21 +85,41 @@ impl Target {
     }
 }
 
-/// All scenarios, on a directory that is empty.
-pub(crate) async fn gatehouse(target: &Target) -> Result<Vec<Figures>> {
+/// The first sync of a directory that is empty; gives the ids of its users.
+pub(crate) async fn sync(target: &Target) -> Result<(Figures, Vec<String>)> {
+    synced(target, &company(target)).await
+}
+
+/// All other scenarios, on a directory with these users.
+pub(crate) async fn gatehouse(target: &Target, users: &[String]) -> Result<Vec<Figures>> {
     let mut figures = Vec::new();
     let company = company(target);
-    let users = synced(target, &company, &mut figures).await?;
-    let newcomers = single_resources(target, &company, &users, &mut figures).await?;
-    let replacements = cycle(&users, target.requests)
+    let newcomers = single_resources(target, &company, users, &mut figures).await?;
+    let by_external_id = cycle(users, target.requests).map(|user| {
+        let external_id = Dialect::Entra.external_id(&company.people[user]);
+        Request::get(format!("/Users?filter=externalId+eq+%22{external_id}%22"))
+    });
+    target
+        .run(
+            &mut figures,
+            "look up by externalId",
+            target.clients,
+            by_external_id.collect(),
+        )
+        .await?;
+    let replacements = cycle(users, target.requests)
         .enumerate()
-        .map(|(number, user)| replace(&company, &users, user, &format!("Replaced {number}")))
+        .map(|(number, user)| replace(&company, users, user, &format!("Replaced {number}")))
         .collect();
     target
         .run(&mut figures, "PUT a user", target.clients, replacements)
         .await?;
-    pages(target, users.len() + newcomers.len(), &mut figures).await?;
-    groups(target, &users, &newcomers, &mut figures).await?;
+    bulk(target, &mut figures).await?;
+    pages::walk(target, &mut figures).await?;
+    groups::small(target, users, &newcomers, &mut figures).await?;
+    for &size in &target.group_members {
+        groups::large(target, (size, users, &newcomers), &mut figures).await?;
+    }
     Ok(figures)
 }
 
@@ -110,14 +141,10 @@ fn company(target: &Target) -> Company {
     Company::generate_numbered(target.users, GROUPS, GROUP_MEMBERS, "acme.example", 1)
 }
 
-async fn synced(
-    target: &Target,
-    company: &Company,
-    figures: &mut Vec<Figures>,
-) -> Result<Vec<String>> {
+async fn synced(target: &Target, company: &Company) -> Result<(Figures, Vec<String>)> {
     let options = SyncOptions {
         parallel: target.clients,
-        members_per_patch: MEMBERS_PER_PATCH,
+        members_per_patch: target.members_per_patch,
     };
     let work = async {
         let synced = first_sync(&target.client, company, options, |_| {}).await?;
@@ -133,12 +160,12 @@ async fn synced(
         })
     };
     let scenario = format!(
-        "first sync: {} users, {GROUPS} groups",
-        company.people.len()
+        "first sync: {} users, {GROUPS} groups, {} members a PATCH",
+        company.people.len(),
+        target.members_per_patch
     );
     let (taken, users) = measure(&target.watch, &scenario, target.clients, work).await?;
-    figures.push(taken);
-    Ok(users.into_iter().map(|user| user.id).collect())
+    Ok((taken, users.into_iter().map(|user| user.id).collect()))
 }
 
 /// Lookup, get, change and create: what the reference knows too. Gives the ids of the created.
@@ -186,7 +213,7 @@ async fn single_resources(
         )
         .await?;
 
-    let newcomers = Company::generate(requests, &[], "new.example", 2);
+    let newcomers = Company::generate(requests, &[], &target.new_domain, 2);
     let creates = newcomers
         .people
         .iter()
@@ -196,96 +223,38 @@ async fn single_resources(
         .await?)
 }
 
-/// One walk through everybody in three parts, then jumps to pages nobody asked for before.
-async fn pages(target: &Target, total: usize, figures: &mut Vec<Figures>) -> Result<()> {
-    let page = |index: usize| format!("/Users?startIndex={index}&count=100");
-    let mut walk: Vec<Request> = (1..=total)
-        .step_by(100)
-        .map(|at| Request::get(page(at)))
-        .collect();
-    let tenth = (walk.len() / 10).max(1);
-    let last = walk.split_off(walk.len().saturating_sub(tenth));
-    let middle = walk.split_off(tenth.min(walk.len()));
-    for (scenario, requests) in [
-        ("list page of 100: first tenth of a walk", walk),
-        ("list page of 100: the middle", middle),
-        ("list page of 100: last tenth", last),
-    ] {
-        if !requests.is_empty() {
-            target.run(figures, scenario, 1, requests).await?;
-        }
+/// Creates in Bulk requests, one after the other.
+async fn bulk(target: &Target, figures: &mut Vec<Figures>) -> Result<()> {
+    let domain = format!("bulk.{}", target.new_domain);
+    let company = Company::generate(BULK * BULKS, &[], &domain, 3);
+    let requests = company.people.chunks(BULK).map(|people| {
+        let operations: Vec<Value> = people
+            .iter()
+            .enumerate()
+            .map(|(number, person)| {
+                let data = Dialect::Entra.create_user(person).body;
+                json!({"method": "POST", "path": "/Users", "bulkId": number.to_string(), "data": data})
+            })
+            .collect();
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": operations,
+        });
+        Request::write(Method::POST, "/Bulk", body)
+    });
+    let scenario = format!("create {BULK} users by Bulk");
+    let answers = target
+        .run(figures, &scenario, 1, requests.collect())
+        .await?;
+    for answer in answers {
+        let outcome: Value = serde_json::from_slice(&answer)?;
+        let outcomes = outcome["Operations"].as_array();
+        let is_done = |outcome: &Value| outcome["status"] == "201" || outcome["status"] == 201;
+        ensure!(
+            outcomes.is_some_and(|outcomes| outcomes.len() == BULK && outcomes.iter().all(is_done)),
+            "a Bulk request should create all: {outcome}"
+        );
     }
-    // 7919 is prime, so that the jumps spread over the directory.
-    let jumps = (1..=20)
-        .map(|jump| Request::get(page(jump * 7919 % total + 1)))
-        .collect();
-    target
-        .run(figures, "list page of 100: cold jumps", 1, jumps)
-        .await?;
-    Ok(())
-}
-
-async fn groups(
-    target: &Target,
-    users: &[String],
-    newcomers: &[String],
-    figures: &mut Vec<Figures>,
-) -> Result<()> {
-    let additions = ADDITIONS.min(newcomers.len());
-    let small = additions.div_ceil(SMALL_GROUP_MEMBERS);
-    let names = (1..=small).map(|number| format!("Small group {number:03}"));
-    let creates = names
-        .chain([BIG_GROUP.to_owned()])
-        .map(|name| create_group(&name))
-        .collect();
-    let mut small = ids(&target.send(1, creates).await?.result)?;
-    let big = small
-        .pop()
-        .context("the big group should have been created")?;
-
-    let fill = users.chunks(SMALL_GROUP_MEMBERS).cycle().zip(&small);
-    let fill = fill.map(|(members, group)| add(group, members)).collect();
-    target.send(target.clients, fill).await?;
-    let everybody = &users[..users.len().min(BIG_GROUP_MEMBERS)];
-    let fill = everybody
-        .chunks(100)
-        .map(|members| add(&big, members))
-        .collect();
-    let scenario = format!("add 100 members in a PATCH, up to {}", everybody.len());
-    target.run(figures, &scenario, 1, fill).await?;
-
-    let joining = newcomers.chunks(1).take(additions);
-    let joins = joining
-        .clone()
-        .zip(small.iter().cycle())
-        .map(|(user, group)| add(group, user));
-    target
-        .run(
-            figures,
-            "add one member, group of 10, one client",
-            1,
-            joins.collect(),
-        )
-        .await?;
-    let size = everybody.len();
-    let (alone, together) = newcomers[..additions].split_at(additions / 2);
-    let alone = alone.chunks(1).map(|user| add(&big, user)).collect();
-    let scenario = format!("add one member, group of {size}, one client");
-    target.run(figures, &scenario, 1, alone).await?;
-    let together = together.chunks(1).map(|user| add(&big, user)).collect();
-    let scenario = format!("add one member, group of {size}");
-    target
-        .run(figures, &scenario, target.clients, together)
-        .await?;
-
-    let bare = format!("/Groups/{big}?excludedAttributes=members");
-    let scenario = format!("group of {size} without members, one client");
-    target
-        .run(figures, &scenario, 1, vec![Request::get(bare); 200])
-        .await?;
-    let whole = Request::get(format!("/Groups/{big}"));
-    let scenario = format!("group of {size} with members, one client");
-    target.run(figures, &scenario, 1, vec![whole; 20]).await?;
     Ok(())
 }
 
@@ -295,7 +264,7 @@ fn cycle(users: &[String], count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |index| index * 7919 % total)
 }
 
-fn patch_title(user: &str, title: &str) -> Request {
+pub(crate) fn patch_title(user: &str, title: &str) -> Request {
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "Replace", "path": "title", "value": title}],
@@ -313,7 +282,7 @@ fn replace(company: &Company, users: &[String], user: usize, title: &str) -> Req
     request
 }
 
-fn create_group(name: &str) -> Request {
+pub(crate) fn create_group(name: &str) -> Request {
     let external_id = format!("external-{name}");
     let group = Group {
         name: name.to_owned(),
@@ -323,7 +292,7 @@ fn create_group(name: &str) -> Request {
     Dialect::Entra.create_group(&group)
 }
 
-fn add(group: &str, users: &[String]) -> Request {
+pub(crate) fn add(group: &str, users: &[String]) -> Request {
     let linked = |id: &str| Linked {
         id: id.to_owned(),
         name: String::new(),
@@ -332,7 +301,8 @@ fn add(group: &str, users: &[String]) -> Request {
     Dialect::Entra.add_members(&linked(group), &users.iter().collect::<Vec<_>>())
 }
 
-fn ids(answers: &[Bytes]) -> Result<Vec<String>> {
+/// The ids of created resources.
+pub(crate) fn ids(answers: &[Bytes]) -> Result<Vec<String>> {
     answers
         .iter()
         .map(|answer| {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use gatehouse::scim::bulk::{self, Method, Operation, Task};
 use gatehouse::scim::json;
+use gatehouse_fuzz::registry;
 use libfuzzer_sys::fuzz_target;
 
 const MOST: usize = 50;
@@ -15,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(body) = json::parse(input) else {
         return;
     };
-    let Ok(request) = bulk::parse(body, MOST) else {
+    let Ok(request) = bulk::parse(body, MOST, registry()) else {
         return;
     };
     let operations = &request.operations;

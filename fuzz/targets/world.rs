@@ -20,11 +20,19 @@ pub fn kind(choice: u8) -> &'static ResourceType {
     match choice & 3 {
         0 => schema::user(),
         1 => schema::group(),
-        _ => *DEVICE,
+        _ => {
+            let device = registry().named("Device");
+            device.expect("it is among them")
+        }
     }
 }
 
-static DEVICE: LazyLock<&ResourceType> = LazyLock::new(|| {
+/// All resource types.
+pub fn registry() -> &'static Registry {
+    *TYPES
+}
+
+static TYPES: LazyLock<&Registry> = LazyLock::new(|| {
     let (schema, extension) = ("urn:example:Device", "urn:example:Warranty");
     let documents = [
         json!({"id": schema, "name": "Device", "attributes": [
@@ -55,11 +63,7 @@ static DEVICE: LazyLock<&ResourceType> = LazyLock::new(|| {
         json!({"name": "Device", "endpoint": "/Devices", "schema": schema, "schemaExtensions": [
             {"schema": extension, "required": true}]}),
     ];
-    let registry = Registry::with(&documents);
-    registry
-        .ok()
-        .and_then(|registry| registry.named("Device"))
-        .expect("the documents are fit to be registered")
+    Registry::with(&documents).expect("the documents are fit to be registered")
 });
 
 /// A user, a group, and a device.

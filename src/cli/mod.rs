@@ -161,7 +161,7 @@ pub async fn run() -> ExitCode {
 
 fn check_config(settings: &Settings) -> anyhow::Result<ExitCode> {
     let config = settings.load(None)?;
-    println!("{}", config.effective_toml());
+    print_line(config.effective_toml())?;
     Ok(ExitCode::SUCCESS)
 }
 

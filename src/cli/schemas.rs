@@ -72,9 +72,9 @@ impl Command {
                     let known = extended(&app, &workspace, &extends).await?;
                     documents.push(extension(known, &documents, required));
                 }
-                let keys = schemas::add(&app, &Origin::cli(), &workspace, documents).await?;
-                let value = json!({"registered": keys});
-                settings.print(&value, || format!("registered {}", keys.join(", ")))?;
+                let names = schemas::add(&app, &Origin::cli(), &workspace, documents).await?;
+                let value = json!({"registered": names});
+                settings.print(&value, || format!("registered {}", names.join(", ")))?;
             }
             Self::List {
                 workspace,
@@ -86,7 +86,7 @@ impl Command {
                     let rows = listed.iter().map(|document| {
                         let cell =
                             |name: &str| document[name].as_str().unwrap_or_default().to_owned();
-                        vec![cell("key"), cell("kind")]
+                        vec![cell("name"), cell("kind")]
                     });
                     table(&["id or name", "kind"], rows)
                 })?;
@@ -124,8 +124,9 @@ async fn listed(app: &App, workspace: &Workspace) -> anyhow::Result<Vec<Value>> 
     let registered = schemas::list(app, workspace.id).await?;
     let told = registered.into_iter().map(|registered| {
         let document: Value = serde_json::from_str(&registered.document)?;
+        let name = document.get("id").unwrap_or(&document["name"]);
         Ok(json!({
-            "key": registered.key, "kind": registered.kind, "document": document,
+            "key": registered.key, "name": name, "kind": registered.kind, "document": document,
             "created_at": registered.created_at, "updated_at": registered.updated_at,
         }))
     });

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 use crate::scim::registry::Registry;
 use crate::scim::resource::Strictness;
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{Purpose, ResourceType};
 use crate::store::directories as rows;
 use crate::store::error::OnDuplicate;
 use crate::store::users::Place;
@@ -74,6 +74,12 @@ impl Caller {
     /// nobody can write is of no use.
     pub fn sees_roles(&self) -> bool {
         self.directory.kind == DirectoryKind::Okta
+    }
+
+    /// The resource type at an endpoint, such as `/Users`, or its name without the slash.
+    pub fn kind_at(&self, endpoint: &str) -> Option<&'static ResourceType> {
+        let kind = self.registry.at(endpoint)?;
+        (kind.purpose != Purpose::Role || self.sees_roles()).then_some(kind)
     }
 
     /// Refuses to make a resource by schemas that hold no longer: the client may come again at once.

@@ -1,12 +1,15 @@
 //! Values that no two resources of a type and directory may share, as a registered schema says.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Caller;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::scim::fold;
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{Attribute, Kind, ResourceType};
+use crate::scim::{evaluate, fold};
 use crate::store::db::Tx;
 use crate::store::unique_values as rows;
 use crate::store::users::Place;
@@ -32,14 +35,19 @@ pub(super) async fn claim(
     if !old.is_empty() {
         rows::delete(tx, place, id).await?;
     }
-    for (attribute, key, name) in new {
-        fold::check_key(&key, name)?;
-        let kind = kind.name.to_ascii_lowercase();
-        if !rows::insert(tx, place, &kind, (&attribute, &key), id).await? {
-            return Err(Error::Taken(name));
-        }
+    for (_, key, name) in &new {
+        fold::check_key(key, name)?;
     }
-    Ok(())
+    let kind = kind.name.to_ascii_lowercase();
+    let rows: Vec<(&str, &str)> = new
+        .iter()
+        .map(|(attribute, key, _)| (attribute.as_str(), key.as_str()))
+        .collect();
+    let taken = rows::insert(tx, place, &kind, &rows, id).await?;
+    match taken.first() {
+        Some(at) => Err(Error::Taken(new[*at].2)),
+        None => Ok(()),
+    }
 }
 
 /// Gives the unique values of a resource back that goes away.
@@ -57,21 +65,43 @@ pub(super) async fn release(
 }
 
 fn values(kind: &'static ResourceType, document: &Map<String, Value>) -> Values {
-    let unique = kind.unique_attributes();
-    let found = unique.filter_map(|(extension, attribute)| {
-        let holder = match extension {
-            Some(schema) => document.get(&schema.id)?.as_object()?,
-            None => document,
+    let mut found = Values::new();
+    for path in kind.unique_attributes() {
+        let holder = match path.extension {
+            Some(schema) => document.get(&schema.id).and_then(Value::as_object),
+            None => Some(document),
         };
-        let text = holder.get(&attribute.name)?.as_str()?;
-        let key = if attribute.case_exact {
-            text.to_owned()
-        } else {
-            fold::key(text)
+        let Some(value) = holder.and_then(|holder| holder.get(&path.attribute.name)) else {
+            continue;
         };
-        let urn = extension.map_or("", |schema| schema.id.as_str());
-        let path = format!("{urn}:{}", attribute.name).to_ascii_lowercase();
-        Some((path, key, attribute.name.as_str()))
-    });
-    found.collect()
+        let definition = path.definition();
+        let keys = evaluate::values_of(path, value)
+            .into_iter()
+            .filter_map(|value| key(definition, value));
+        let urn = path.extension.map_or("", |schema| schema.id.as_str());
+        let sub = path
+            .sub
+            .map_or(String::new(), |sub| format!(".{}", sub.name));
+        let attribute = format!("{urn}:{}{sub}", path.attribute.name).to_ascii_lowercase();
+        // A resource may say the same twice.
+        let keys: BTreeSet<String> = keys.collect();
+        found.extend(
+            keys.into_iter()
+                .map(|key| (attribute.clone(), key, definition.name.as_str())),
+        );
+    }
+    found
+}
+
+/// What two values share that are the same.
+fn key(attribute: &Attribute, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if attribute.kind == Kind::DateTime => {
+            Timestamp::parse(text).map(|at| at.0.to_string())
+        }
+        Value::String(text) if attribute.case_exact => Some(text.clone()),
+        Value::String(text) => Some(fold::key(text)),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }

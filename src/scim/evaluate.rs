@@ -4,6 +4,7 @@
 //! * `ne` is the opposite of `eq`: true if no value is equal, so also where there is none. Inside
 //!   brackets both speak of the one element.
 //! * `eq null` is the opposite of `pr`, `ne null` is `pr`.
+//! * An entry without `primary` is not the primary one: `primary eq false` (RFC 7643 section 2.4).
 //! * Text is compared by [`fold::key`], or as it is where the attribute is `caseExact`; order of text
 //!   is the order of its bytes. Instants are compared as instants.
 
@@ -55,7 +56,16 @@ fn decide(filter: &Filter, values: Values<'_>) -> bool {
             path,
             operator,
             value,
-        } => any_compares(path.definition(), &values(*path), *operator, value),
+        } => {
+            let found = match path.sub.filter(|sub| is_flag(sub, value)) {
+                Some(flag) => values(Resolved { sub: None, ..*path })
+                    .into_iter()
+                    .map(|entry| entry.get(&flag.name).unwrap_or(&UNSAID))
+                    .collect(),
+                None => values(*path),
+            };
+            any_compares(path.definition(), &found, *operator, value)
+        }
         Filter::ValuePath {
             path,
             filter,
@@ -80,9 +90,19 @@ pub(super) fn part_holds(
     };
     let values = flat(element.get(&sub.name));
     match comparison {
+        Some((operator, literal)) if values.is_empty() && is_flag(sub, literal) => {
+            any_compares(sub, &[&UNSAID], *operator, literal)
+        }
         Some((operator, literal)) => any_compares(sub, &values, *operator, literal),
         None => values.into_iter().any(is_present),
     }
+}
+
+/// What `primary` is where an entry does not say it.
+static UNSAID: Value = Value::Bool(false);
+
+fn is_flag(sub: &Attribute, literal: &Literal) -> bool {
+    sub.name == "primary" && sub.kind == Kind::Boolean && *literal != Literal::Null
 }
 
 /// The values that a path selects, lists taken apart.
@@ -91,7 +111,13 @@ pub(super) fn values(path: Resolved, resource: &Value) -> Vec<&Value> {
         Some(schema) => resource.get(&schema.id),
         None => Some(resource),
     };
-    let found = flat(holder.and_then(|holder| holder.get(&path.attribute.name)));
+    let value = holder.and_then(|holder| holder.get(&path.attribute.name));
+    value.map_or_else(Vec::new, |value| values_of(path, value))
+}
+
+/// The same of the attribute's value alone.
+pub fn values_of(path: Resolved, value: &Value) -> Vec<&Value> {
+    let found = flat(Some(value));
     match path.sub {
         Some(sub) => found
             .into_iter()
@@ -163,7 +189,10 @@ pub(super) fn compares(
             text_compares(value, operator, literal)
         }
         (Value::String(value), Literal::String(literal)) => {
-            text_compares(&fold::key(value), operator, &fold::key(literal))
+            if operator == Operator::Eq {
+                return fold::is_same(value, literal);
+            }
+            text_compares(&fold::compared(value), operator, &fold::compared(literal))
         }
         _ => false,
     }

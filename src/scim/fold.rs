@@ -1,5 +1,9 @@
 //! Canonical keys for names: two names with one key are the same name everywhere.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use icu_casemap::CaseMapper;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -21,9 +25,76 @@ const ROUNDS: usize = 8;
 /// ```
 #[must_use]
 pub fn key(text: &str) -> String {
+    compared(text).into_owned()
+}
+
+/// The same, without a copy of text that is its own key.
+pub fn compared(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(text.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(text)
+        };
     }
+    KEPT.with_borrow_mut(|kept| match kept {
+        Some(kept) => Cow::Owned(kept.key(text)),
+        None => Cow::Owned(folded(text)),
+    })
+}
+
+/// Whether two names are the same.
+pub fn is_same(left: &str, right: &str) -> bool {
+    left == right
+        || if left.is_ascii() && right.is_ascii() {
+            left.eq_ignore_ascii_case(right)
+        } else {
+            compared(left) == compared(right)
+        }
+}
+
+/// Keeps the keys that `work` asks for until it is done: folding long text is dear, and the
+/// operations of one request may compare the same values thousands of times (C057).
+pub fn keep_keys<T>(work: impl FnOnce() -> T) -> T {
+    struct Forget;
+    impl Drop for Forget {
+        fn drop(&mut self) {
+            KEPT.take();
+        }
+    }
+    KEPT.set(Some(Kept::default()));
+    let _forget = Forget;
+    work()
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+}
+
+/// Keys by text, up to a size that no honest request comes near.
+#[derive(Default)]
+struct Kept {
+    keys: HashMap<String, String>,
+    bytes: usize,
+}
+
+impl Kept {
+    const MOST: usize = 4 << 20;
+
+    fn key(&mut self, text: &str) -> String {
+        if let Some(key) = self.keys.get(text) {
+            return key.clone();
+        }
+        let key = folded(text);
+        if self.bytes < Self::MOST {
+            self.bytes += text.len() + key.len();
+            self.keys.insert(text.to_owned(), key.clone());
+        }
+        key
+    }
+}
+
+fn folded(text: &str) -> String {
     let mut folded = fold_once(text);
     for _ in 1..ROUNDS {
         let again = fold_once(&folded);

@@ -284,9 +284,12 @@ fn attributes(attributes: &[Attribute], is_top: bool) -> Result<()> {
         if is_complex && !is_top {
             return wrong("no complex attribute within another (RFC 7643 section 2.3.8)");
         }
-        let can_be_unique = is_top && !attribute.multi_valued && attribute.kind == Kind::String;
+        let can_be_unique = matches!(
+            attribute.kind,
+            Kind::String | Kind::Reference | Kind::Integer | Kind::DateTime
+        );
         if attribute.uniqueness != Uniqueness::None && !can_be_unique {
-            return wrong("uniqueness of a single text alone");
+            return wrong("uniqueness of text, references, integers or instants");
         }
         if attribute.required && attribute.mutability == Mutability::ReadOnly {
             return wrong("no required attribute that nobody can write");

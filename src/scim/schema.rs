@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::path::Resolved;
 use super::registry::Registry;
 
 /// URN of the core User schema.
@@ -253,17 +254,22 @@ impl ResourceType {
             .any(|(schema, _)| schema.attributes.iter().filter(is_text).any(hides))
     }
 
-    /// Every attribute whose value must be unique in a directory, with the extension that defines
-    /// it. Those of the core schemas are not among them: they have columns of their own.
-    pub fn unique_attributes(
-        &self,
-    ) -> impl Iterator<Item = (Option<&'static Schema>, &'static Attribute)> {
+    /// Every attribute or part of one whose values must be unique in a directory. Those of the core
+    /// schemas are not among them: they have columns of their own.
+    pub fn unique_attributes(&self) -> impl Iterator<Item = Resolved> {
         self.schemas().flat_map(move |(schema, is_extension)| {
-            let unique = schema.attributes.iter().filter(move |attribute| {
-                let has_column = !is_extension && self.purpose != Purpose::Custom;
-                attribute.uniqueness != Uniqueness::None && !has_column
+            let has_columns = !is_extension && self.purpose != Purpose::Custom;
+            let registered = schema.attributes.iter().filter(move |_| !has_columns);
+            let all = registered.flat_map(move |attribute| {
+                let extension = is_extension.then_some(schema);
+                let subs = attribute.sub_attributes.iter().map(Some);
+                std::iter::once(None).chain(subs).map(move |sub| Resolved {
+                    extension,
+                    attribute,
+                    sub,
+                })
             });
-            unique.map(move |attribute| (is_extension.then_some(schema), attribute))
+            all.filter(|path| path.definition().uniqueness != Uniqueness::None)
         })
     }
 }

@@ -1,32 +1,53 @@
 //! Values of registered attributes that are unique in a directory.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
 use super::db::Tx;
 use super::error::Result;
 use super::users::Place;
-use uuid::Uuid;
+use super::values::{MOST, is_usual, rows};
 
-/// Takes a value for a resource; false when another one has it.
+/// Takes values of attributes for a resource; tells which of them others have.
 pub async fn insert(
     tx: &mut Tx,
     place: Place,
     kind: &str,
-    (attribute, key): (&str, &str),
+    values: &[(&str, &str)],
     resource: Uuid,
-) -> Result<bool> {
-    let rows = tx
-        .query(
+) -> Result<Vec<usize>> {
+    let mut taken = Vec::new();
+    for (chunk, values) in values.chunks(MOST).enumerate() {
+        let sql = format!(
             "INSERT INTO unique_values (workspace, directory, kind, attribute, value_key, \
-             resource) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        )
-        .bind(place.workspace)
-        .bind(place.directory)
-        .bind(kind.to_owned())
-        .bind(attribute.to_owned())
-        .bind(key.to_owned())
-        .bind(resource)
-        .execute()
-        .await?;
-    Ok(rows == 1)
+             resource) VALUES {} ON CONFLICT DO NOTHING RETURNING attribute, value_key",
+            rows(values.len(), 6)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(values.len()) {
+            query = query.once();
+        }
+        for (attribute, key) in values {
+            query = query
+                .bind(place.workspace)
+                .bind(place.directory)
+                .bind(kind.to_owned())
+                .bind((*attribute).to_owned())
+                .bind((*key).to_owned())
+                .bind(resource);
+        }
+        let inserted: HashSet<(String, String)> = query.fetch_all().await?.into_iter().collect();
+        let is_new = |(attribute, key): &(&str, &str)| {
+            inserted.contains(&((*attribute).to_owned(), (*key).to_owned()))
+        };
+        let others = values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| !is_new(value));
+        taken.extend(others.map(|(at, _)| chunk * MOST + at));
+    }
+    Ok(taken)
 }
 
 /// Gives the values of a resource back.

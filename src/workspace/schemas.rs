@@ -90,7 +90,7 @@ pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Registered>> 
 
 /// Registers documents together, so that one may name another. A document of the same id or name is
 /// replaced where what is stored stays right: attributes may be added, but none taken away or
-/// changed in kind.
+/// changed in kind. Gives the ids of the schemas and the names of the types.
 pub async fn add(
     app: &App,
     origin: &Origin,
@@ -104,6 +104,7 @@ pub async fn add(
         at: app.clock.now(),
     };
     let mut new = Vec::with_capacity(documents.len());
+    let mut names = Vec::with_capacity(documents.len());
     for document in &documents {
         let (what, canonical) = register::read(document)?;
         let (kind, key) = match what {
@@ -117,8 +118,8 @@ pub async fn add(
             created_at: act.at,
             updated_at: act.at,
         });
+        names.push(key);
     }
-    let keys = new.iter().map(|document| document.key.clone()).collect();
     let app_ = app.clone();
     app.write(move |tx| {
         let (app, act, new) = (app_.clone(), act.clone(), new.clone());
@@ -126,7 +127,7 @@ pub async fn add(
     })
     .await?;
     app.credentials.invalidate_all();
-    Ok(keys)
+    Ok(names)
 }
 
 async fn put(tx: &mut Tx, app: &App, act: &Act, new: Vec<Registered>) -> Result<()> {

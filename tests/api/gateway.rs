@@ -362,12 +362,26 @@ impl Scim {
         let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(body) = body {
-            request = request.json(body);
+            request = request.json(&self.declared(path, body));
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
         let text = answer.text().await.expect("a body");
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// A strict directory wants `schemas`, which other tests may leave out.
+    fn declared(&self, path: &str, body: &Value) -> Value {
+        let mut body = body.clone();
+        let urn = match path.split('/').nth(1) {
+            Some("Users") => "urn:ietf:params:scim:schemas:core:2.0:User",
+            Some("Groups") => "urn:ietf:params:scim:schemas:core:2.0:Group",
+            _ => return body,
+        };
+        if self.directory.strict && body.get("schemas").is_none() {
+            body["schemas"] = json!([urn]);
+        }
+        body
     }
 
     /// Sends a request to a server that may be gone; gives the status of its answer.

@@ -30,6 +30,7 @@ mod request_log;
 mod rfc;
 mod shapes;
 mod sorting;
+mod standard;
 mod templates;
 mod types;
 mod when;

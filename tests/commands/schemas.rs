@@ -68,24 +68,16 @@ async fn what_is_registered_beside_the_server_holds_there_within_a_second() {
         "User",
         "badge.json",
     ]);
-    assert_eq!(added["registered"], json!([BADGE.to_lowercase(), "user"]));
+    assert_eq!(added["registered"], json!([BADGE, "User"]));
     deployment.json(&["schema", "add", "--workspace", "acme", "devices.json"]);
     let listed = deployment.json(&["schema", "list", "--workspace", "acme"]);
-    let keys: Vec<_> = listed
+    let names: Vec<_> = listed
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["key"])
+        .map(|it| &it["name"])
         .collect();
-    assert_eq!(
-        keys,
-        [
-            "device",
-            &DEVICE.to_lowercase(),
-            &BADGE.to_lowercase(),
-            "user"
-        ]
-    );
+    assert_eq!(names, ["Device", DEVICE, BADGE, "User"]);
     let device = json!({"number": "D1"});
     server
         .until("the server knows the type", async || {
@@ -113,11 +105,15 @@ async fn what_is_registered_beside_the_server_holds_there_within_a_second() {
 }
 
 #[tokio::test]
-async fn the_example_can_be_registered_as_it_stands() {
+async fn the_examples_can_be_registered_as_they_stand() {
     let (deployment, _) = with_directory("generic").await;
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/devices.json");
     let added = deployment.json(&["schema", "add", "--workspace", "acme", example]);
     assert_eq!(added["registered"].as_array().unwrap().len(), 2);
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/badge.json");
+    let add = ["schema", "add", "--workspace", "acme", "--extends", "User"];
+    let added = deployment.json(&[&add[..], &[example]].concat());
+    assert_eq!(added["registered"], json!([BADGE, "User"]));
 }
 
 #[tokio::test]

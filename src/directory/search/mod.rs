@@ -15,7 +15,7 @@ use self::source::Source;
 use super::groups::Members;
 use super::{Caller, groups, users};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Invalid, Result};
 use crate::scim::cursor::{self, Cursor};
 use crate::scim::messages::DEFAULT_RESULTS;
 use crate::scim::schema::ResourceType;
@@ -36,7 +36,7 @@ pub struct Search {
     pub sort: Option<Sort>,
     /// Where the page begins.
     pub start: Start,
-    /// How many resources at most; the page size if it is left out or larger.
+    /// How many resources at most; the page size if it is left out or larger, none if it is negative.
     pub count: Option<i64>,
 }
 
@@ -86,7 +86,14 @@ pub enum Next {
 pub async fn search(app: &App, caller: &Caller, search: Search) -> Result<Page> {
     let sources = Source::all(caller, &search)?;
     let most = i64::try_from(app.config.limits.page_size).unwrap_or(i64::MAX);
-    let count = search.count.unwrap_or(DEFAULT_RESULTS.into()).min(most);
+    let count = search.count.unwrap_or(DEFAULT_RESULTS.into());
+    if matches!(search.start, Start::Cursor(_)) && !(0..=most).contains(&count) {
+        // RFC 9865 section 2.1; by index a negative count means 0, and too large a one the most
+        // (RFC 7644 section 3.4.2.4).
+        let detail = format!("count must be from 0 to {most} for a page by cursor");
+        return Err(Error::invalid(Invalid::Count, detail));
+    }
+    let count = count.clamp(0, most);
     let query = Query::of(app, caller, &search);
     let begin = match &search.start {
         Start::Index(index) => Begin::Index(*index),

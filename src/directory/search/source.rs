@@ -218,7 +218,7 @@ impl Source {
         sort::key(self.sorted_by, resource)
     }
 
-    /// Rows as the evaluator looks at them: what is answered, but for addresses.
+    /// Rows as the evaluator looks at them: what is answered.
     pub(super) async fn wholes(&self, tx: &mut Tx, rows: &[Row]) -> Result<Vec<Value>> {
         let mut wholes = rows
             .iter()
@@ -268,7 +268,10 @@ impl Source {
                 let ids: Vec<UserId> = rows.iter().map(|row| UserId(row.id())).collect();
                 for group in memberships::list_belongs(tx, self.place, &ids).await? {
                     let value = json!({
-                        "value": group.group_id, "display": group.display, "type": group.kind(),
+                        "value": group.group_id,
+                        "$ref": format!("{}/Groups/{}", self.base_url, group.group_id),
+                        "display": group.display,
+                        "type": group.kind(),
                     });
                     found.entry(group.user_id.0).or_default().push(value);
                 }
@@ -278,7 +281,13 @@ impl Source {
                 for row in rows {
                     let id = GroupId(row.id());
                     let members = membership::present(tx, self.place, id).await?;
-                    found.insert(id.0, members.iter().map(membership::element).collect());
+                    let elements = members.iter().map(|member| {
+                        let mut element = membership::element(member);
+                        let address = format!("{}/{}s/{}", self.base_url, member.kind(), member.id);
+                        element["$ref"] = address.into();
+                        element
+                    });
+                    found.insert(id.0, elements.collect());
                 }
             }
             Purpose::Role | Purpose::Custom => {}

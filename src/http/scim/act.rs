@@ -14,8 +14,11 @@ use crate::error::Error;
 use crate::ids::{GroupId, ResourceId, RoleId, UserId};
 use crate::scim::etag::Precondition;
 use crate::scim::patch::{self as scim_patch, PatchRequest};
-use crate::scim::resource::{self as scim, Incoming};
+use crate::scim::resource::{self as scim, Incoming, Strictness};
 use crate::scim::schema::{Purpose, ResourceType};
+
+/// The methods of a type that clients only read.
+pub(super) const READ_ONLY: &str = "GET,HEAD";
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub(super) fn check(caller: &Caller, kind: &ResourceType, verb: Verb) -> Result<
     let writes = verb != Verb::Read;
     caller.access.check(kind, writes)?;
     if writes && kind.purpose == Purpose::Role {
-        return Err(ScimError::not_offered("GET,HEAD"));
+        return Err(ScimError::not_offered(READ_ONLY));
     }
     Ok(())
 }
@@ -70,7 +73,7 @@ impl Act<'_> {
                 let made = resources::create(app, caller, self.kind, id, incoming).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
+            Purpose::Role => return Err(ScimError::not_offered(READ_ONLY)),
         };
         self.shown(StatusCode::CREATED, &found)
     }
@@ -130,7 +133,7 @@ impl Act<'_> {
                 let made = resources::replace(app, caller, which, incoming, precondition).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
+            Purpose::Role => return Err(ScimError::not_offered(READ_ONLY)),
         };
         self.shown(StatusCode::OK, &found)
     }
@@ -162,7 +165,7 @@ impl Act<'_> {
                 let made = resources::patch(app, caller, which, request, precondition).await?;
                 Found::Resource(self.kind, made)
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
+            Purpose::Role => return Err(ScimError::not_offered(READ_ONLY)),
         };
         self.shown(StatusCode::OK, &found)
     }
@@ -180,7 +183,7 @@ impl Act<'_> {
                 let which = (self.kind, parse(id, "resource")?);
                 resources::delete(app, caller, which, precondition).await?;
             }
-            Purpose::Role => return Err(ScimError::not_offered("GET,HEAD")),
+            Purpose::Role => return Err(ScimError::not_offered(READ_ONLY)),
         }
         Ok(Done::nothing(Some(self.view.location(self.kind, id))))
     }
@@ -195,8 +198,11 @@ impl Act<'_> {
     }
 
     fn incoming(&self, body: Value) -> Result<Incoming, Error> {
-        super::body::check_schemas(self.caller, &body, &self.kind.schema.id)?;
-        scim::normalise(self.kind, body, self.caller.strictness())
+        let strictness = self.caller.strictness();
+        if strictness == Strictness::Strict {
+            scim::check_declared(self.kind, &body)?;
+        }
+        scim::normalise(self.kind, body, strictness)
     }
 
     fn request(&self, body: Value) -> Result<PatchRequest, Error> {

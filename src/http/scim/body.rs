@@ -43,14 +43,12 @@ pub(super) fn check_size(shared: &Shared, purpose: Purpose, size: usize) -> Resu
     Ok(())
 }
 
-/// Holds a strict directory's message to its schema, where it names any.
+/// Holds a strict directory's message to its schema.
 pub(super) fn check_schemas(caller: &Caller, body: &Value, urn: &str) -> Result<()> {
-    if caller.strictness() == Strictness::Lenient {
-        return Ok(());
+    match caller.strictness() {
+        Strictness::Lenient => Ok(()),
+        Strictness::Strict => resource::check_message(body, urn),
     }
-    let mut parts = body.as_object().into_iter().flatten();
-    let found = parts.find(|(name, _)| name.eq_ignore_ascii_case("schemas"));
-    found.map_or(Ok(()), |(_, schemas)| resource::check_schemas(schemas, urn))
 }
 
 fn limit(shared: &Shared, purpose: Purpose) -> usize {

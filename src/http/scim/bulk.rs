@@ -30,7 +30,8 @@ pub(super) async fn bulk(
 ) -> Result<Response, ScimError> {
     let body = body::read(&shared, &headers, body, Purpose::Group).await?;
     body::check_schemas(&caller.caller, &body, bulk::REQUEST)?;
-    let request = bulk::parse(body, shared.app.config.scim.bulk_operations)?;
+    let most = shared.app.config.scim.bulk_operations;
+    let request = bulk::parse(body, most, caller.caller.registry)?;
     let plan = request.plan();
     let mut job = Job {
         shared: &shared,
@@ -144,7 +145,7 @@ impl Job<'_> {
         location: &mut Option<String>,
     ) -> Result<Done, ScimError> {
         let shared = self.shared;
-        let kind = self.caller.caller.registry.at(&task.endpoint);
+        let kind = self.caller.caller.kind_at(&task.endpoint);
         let expected = Fault("path: expected the endpoint of a resource type");
         let kind: &'static ResourceType = kind.ok_or_else(|| refused(expected))?;
         let verb = match task.method {

@@ -122,7 +122,7 @@ impl ScimCaller {
 
     /// The resource type that the path names.
     pub(super) fn kind(&self) -> Result<&'static ResourceType> {
-        let kind = self.caller.registry.at(&self.endpoint);
+        let kind = self.caller.kind_at(&self.endpoint);
         kind.ok_or(Error::NotFound("resource type"))
     }
 

@@ -70,11 +70,14 @@ fn routes() -> Router<Shared> {
 fn handlers(path: &str) -> MethodRouter<Shared> {
     match path {
         "/" => get(lists::root),
-        "/{type}" => get(lists::list).post(resources::create),
+        "/{type}" => get(lists::list)
+            .post(resources::create)
+            .fallback(resources::other_of_type),
         "/{type}/{id}" => get(resources::read)
             .put(resources::replace)
             .patch(resources::patch)
-            .delete(resources::delete),
+            .delete(resources::delete)
+            .fallback(resources::other_of_resource),
         "/ServiceProviderConfig" => get(discovery::service_provider_config),
         "/ResourceTypes" => get(discovery::resource_types),
         "/ResourceTypes/{id}" => get(discovery::resource_type),

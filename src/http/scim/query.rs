@@ -21,7 +21,7 @@ pub struct Query {
     pub excluded_attributes: Option<String>,
     /// `startIndex`, 1 if it is lower or missing.
     pub start_index: i64,
-    /// `count`, 0 if it is negative.
+    /// `count`, as it was sent.
     pub count: Option<i64>,
     /// `cursor`; empty for the first page.
     pub cursor: Option<String>,
@@ -49,7 +49,7 @@ impl Query {
             } else if is("startIndex") {
                 query.start_index = integer(&value, "startIndex")?.max(1);
             } else if is("count") {
-                query.count = Some(integer(&value, "count")?.max(0));
+                query.count = Some(integer(&value, "count")?);
             } else if is("cursor") {
                 query.cursor = Some(value.trim().to_owned());
             } else if is("sortBy") {
@@ -83,7 +83,7 @@ impl Query {
             } else if is("startIndex") {
                 query.start_index = number(&value, "startIndex")?.max(1);
             } else if is("count") {
-                query.count = Some(number(&value, "count")?.max(0));
+                query.count = Some(number(&value, "count")?);
             } else if is("cursor") {
                 query.cursor = Some(text(value, "cursor")?.trim().to_owned());
             } else if is("sortBy") {
@@ -157,7 +157,7 @@ mod tests {
         let query = Query::parse("aadOptscim062020&STARTINDEX=0&Count=-1&filter=a+eq+%22b%22&")
             .expect("lenient");
         assert_eq!(query.start_index, 1);
-        assert_eq!(query.count, Some(0));
+        assert_eq!(query.count, Some(-1));
         assert_eq!(query.filter.as_deref(), Some(r#"a eq "b""#));
     }
 

@@ -11,6 +11,7 @@ use super::body;
 use super::caller::ScimCaller;
 use super::respond::{ScimError, done};
 use crate::http::Shared;
+use crate::scim::schema::Purpose;
 
 type Answer = Result<Response, ScimError>;
 
@@ -59,6 +60,24 @@ pub(super) async fn patch(
 pub(super) async fn delete(State(shared): State<Shared>, caller: ScimCaller) -> Answer {
     let act = act(&shared, &caller, Verb::Delete)?;
     done(act.delete(&caller.id).await?)
+}
+
+/// Any other method on `/{type}`.
+pub(super) async fn other_of_type(caller: ScimCaller) -> Answer {
+    not_offered(&caller, "GET,HEAD,POST")
+}
+
+/// Any other method on `/{type}/{id}`.
+pub(super) async fn other_of_resource(caller: ScimCaller) -> Answer {
+    not_offered(&caller, "GET,HEAD,PUT,PATCH,DELETE")
+}
+
+/// What a type offers depends on it: roles are only read (RFC 9110 section 15.5.6).
+fn not_offered(caller: &ScimCaller, methods: &'static str) -> Answer {
+    Err(ScimError::not_offered(match caller.kind()?.purpose {
+        Purpose::Role => act::READ_ONLY,
+        _ => methods,
+    }))
 }
 
 fn act<'a>(shared: &'a Shared, caller: &'a ScimCaller, verb: Verb) -> Result<Act<'a>, ScimError> {

@@ -5,12 +5,16 @@
 //! before it; where references go round in a circle, the ids are given out before anything is
 //! made. Groups within each other in a circle cannot be had that way, and are refused.
 
+mod references;
+
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::references::Place;
 use super::path::is_name;
+use super::registry::Registry;
 use crate::error::{Error, Invalid, Result};
 
 /// URN of a Bulk request.
@@ -58,6 +62,8 @@ pub struct Task {
     pub version: Option<String>,
     /// The body.
     pub data: Value,
+    /// Where the body refers to what other operations make.
+    places: Vec<Place>,
 }
 
 /// The method of an operation.
@@ -123,21 +129,23 @@ pub struct Step {
     pub is_circular: bool,
 }
 
-/// Reads a Bulk request of at most `most` operations.
+/// Reads a Bulk request of at most `most` operations on the types of a registry.
 ///
 /// ```
 /// use gatehouse::scim::bulk;
+/// use gatehouse::scim::registry::Registry;
 /// use serde_json::json;
 ///
+/// let types = Registry::with(&[])?;
 /// let request = bulk::parse(json!({"Operations": [
 ///     {"method": "POST", "path": "/Users", "bulkId": "a", "data": {"userName": "ada"}},
 ///     {"method": "GET", "path": "/Users"},
-/// ]}), 1000)?;
+/// ]}), 1000, types)?;
 /// assert!(request.operations[0].task.is_ok());
 /// assert!(request.operations[1].task.is_err());
 /// # Ok::<(), gatehouse::error::Error>(())
 /// ```
-pub fn parse(body: Value, most: usize) -> Result<Request> {
+pub fn parse(body: Value, most: usize, types: &'static Registry) -> Result<Request> {
     let Value::Object(mut body) = body else {
         return Err(syntax("expected an object with a list of Operations"));
     };
@@ -158,7 +166,7 @@ pub fn parse(body: Value, most: usize) -> Result<Request> {
     let mut known = HashSet::new();
     let operations = operations
         .into_iter()
-        .map(|operation| read(operation, &mut known))
+        .map(|operation| read(operation, types, &mut known))
         .collect();
     Ok(Request {
         fail_on_errors,
@@ -166,7 +174,7 @@ pub fn parse(body: Value, most: usize) -> Result<Request> {
     })
 }
 
-fn read(operation: Value, known: &mut HashSet<String>) -> Operation {
+fn read(operation: Value, types: &'static Registry, known: &mut HashSet<String>) -> Operation {
     let mut parts = match operation {
         Value::Object(parts) => parts,
         _ => Map::new(),
@@ -185,7 +193,11 @@ fn read(operation: Value, known: &mut HashSet<String>) -> Operation {
     let data = take(&mut parts, "data").unwrap_or_default();
     let task = version.and_then(|version| {
         let what = (method.as_str(), path.as_deref());
-        task(what, bulk_id.as_deref(), version, data, known)
+        let mut task = task(what, bulk_id.as_deref(), version, data, known)?;
+        if let Some(kind) = types.at(&task.endpoint) {
+            task.places = references::places(kind, task.method, &task.data);
+        }
+        Ok(task)
     });
     Operation {
         method: method.chars().take(TEXT).collect(),
@@ -235,6 +247,7 @@ fn task(
         id: id.map(str::to_owned),
         version,
         data,
+        places: Vec::new(),
     })
 }
 
@@ -257,82 +270,17 @@ fn split(path: &str) -> Option<(&str, Option<&str>)> {
 impl Task {
     /// The `bulkId`s that the operation refers to.
     pub fn references(&self) -> HashSet<&str> {
-        let mut found = HashSet::new();
-        found.extend(self.id.as_deref().and_then(reference));
-        collect(&self.data, &mut found);
+        let mut found = references::collect(&self.places, &self.data);
+        found.extend(self.id.as_deref().and_then(references::reference));
         found
     }
 
     /// Puts ids in the place of references; one that is not known is a fault.
     pub fn resolve(&mut self, ids: &HashMap<String, String>) -> Result<(), Fault> {
         if let Some(id) = &mut self.id {
-            replace(id, ids)?;
+            references::replace(id, ids)?;
         }
-        resolve(&mut self.data, ids)
-    }
-}
-
-fn reference(text: &str) -> Option<&str> {
-    text.strip_prefix(REFERENCE)
-}
-
-fn replace(text: &mut String, ids: &HashMap<String, String>) -> Result<(), Fault> {
-    if let Some(bulk_id) = reference(text) {
-        let id = ids.get(bulk_id);
-        *text = id
-            .ok_or(Fault("a bulkId is referred to that made nothing"))?
-            .clone();
-    }
-    Ok(())
-}
-
-// The depth of both is bounded by that of the JSON that was read.
-fn collect<'v>(value: &'v Value, found: &mut HashSet<&'v str>) {
-    match value {
-        Value::String(text) => found.extend(reference(text)),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        Value::Object(parts) => {
-            for (name, part) in parts {
-                match part {
-                    Value::String(text) if is_path(name) => found.extend(quoted(text)),
-                    part => collect(part, found),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The path of a PATCH operation may name a resource in a filter: `members[value eq "bulkId:a"]`.
-fn is_path(name: &str) -> bool {
-    name.eq_ignore_ascii_case("path")
-}
-
-fn quoted(path: &str) -> impl Iterator<Item = &str> {
-    let literals = path.split("\"bulkId:").skip(1);
-    literals.filter_map(|rest| Some(rest.split_once('"')?.0))
-}
-
-fn replace_quoted(path: &mut String, ids: &HashMap<String, String>) -> Result<(), Fault> {
-    let named: Vec<String> = quoted(path).map(str::to_owned).collect();
-    for bulk_id in named {
-        let mut id = format!("{REFERENCE}{bulk_id}");
-        let literal = format!("\"{id}\"");
-        replace(&mut id, ids)?;
-        *path = path.replace(&literal, &format!("\"{id}\""));
-    }
-    Ok(())
-}
-
-fn resolve(value: &mut Value, ids: &HashMap<String, String>) -> Result<(), Fault> {
-    match value {
-        Value::String(text) => replace(text, ids),
-        Value::Array(items) => items.iter_mut().try_for_each(|item| resolve(item, ids)),
-        Value::Object(parts) => parts.iter_mut().try_for_each(|(name, part)| match part {
-            Value::String(text) if is_path(name) => replace_quoted(text, ids),
-            part => resolve(part, ids),
-        }),
-        _ => Ok(()),
+        references::resolve(&self.places, &mut self.data, ids)
     }
 }
 

@@ -4,8 +4,12 @@ use serde_json::json;
 
 use super::*;
 
+fn types() -> &'static Registry {
+    Registry::with(&[]).unwrap()
+}
+
 fn request(operations: &Value) -> Request {
-    parse(json!({"Operations": operations}), 2_000).unwrap()
+    parse(json!({"Operations": operations}), 2_000, types()).unwrap()
 }
 
 fn post(bulk_id: &str, refers: &[&str]) -> Value {
@@ -53,10 +57,10 @@ fn a_malformed_request_is_refused_whole() {
         json!({"Operations": [], "failOnErrors": -1}),
         json!({"Operations": [], "failOnErrors": "1"}),
     ] {
-        assert!(parse(body, 10).is_err());
+        assert!(parse(body, 10, types()).is_err());
     }
     let eleven = vec![json!({}); 11];
-    let error = parse(json!({"Operations": eleven}), 10).unwrap_err();
+    let error = parse(json!({"Operations": eleven}), 10, types()).unwrap_err();
     assert!(matches!(error, Error::TooManyOperations(10)));
 }
 
@@ -114,4 +118,76 @@ fn references_become_ids() {
     assert_eq!(task.data["Operations"][0]["value"], json!(["2"]));
     let path = "members[value eq \"2\" or value eq \"x\"]";
     assert_eq!(task.data["Operations"][1]["path"], path);
+}
+
+#[test]
+fn only_what_can_refer_is_a_reference() {
+    let check = |kind: &str, method: &str, data: Value, expect: &[&str]| {
+        let path = if method == "POST" { "" } else { "/x" };
+        let operation = json!({
+            "method": method, "path": format!("/{kind}{path}"), "bulkId": "own", "data": data,
+        });
+        let task = request(&json!([operation])).operations[0]
+            .task
+            .clone()
+            .unwrap();
+        let expect: HashSet<&str> = expect.iter().copied().collect();
+        assert_eq!(task.references(), expect, "{data}");
+    };
+    let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    check(
+        "Users",
+        "POST",
+        json!({"userName": "bulkId:a", "title": "bulkId:b"}),
+        &[],
+    );
+    check(
+        "Groups",
+        "POST",
+        json!({"displayName": "bulkId:a", "externalId": "bulkId:b"}),
+        &[],
+    );
+    check(
+        "Users",
+        "POST",
+        json!({"emails": [{"value": "bulkId:a"}], "unknown": "bulkId:b"}),
+        &[],
+    );
+    check(
+        "Groups",
+        "PUT",
+        json!({"members": [{"value": "bulkId:a", "display": "bulkId:b"}]}),
+        &["a"],
+    );
+    check(
+        "Groups",
+        "PUT",
+        json!({"MEMBERS": {"$ref": "bulkId:a"}}),
+        &["a"],
+    );
+    check(
+        "Users",
+        "PUT",
+        json!({(urn): {"manager": {"value": "bulkId:a"}}}),
+        &["a"],
+    );
+    check(
+        "Users",
+        "PUT",
+        json!({(urn): {"manager": "bulkId:a", "division": "bulkId:b"}}),
+        &["a"],
+    );
+    let patch = |operation: Value| json!({"Operations": [operation]});
+    let operation = json!({"op": "replace", "path": "title", "value": "bulkId:a"});
+    check("Users", "PATCH", patch(operation), &[]);
+    let operation =
+        json!({"op": "replace", "path": format!("{urn}:manager.value"), "value": "bulkId:a"});
+    check("Users", "PATCH", patch(operation), &["a"]);
+    let operation = json!({"op": "add", "value": {(urn): {"manager": {"value": "bulkId:a"}}}});
+    check("Users", "PATCH", patch(operation), &["a"]);
+    let operation = json!({"op": "add", "value": {"members": [{"value": "bulkId:a"}], "displayName": "bulkId:b"}});
+    check("Groups", "PATCH", patch(operation), &["a"]);
+    let operation =
+        json!({"op": "add", "path": "members[value eq \"bulkId:a\"].display", "value": "bulkId:b"});
+    check("Groups", "PATCH", patch(operation), &["a"]);
 }

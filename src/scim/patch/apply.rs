@@ -7,6 +7,7 @@ use super::{
     entries, members, no_target,
 };
 use crate::error::{Error, Invalid, Result};
+use crate::scim::fold;
 use crate::scim::path::{Resolution, Resolved};
 use crate::scim::resource::{self, Intake, Reason, Strictness};
 use crate::scim::schema::{Kind, Mutability, Purpose, ResourceType, Schema};
@@ -27,9 +28,10 @@ pub fn apply(
         members: Vec::new(),
         speaks_of_active: false,
     };
-    for operation in &request.operations {
-        work.operation(operation)?;
-    }
+    fold::keep_keys(|| {
+        let mut operations = request.operations.iter();
+        operations.try_for_each(|operation| work.operation(operation))
+    })?;
     resource::check(kind, &work.document)?;
     resource::refuse_immutable(kind, document, &work.document)?;
     let active = work.document.get("active").and_then(Value::as_bool);

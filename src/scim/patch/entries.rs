@@ -7,9 +7,7 @@ use crate::error::Result;
 use crate::scim::evaluate::matches_element;
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;
-use crate::scim::resource::{
-    ENTRIES, Intake, add_distinct, demote_primaries, primary_at, too_many,
-};
+use crate::scim::resource::{ENTRIES, Intake, demote_primaries, distinct, primary_at, too_many};
 use crate::scim::schema::{Attribute, Kind};
 
 /// The whole attribute.
@@ -30,6 +28,17 @@ pub(super) fn whole(
             _ => intake.attribute(attribute, value),
         };
     }
+    let is_simple = attribute.kind != Kind::Complex;
+    let value = match value {
+        // RFC 7644 section 3.5.2.1: "a new value is added".
+        Value::Bool(_) | Value::Number(_) if op == Op::Add && is_simple => {
+            Value::Array(vec![value])
+        }
+        Value::String(ref text) if op == Op::Add && is_simple && !text.is_empty() => {
+            Value::Array(vec![value])
+        }
+        value => value,
+    };
     let fresh = intake.attribute(attribute, value)?;
     match op {
         Op::Add => add_all(attribute, current, fresh),
@@ -218,11 +227,11 @@ fn finish(
     }
     Ok(Some(if attribute.multi_valued {
         // A part that was set may have made two entries the same (RFC 7643 section 2.4).
-        let mut distinct = Vec::with_capacity(entries.len());
-        for entry in entries {
-            add_distinct(attribute, &mut distinct, entry);
-        }
-        Value::Array(distinct)
+        Value::Array(if touched.is_empty() {
+            entries
+        } else {
+            distinct(attribute, entries)
+        })
     } else {
         entries.remove(0)
     }))
@@ -289,7 +298,7 @@ fn is_same(attribute: &Attribute, named: &Value, entry: &Value) -> bool {
 fn equal(attribute: &Attribute, left: &Value, right: Option<&Value>) -> bool {
     match (left, right) {
         (Value::String(left), Some(Value::String(right))) if !attribute.case_exact => {
-            left == right || fold::key(left) == fold::key(right)
+            fold::is_same(left, right)
         }
         (left, right) => Some(left) == right,
     }

@@ -132,6 +132,15 @@ impl PatchPath {
         Ok(Self(Place::Attribute(AttributePath::parse(text)?)))
     }
 
+    /// The part behind the filter.
+    #[must_use]
+    pub fn sub(&self) -> Option<&str> {
+        match &self.0 {
+            Place::Attribute(_) => None,
+            Place::Selection(selection) => selection.sub.as_deref(),
+        }
+    }
+
     /// The attribute without its filter.
     #[must_use]
     pub fn attribute(&self) -> &AttributePath {

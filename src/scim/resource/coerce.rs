@@ -1,6 +1,7 @@
 //! Fitting a JSON value to its attribute: the listed coercions and nothing else (C061).
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -87,10 +88,9 @@ impl Intake {
         }
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
-            if let Some(entry) = self.entry(attribute, item)? {
-                add_distinct(attribute, &mut entries, entry);
-            }
+            entries.extend(self.entry(attribute, item)?);
         }
+        let mut entries = distinct(attribute, entries);
         if let Some(first) = entries.iter().position(is_primary) {
             demote_primaries(&mut entries, first);
         }
@@ -218,9 +218,12 @@ impl Intake {
     }
 }
 
-/// Adds an entry, or what it says to the one that has its value and type already: no two entries
-/// may share both (RFC 7643 section 2.4).
-pub(in crate::scim) fn add_distinct(attribute: &Attribute, entries: &mut Vec<Value>, new: Value) {
+/// Entries of which no two share value and type: a later one adds what it says to the earlier
+/// (RFC 7643 section 2.4).
+pub(in crate::scim) fn distinct(attribute: &Attribute, entries: Vec<Value>) -> Vec<Value> {
+    if entries.len() < 2 {
+        return entries;
+    }
     let part = |entry: &Value, name: &str| match entry.get(name) {
         Some(Value::String(text)) => {
             let is_exact = attribute.sub(name).is_some_and(|sub| sub.case_exact);
@@ -232,13 +235,25 @@ pub(in crate::scim) fn add_distinct(attribute: &Attribute, entries: &mut Vec<Val
         }
         other => other.map(Value::to_string),
     };
-    let names = |entry: &Value| (part(entry, "value"), part(entry, "type"));
-    let own = names(&new);
-    let same = |entry: &&mut Value| own.0.is_some() && names(entry) == own;
-    match (entries.iter_mut().find(same), new) {
-        (Some(Value::Object(entry)), Value::Object(new)) => entry.extend(new),
-        (_, new) => entries.push(new),
+    let mut kept: Vec<Value> = Vec::with_capacity(entries.len());
+    let mut places = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let known = part(&entry, "value").and_then(|value| {
+            let names = (value, part(&entry, "type"));
+            match places.entry(names) {
+                Entry::Occupied(place) => Some(*place.get()),
+                Entry::Vacant(place) => {
+                    place.insert(kept.len());
+                    None
+                }
+            }
+        });
+        match (known.map(|place: usize| &mut kept[place]), entry) {
+            (Some(Value::Object(known)), Value::Object(entry)) => known.extend(entry),
+            (_, entry) => kept.push(entry),
+        }
     }
+    kept
 }
 
 /// The sub-attribute of that name; some clients write `displayName` for `display`.

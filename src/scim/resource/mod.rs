@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(super) use self::coerce::{
-    Intake, add_distinct, demote_primaries, members, part, primary_at, too_many,
+    Intake, demote_primaries, distinct, members, part, primary_at, too_many,
 };
 pub use self::core::{EmailRef, GroupCore, UserCore, group_core, user_core};
 pub use self::render::{Meta, from_stored, render, to_stored};
 pub(super) use self::rules::{check, refuse_immutable};
-pub use self::rules::{check_schemas, keep_immutable};
+pub use self::rules::{check_declared, check_message, keep_immutable};
 use crate::error::{Error, Invalid, Result};
 use crate::scim::schema::{Attribute, Mutability, ResourceType};
 

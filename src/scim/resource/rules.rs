@@ -147,24 +147,49 @@ fn check_parts(
     Ok(())
 }
 
-/// Whether a list of schemas names the one that is meant; for directories that are strict about it
-/// (RFC 7643 section 3).
-pub fn check_schemas(schemas: &Value, urn: &str) -> Result<()> {
-    let names = |schema: &Value| {
-        schema
-            .as_str()
-            .is_some_and(|it| it.eq_ignore_ascii_case(urn))
-    };
-    if schemas
-        .as_array()
-        .is_some_and(|schemas| schemas.iter().any(names))
-    {
+/// Holds a message to its schema; for directories that are strict about it (RFC 7643 section 3).
+pub fn check_message(body: &Value, urn: &str) -> Result<()> {
+    if declared(body).is_some_and(|mut it| it.any(|schema| schema.eq_ignore_ascii_case(urn))) {
         return Ok(());
     }
     Err(Error::invalid(
         Invalid::Syntax,
         format!("schemas: expected a list with {urn}"),
     ))
+}
+
+/// Holds a resource to its schemas: its type's own and the extensions that it uses are declared, and
+/// none that its type does not have (RFC 7643 section 3).
+pub fn check_declared(kind: &ResourceType, body: &Value) -> Result<()> {
+    check_message(body, &kind.schema.id)?;
+    let known = |name: &str| {
+        let mut schemas = kind.schemas();
+        schemas.any(|(schema, _)| schema.id.eq_ignore_ascii_case(name))
+    };
+    if !declared(body).is_some_and(|mut all| all.all(known)) {
+        return Err(Error::value(
+            "schemas: expected schemas of the resource type alone",
+        ));
+    }
+    let mut used = body.as_object().into_iter().flatten();
+    let is_declared = |name: &str| {
+        declared(body).is_some_and(|mut all| all.any(|it| it.eq_ignore_ascii_case(name)))
+    };
+    if used.any(|(name, _)| known(name) && !is_declared(name)) {
+        return Err(Error::value(
+            "schemas: expected each extension that is used",
+        ));
+    }
+    Ok(())
+}
+
+/// The URNs of `schemas`; none where it is no list of text.
+fn declared(body: &Value) -> Option<impl Iterator<Item = &str>> {
+    let mut parts = body.as_object().into_iter().flatten();
+    let (_, schemas) = parts.find(|(name, _)| name.eq_ignore_ascii_case("schemas"))?;
+    let schemas = schemas.as_array()?;
+    let is_text = schemas.iter().all(Value::is_string);
+    is_text.then(|| schemas.iter().filter_map(Value::as_str))
 }
 
 type Found = (Option<&'static Schema>, &'static Attribute);
