@@ -76,6 +76,19 @@ fn simple_attributes_are_set_and_cleared() {
     );
 }
 
+// Found by fuzzing: the second time there is an entry more for the first key to speak of.
+#[test]
+fn paths_as_keys_are_done_in_order() {
+    let value = json!({"emails.value": "b@x", "emails[type eq \"work\"].primary": true});
+    let operation = json!([{"op": "replace", "value": value}]);
+    let home = json!({"type": "home", "value": "a@x"});
+    check(
+        json!({"emails": [home]}),
+        operation,
+        json!({"emails": [{"type": "home", "value": "b@x"}, {"type": "work", "primary": true}]}),
+    );
+}
+
 // C033, C034
 #[test]
 fn active_takes_booleans_in_every_spelling() {
