@@ -1,7 +1,8 @@
 //! PATCH: an error leaves the document as it was; otherwise the document is one that a POST would
 //! bring, and the account of what changed is true. A single operation done twice does nothing the
-//! second time, unless its value has paths as keys: they are done in order, and a later one may make
-//! an entry that an earlier one speaks of.
+//! second time, with two exceptions: of paths as keys of its value, which are done in order, a later
+//! one may make an entry that an earlier one speaks of; and a filter by `primary` selects others once
+//! there is another primary entry.
 //!
 //! The input is a body, or a list of a resource and a body; or bytes of which each chooses a piece
 //! of both, so that more of them say something.
@@ -9,7 +10,7 @@
 #![no_main]
 
 use gatehouse::scim::json;
-use gatehouse::scim::patch::{self, Applied, PatchRequest};
+use gatehouse::scim::patch::{self, Applied, Operation, PatchRequest};
 use gatehouse::scim::resource::{self, Strictness};
 use gatehouse::scim::schema::ResourceType;
 use gatehouse_fuzz::{choice, document, kind, pieces};
@@ -70,6 +71,7 @@ fuzz_target!(|input: &[u8]| {
     }
     if let [only] = &request.operations[..]
         && only.value.as_ref().is_none_or(is_one_step)
+        && !names_primary(only)
     {
         let mut twice = changed.clone();
         if let Some(again) = apply(kind, &request, &mut twice, strictness) {
@@ -99,6 +101,14 @@ fn is_one_step(value: &Value) -> bool {
         !key.contains('[') && !name.contains('.')
     };
     found.len() < 2 || found.iter().all(is_name)
+}
+
+/// Whether the path of an operation, or a key of its value, asks who is primary.
+fn names_primary(operation: &Operation) -> bool {
+    let value = operation.value.as_ref().and_then(Value::as_object);
+    let mut keys = value.into_iter().flatten().map(|(key, _)| key);
+    let asks = |text: &str| text.to_ascii_lowercase().contains("primary");
+    asks(&format!("{:?}", operation.path)) || keys.any(|key| key.contains('[') && asks(key))
 }
 
 fn apply(
