@@ -1,7 +1,8 @@
 //! Logs and metrics: set up once, by `main`.
 //!
 //! Promises that neither a panic nor a library brings a request's headers or bodies into the log,
-//! at any level (C211). Spans and lines of our own hold ids, never names, addresses or secrets.
+//! at any level (C211). Spans and lines of our own hold ids, never names, addresses or secrets; the one
+//! network address is that of a client whose credential was refused.
 
 use std::panic;
 use std::time::Duration;

@@ -5,11 +5,13 @@
 
 mod demo;
 mod directories;
+mod health;
 mod people;
 mod request_log;
 mod schemas;
 mod selftest;
 mod serve;
+mod service;
 mod verify;
 mod workspaces;
 
@@ -60,6 +62,8 @@ enum Command {
     CheckConfig(Settings),
     /// Bring the database's schema up to date.
     Migrate(Settings),
+    /// Ask a server whether it can do its work; exit code 0 if it can.
+    Health(health::Health),
     /// Check a SCIM service, this one or any other, as an identity provider's client would.
     Selftest(selftest::Selftest),
     /// Check the whole database against what is promised.
@@ -147,6 +151,7 @@ pub async fn run() -> ExitCode {
         Command::Explain(command) => command.run().await,
         Command::CheckConfig(settings) => check_config(&settings),
         Command::Migrate(settings) => migrate(&settings).await,
+        Command::Health(command) => command.run().await,
         Command::Selftest(command) => command.run().await,
         Command::Verify(command) => command.run().await,
     };

@@ -8,9 +8,11 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
+use super::service::{self, Hangup, Inherited};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::directory::request_log;
+use crate::http::tls::Certificate;
 use crate::http::{self, server};
 use crate::telemetry;
 use crate::worker;
@@ -34,12 +36,21 @@ impl Serve {
         }
         let app = App::open(config, Clock::system()).await?;
         schemas::check_folder(&app).await?;
-        let listener = bind(app.config.server.listen)?;
+        let certificate = Certificate::open(&app.config.server).await?;
+        let mut inherited = Inherited::new();
+        let listener = match inherited.take(0)? {
+            Some(listener) => listener,
+            None => bind(app.config.server.listen)?,
+        };
         let metrics_listener = match app.config.server.metrics_listen {
-            Some(address) => Some((bind(address)?, telemetry::start_metrics()?)),
+            Some(address) => {
+                let listener = inherited.take(1)?;
+                let listener = listener.map_or_else(|| bind(address), Ok)?;
+                Some((listener, telemetry::start_metrics()?))
+            }
             None => None,
         };
-        serve(app, listener, metrics_listener, stopped()).await?;
+        serve(app, listener, certificate, metrics_listener, stopped()).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -48,6 +59,7 @@ impl Serve {
 pub(super) async fn serve(
     app: App,
     listener: TcpListener,
+    certificate: Option<Certificate>,
     metrics: Option<(TcpListener, telemetry::Metrics)>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -70,7 +82,15 @@ pub(super) async fn serve(
         ));
     }
     let router = http::router(app.clone());
-    let served = server::serve(listener, router, options, stop.clone()).await;
+    let used = certificate.as_ref().map(Certificate::used);
+    tasks.spawn(service::tend(
+        certificate,
+        Hangup::new(),
+        stop.clone(),
+        worker_stop.clone(),
+    ));
+    service::ready();
+    let served = server::serve_with(listener, router, options, used, stop.clone()).await;
     stop.cancel();
     worker_stop.cancel();
     tasks.close();

@@ -14,6 +14,11 @@ impl Config {
         text.quoted("listen", server.listen);
         text.optional("public_url", server.public_url.as_ref());
         text.optional("metrics_listen", server.metrics_listen);
+        text.optional("tls_cert", server.tls_cert.as_ref().map(|it| it.display()));
+        text.optional("tls_key", server.tls_key.as_ref().map(|it| it.display()));
+        text.list("trusted_proxies", &server.trusted_proxies);
+        text.list("hosts", &server.hosts);
+        text.bare("allow_any_host", server.allow_any_host);
         text.bare("allow_insecure_http", server.allow_insecure_http);
         text.bare("drain_seconds", server.drain_seconds);
         text.bare("header_seconds", server.header_seconds);
@@ -87,6 +92,11 @@ impl Text {
 
     fn bare(&mut self, key: &str, value: impl Display) {
         let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    fn list(&mut self, key: &str, values: &[impl Display]) {
+        let values: Vec<_> = values.iter().map(|it| format!("\"{it}\"")).collect();
+        self.bare(key, format!("[{}]", values.join(", ")));
     }
 
     fn quoted(&mut self, key: &str, value: impl Display) {

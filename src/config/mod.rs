@@ -2,7 +2,6 @@
 //! the command line says, each over the one before. Nothing else reads the environment.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +17,11 @@ use crate::scim::{json, register};
 mod effective;
 mod problems;
 mod request_log;
+mod server;
 
 pub use problems::Problems;
 pub use request_log::RequestLog;
+pub use server::Server;
 
 /// Every setting.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -40,30 +41,6 @@ pub struct Config {
     pub scim: Scim,
     /// The request log of directories.
     pub request_log: RequestLog,
-}
-
-/// Listening and answering.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Server {
-    /// The address of the public listener.
-    pub listen: SocketAddr,
-    /// The URL under which people and IdPs reach it.
-    pub public_url: Option<Url>,
-    /// The address of the listener for metrics; none if not set.
-    pub metrics_listen: Option<SocketAddr>,
-    /// Takes a public URL of plain http that is not on this machine.
-    pub allow_insecure_http: bool,
-    /// How long requests in flight may go on after a stop, in seconds.
-    pub drain_seconds: u64,
-    /// How long a client may take to send a header, in seconds.
-    pub header_seconds: u64,
-    /// How long a client may take to send a body, in seconds.
-    pub body_seconds: u64,
-    /// How long a client may leave an answer unread, in seconds.
-    pub write_seconds: u64,
-    /// How many connections are open at once.
-    pub max_connections: usize,
 }
 
 /// The database.
@@ -148,22 +125,6 @@ pub struct Scim {
     pub schema_folder: Option<PathBuf>,
     /// The most operations of a Bulk request.
     pub bulk_operations: usize,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            public_url: None,
-            metrics_listen: None,
-            allow_insecure_http: false,
-            drain_seconds: 30,
-            header_seconds: 10,
-            body_seconds: 30,
-            write_seconds: 60,
-            max_connections: 4_096,
-        }
-    }
 }
 
 impl Default for Database {
@@ -264,45 +225,18 @@ impl Config {
     pub fn public_url(&self) -> String {
         match &self.server.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://{}", self.server.listen),
+            None => format!("{}://{}", self.server.scheme(), self.server.listen),
         }
     }
 
     /// What a deployment should be told about its settings at each start.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.server.allow_insecure_http {
-            warnings.push(
-                "server.allow_insecure_http is on: tokens travel unencrypted to the public URL"
-                    .to_owned(),
-            );
-        }
-        warnings
+        self.server.warnings()
     }
 
     fn check(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        if let Some(url) = &self.server.public_url {
-            let is_local = match url.host() {
-                Some(url::Host::Domain(name)) => name == "localhost",
-                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-                None => false,
-            };
-            match url.scheme() {
-                "https" => {}
-                "http" if is_local || self.server.allow_insecure_http => {}
-                "http" => problems.add(
-                    "server.public_url",
-                    "plain http is for loopback only; use https, or force it with \
-                     server.allow_insecure_http",
-                ),
-                _ => problems.add("server.public_url", "must begin with https:// or http://"),
-            }
-            if url.query().is_some() || url.fragment().is_some() {
-                problems.add("server.public_url", "must have no query and no fragment");
-            }
-        }
+        self.server.check(&mut problems);
         let url = &self.database.url;
         if !["sqlite:", "postgres:", "postgresql:"]
             .iter()
@@ -322,7 +256,7 @@ impl Config {
 
     /// Every limit has a floor and a ceiling.
     fn check_ranges(&self, problems: &mut Problems) {
-        let (server, database, limits) = (&self.server, &self.database, &self.limits);
+        let (database, limits) = (&self.database, &self.limits);
         let mut within = |key: &str, value: u64, lowest: u64, highest: u64| {
             if !(lowest..=highest).contains(&value) {
                 problems.add(key, &format!("must be {lowest} to {highest}"));
@@ -330,16 +264,6 @@ impl Config {
         };
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         let count = |count: i64| u64::try_from(count).unwrap_or(u64::MAX);
-        within("server.drain_seconds", server.drain_seconds, 0, 600);
-        within("server.header_seconds", server.header_seconds, 1, 60);
-        within("server.body_seconds", server.body_seconds, 1, 300);
-        within("server.write_seconds", server.write_seconds, 1, 600);
-        within(
-            "server.max_connections",
-            size(server.max_connections),
-            1,
-            1_000_000,
-        );
         within(
             "database.max_connections",
             database.max_connections.into(),
@@ -422,13 +346,6 @@ impl Config {
         if let Err(error) = scim.documents().and_then(|all| Registry::with(&all)) {
             problems.add("scim.schema_folder", &error.to_string());
         }
-    }
-}
-
-impl Server {
-    /// How long a client may take to send a body.
-    pub fn body_timeout(&self) -> Duration {
-        Duration::from_secs(self.body_seconds)
     }
 }
 

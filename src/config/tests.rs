@@ -71,6 +71,68 @@ fn plain_http_is_for_loopback_unless_it_is_forced_by_name() {
     assert_eq!(forced.warnings().len(), 1);
 }
 
+// C218
+#[test]
+fn what_is_insecure_is_told_by_name() {
+    let told = |variables: &[(&str, &str)]| load(variables).expect("valid").warnings().join("\n");
+    assert_eq!(told(&[]), "");
+    let listen = ("GATEHOUSE__SERVER__LISTEN", "0.0.0.0:8080");
+    let public = ("GATEHOUSE__SERVER__PUBLIC_URL", "https://gate.example");
+    let any = ("GATEHOUSE__SERVER__ALLOW_ANY_HOST", "true");
+    assert!(told(&[listen]).contains("server.listen"));
+    assert_eq!(told(&[listen, public]), "", "a proxy may have TLS");
+    assert!(told(&[any, public]).contains("server.allow_any_host"));
+}
+
+#[test]
+fn tls_proxies_and_hosts_are_checked_with_the_rest() {
+    let check = |key: &str, value: &str, expect: &[&str]| {
+        let cert = ("GATEHOUSE__SERVER__TLS_CERT", "tls.crt");
+        let name = format!("GATEHOUSE__SERVER__{key}");
+        let problems = match load(&[cert, (&name, value)]) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.keys().map(str::to_owned).collect(),
+        };
+        assert_eq!(problems, expect, "{key} {value}");
+    };
+    check("TLS_KEY", "tls.key", &[]);
+    check("DRAIN_SECONDS", "30", &["server.tls_key"]);
+    let url = "server.public_url";
+    check("PUBLIC_URL", "http://localhost", &[url, "server.tls_key"]);
+    let tls = ("GATEHOUSE__SERVER__TLS_CERT", "tls.crt");
+    let key = ("GATEHOUSE__SERVER__TLS_KEY", "tls.key");
+    let secure = load(&[tls, key]).expect("valid");
+    assert_eq!(secure.public_url(), "https://127.0.0.1:8080");
+
+    let list = "10.0.0.0/8, 192.0.2.7 ,2001:db8::/32";
+    let proxies = "GATEHOUSE__SERVER__TRUSTED_PROXIES";
+    let hosts = "GATEHOUSE__SERVER__HOSTS";
+    let config = load(&[(proxies, list), (hosts, "gatehouse,Gate.example")]).expect("valid");
+    assert_eq!(config.server.trusted_proxies.len(), 3);
+    assert!(
+        config
+            .server
+            .is_proxy("192.0.2.7".parse().expect("an address"))
+    );
+    assert!(
+        !config
+            .server
+            .is_proxy("192.0.2.8".parse().expect("an address"))
+    );
+    assert_eq!(config.server.hosts, ["gatehouse", "Gate.example"]);
+    for wrong in ["10.0.0.0/33", "everybody", "0.0.0.0/0", "::/0"] {
+        assert!(load(&[(proxies, wrong)]).is_err(), "{wrong}");
+    }
+    for wrong in [
+        "gate.example:8080",
+        "https://gate.example",
+        "gate.example/x",
+        "*",
+    ] {
+        assert!(load(&[(hosts, wrong)]).is_err(), "{wrong}");
+    }
+}
+
 #[test]
 fn a_secret_is_never_shown() {
     let key = "8f1c0a5d3b7e9246c8d01f6a4b92e7357ad2c4518e0f93b6d71a2c5e84f06b39";

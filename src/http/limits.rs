@@ -23,14 +23,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::client;
 use crate::app::App;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::error::{Error, Invalid, Result};
 use crate::ids::WorkspaceId;
 use crate::workspace::quota;
 
 /// The longest address, in bytes.
 const ADDRESS: usize = 16 * 1024;
+/// The most headers of a request, and the longest value of one, in bytes.
+const HEADERS: usize = 100;
+const HEADER: usize = 8 * 1024 - 1;
 /// How many workspaces' shares are remembered.
 const WORKSPACES: u64 = 10_000;
 
@@ -42,13 +46,13 @@ pub struct RequestIdent(pub Uuid);
 pub type Render = fn(StatusCode, &str) -> Response;
 
 /// Puts what holds for every request around routes.
-pub fn layers(routes: Router, render: Render) -> Router {
+pub fn layers(routes: Router, config: Arc<Config>, render: Render) -> Router {
     routes.layer(middleware::from_fn(move |request: Request, next: Next| {
-        guard(request, next, render)
+        guard(request, next, Arc::clone(&config), render)
     }))
 }
 
-async fn guard(mut request: Request, next: Next, render: Render) -> Response {
+async fn guard(mut request: Request, next: Next, config: Arc<Config>, render: Render) -> Response {
     let started = Instant::now();
     let ident = Uuid::now_v7();
     request.extensions_mut().insert(RequestIdent(ident));
@@ -58,20 +62,8 @@ async fn guard(mut request: Request, next: Next, render: Render) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id = %ident, %method, %route);
-    let refused = if request
-        .uri()
-        .path_and_query()
-        .is_some_and(|it| it.as_str().len() > ADDRESS)
-    {
-        Some((StatusCode::URI_TOO_LONG, "the address is too long"))
-    } else if is_encoded(request.headers()) {
-        Some((
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "bodies must come without content encoding",
-        ))
-    } else {
-        None
-    };
+    let client = client::address(&request, &config.server);
+    let refused = span.in_scope(|| refused(&request, &config));
     let mut response = if let Some((status, detail)) = refused {
         render(status, detail)
     } else {
@@ -105,8 +97,35 @@ async fn guard(mut request: Request, next: Next, render: Render) -> Response {
         "route" => route, "method" => method.to_string(), "status" => status.to_string()
     )
     .record(seconds);
-    span.in_scope(|| tracing::info!(status, seconds, "answered {status}"));
+    span.in_scope(|| match client {
+        // Where a credential is tried that does not hold, an operator has to know who tries.
+        Some(client) if status == StatusCode::UNAUTHORIZED.as_u16() => {
+            tracing::info!(status, seconds, %client, "answered {status}");
+        }
+        _ => tracing::info!(status, seconds, "answered {status}"),
+    });
     response
+}
+
+/// What is refused before anything else is done, each with its reason.
+fn refused(request: &Request, config: &Config) -> Option<(StatusCode, &'static str)> {
+    let address = request.uri().path_and_query();
+    let headers = request.headers();
+    if address.is_some_and(|it| it.as_str().len() > ADDRESS) {
+        return Some((StatusCode::URI_TOO_LONG, "the address is too long"));
+    }
+    if headers.len() > HEADERS || headers.values().any(|value| value.len() > HEADER) {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Some((status, "there are too many headers, or one is too long"));
+    }
+    if let Some(refused) = client::refused_host(request, &config.server) {
+        return Some(refused);
+    }
+    if is_encoded(headers) {
+        let detail = "bodies must come without content encoding";
+        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    None
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -2,11 +2,15 @@
 //!
 //! Handlers parse, call a use case and respond. `http` never imports `store`.
 
+mod client;
+mod connection;
+mod frames;
 pub mod health;
 pub mod limits;
 mod quotes;
 pub mod scim;
 pub mod server;
+pub mod tls;
 
 use std::sync::Arc;
 
@@ -45,6 +49,7 @@ impl Shared {
 /// The router of the public listener.
 pub fn router(app: App) -> Router {
     let ready = app.clone();
+    let config = Arc::clone(&app.config);
     let shared = Shared::new(app);
     let routes = Router::new()
         .merge(scim::router(shared.clone()))
@@ -56,7 +61,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(other_method)
         .with_state(shared)
         .layer(middleware::from_fn(count));
-    limits::layers(routes, |status, detail| {
+    limits::layers(routes, config, |status, detail| {
         scim::render_error(status, None, detail)
     })
 }

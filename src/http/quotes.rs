@@ -4,7 +4,8 @@
 //! them there, and the HTTP library ends such a connection before any code of ours runs. So the
 //! bytes of a connection are followed from request to request, and in the query of a request line
 //! a quote becomes a backtick, which RFC 3986 does not allow either; [`restore`] turns it back. A
-//! quote that comes encoded, as it should, is not touched, and neither is anything else.
+//! quote that comes encoded, as it should, is not touched, and neither is anything else. That is for
+//! HTTP/1.1; over HTTP/2, whose headers are packed, the library refuses such a request.
 
 /// What stands for a literal quote between here and [`restore`].
 const STAND_IN: u8 = b'`';

@@ -107,8 +107,8 @@ fn libraries_are_named_where_they_belong() {
         ("axum", &["http", "virtual_idp"][..]),
         ("sqlx", &["store", "ids", "clock"][..]),
         ("clap", &["cli"][..]),
-        ("reqwest", &["virtual_idp"][..]),
-        ("aws_lc_rs", &["secrets", "changes"][..]),
+        ("reqwest", &["virtual_idp", "cli"][..]),
+        ("aws_lc_rs", &["secrets", "changes", "main"][..]),
     ]);
     let mut wrong = Vec::new();
     for (owner, path, code) in sources() {

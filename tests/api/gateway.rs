@@ -60,6 +60,8 @@ impl Gateway {
         listener.set_nonblocking(true).expect("set");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         config.server.public_url = url.parse().ok();
+        // What requests are for that are written as bytes.
+        config.server.hosts.push("gate".to_owned());
         let app = App::open(config, Clock::system()).await.expect("opened");
         let stop = CancellationToken::new();
         let options = ServeOptions::from(&app.config.server);

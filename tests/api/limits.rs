@@ -299,7 +299,15 @@ async fn a_stop_lets_requests_in_flight_end_and_loses_nothing() {
 
 /// Everything that is logged, at any level.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// What was logged since this was last asked.
+    pub(crate) fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -342,7 +350,7 @@ async fn no_secret_is_logged_told_or_stored() {
     let refused = gateway.call("GET", &in_query, &[], None).await;
     assert_eq!((changed.status, refused.status), (200, 401));
     drop(guard);
-    let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let logged = log.take();
     assert!(logged.contains("answered 201"), "the log must be captured");
     let secret = scim.token.splitn(3, '_').nth(2).unwrap();
     for text in [&logged, &made.text, &changed.text, &refused.text] {

@@ -6,6 +6,7 @@ mod database;
 mod deployment;
 mod request_log;
 mod schemas;
+mod service;
 
 use deployment::Deployment;
 use serde_json::{Value, json};
