@@ -312,51 +312,6 @@ async fn an_address_that_nobody_proved_opens_nothing() {
     assert_eq!(names, ["cfo"]);
 }
 
-// C057
-#[tokio::test]
-async fn a_search_that_no_index_answers_ends_in_time_and_holds_nobody_up() {
-    let gateway = Gateway::with(|config| config.limits.search_milliseconds = 1).await;
-    let scim = gateway.scim().await;
-    users(&scim, "many", 250).await;
-    let searches = [
-        "/Users?filter=title%20co%20%22a%22",
-        "/Users?sortBy=name.familyName",
-        "/Users?filter=nickName%20pr&sortBy=userName",
-    ];
-    let mut running = Vec::new();
-    for at in 0..20 {
-        let (scim, path) = (scim.clone(), searches[at % searches.len()]);
-        running.push(async move { scim.send("GET", path, None).await });
-    }
-    let lookup = scim.send(
-        "GET",
-        "/Users?filter=userName%20eq%20%22many7@acme.example%22",
-        None,
-    );
-    let (answers, lookup) = tokio::join!(futures_util::future::join_all(running), lookup);
-    assert_eq!((lookup.0, &lookup.1["totalResults"]), (200, &json!(1)));
-    for (status, body) in answers {
-        assert_eq!(
-            (status, &body["scimType"]),
-            (400, &json!("tooMany")),
-            "{body}"
-        );
-    }
-    // By cursor what was found so far is a page, and the next one goes on.
-    let (mut cursor, mut pages) = (String::new(), 0);
-    loop {
-        let path = format!("/Users?filter=title%20co%20%22a%22&count=200&cursor={cursor}");
-        let (status, page) = scim.send("GET", &path, None).await;
-        assert_eq!(status, 200, "{page}");
-        pages += 1;
-        match page["nextCursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => break,
-        }
-    }
-    assert!(pages > 1);
-}
-
 // C045
 #[tokio::test]
 async fn what_an_index_cannot_hold_and_what_no_text_may_have_is_refused_alike() {

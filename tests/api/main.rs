@@ -8,6 +8,7 @@ mod changes;
 mod coverage;
 #[path = "../support/database.rs"]
 mod database;
+mod dear;
 mod dependencies;
 mod dialects;
 mod discovery;
