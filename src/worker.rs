@@ -1,9 +1,16 @@
 //! Work that no request waits for: runs, the sweeper and the sequencer. One process at a time does
 //! it, under a lease; every step is a transaction of its own and can be resumed by another process.
+//!
+//! A task that dies is begun again ([`keep`]).
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::admission::{runs, sweep};
 use crate::app::App;
@@ -11,6 +18,7 @@ use crate::changes::sequencer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::deployment;
+use crate::telemetry;
 
 /// The lease under which the work is done.
 const LEASE: &str = "worker";
@@ -23,6 +31,60 @@ const ANALYZE_MOST: usize = 100_000;
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait when another process holds the lease, or the database is away.
 const AWAY: Duration = Duration::from_secs(1);
+/// How often the figures of the database are read.
+const FIGURES: Duration = Duration::from_secs(15);
+/// How long to wait before a task that died is begun again: first, and at most.
+const AGAIN_FIRST: Duration = Duration::from_millis(250);
+const AGAIN_MOST: Duration = Duration::from_secs(30);
+
+/// Keeps a task at work until told to stop: one that panics is begun again, after a pause that
+/// doubles while it goes on to die soon.
+pub fn keep<W, F>(
+    name: &'static str,
+    app: &App,
+    stop: &CancellationToken,
+    work: W,
+) -> impl Future<Output = ()> + Send + use<W, F>
+where
+    W: Fn(App, CancellationToken) -> F + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let (app, stop) = (app.clone(), stop.clone());
+    async move {
+        let mut pause = AGAIN_FIRST;
+        loop {
+            let begun = Instant::now();
+            let working = work(app.clone(), stop.clone());
+            let ended = AssertUnwindSafe(working).catch_unwind().await;
+            if ended.is_ok() || stop.is_cancelled() {
+                return;
+            }
+            metrics::counter!("gatehouse_task_restarts_total", "task" => name).increment(1);
+            tracing::error!(task = name, "the task {name} died; it is begun again");
+            if begun.elapsed() > AGAIN_MOST {
+                pause = AGAIN_FIRST;
+            }
+            wait(pause, &stop).await;
+            pause = (pause * 2).min(AGAIN_MOST);
+        }
+    }
+}
+
+/// Reads the figures of the database now and then, until told to stop.
+pub async fn measure(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = telemetry::measure(&app).await {
+            tracing::warn!(error = ?error, "the figures of the database could not be read");
+        }
+        wait(FIGURES, &stop).await;
+    }
+}
+
+async fn wait(pause: Duration, stop: &CancellationToken) {
+    #[expect(clippy::disallowed_methods, reason = "the place that waits")]
+    let pause = tokio::time::sleep(pause);
+    let _ = stop.run_until_cancelled(pause).await;
+}
 
 /// Works until told to stop.
 pub async fn work(app: App, stop: CancellationToken) {
@@ -38,11 +100,10 @@ pub async fn work(app: App, stop: CancellationToken) {
                 AWAY
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "the place that waits")]
-        let pause = tokio::time::sleep(pause);
-        let _ = stop.run_until_cancelled(pause).await;
+        wait(pause, &stop).await;
     }
     let _ = release(&app).await;
+    metrics::gauge!("gatehouse_worker_lease_held").set(0.0);
 }
 
 /// What a round came to.
@@ -79,9 +140,30 @@ impl Worker {
 
     /// One round: a batch of each kind of work.
     pub async fn round(&mut self) -> Result<Round> {
-        if !self.take().await? {
+        let is_ours = self.take().await?;
+        metrics::gauge!("gatehouse_worker_lease_held").set(f64::from(u8::from(is_ours)));
+        if !is_ours {
             return Ok(Round::Elsewhere);
         }
+        // What one kind of work fails at does not keep the others waiting.
+        let outcomes = [
+            self.number().await,
+            self.step().await,
+            sweep::sweep(&self.app).await,
+        ];
+        let mut done = 0;
+        for outcome in outcomes {
+            done += outcome?;
+        }
+        Ok(if done == 0 {
+            Round::Idle
+        } else {
+            Round::Worked
+        })
+    }
+
+    /// Numbers changes.
+    async fn number(&mut self) -> Result<usize> {
         let app = &self.app;
         let numbered = sequencer::number(app).await?;
         self.unanalyzed += numbered;
@@ -90,16 +172,21 @@ impl Worker {
             self.unanalyzed = 0;
             self.analyze_at = (self.analyze_at * 2).min(ANALYZE_MOST);
         }
-        let mut is_idle = numbered == 0;
-        if let Some(run) = runs::next(app).await? {
-            match runs::step(app, &run).await {
-                // Another process took the lease and this batch.
-                Ok(_) | Err(Error::Conflict(_)) => is_idle = false,
-                Err(error) => return Err(error),
-            }
+        Ok(numbered)
+    }
+
+    /// Works off a batch of a run.
+    async fn step(&self) -> Result<usize> {
+        let app = &self.app;
+        let Some(run) = runs::next(app).await? else {
+            return Ok(0);
+        };
+        let span = tracing::debug_span!(target: "otel", "step of a run", run.kind = ?run.kind);
+        match runs::step(app, &run).instrument(span).await {
+            // Another process took the lease and this batch.
+            Ok(_) | Err(Error::Conflict(_)) => Ok(1),
+            Err(error) => Err(error),
         }
-        is_idle &= sweep::sweep(app).await? == 0;
-        Ok(if is_idle { Round::Idle } else { Round::Worked })
     }
 
     /// Takes the lease, or prolongs it once half of its life is over; false when another process

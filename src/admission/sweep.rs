@@ -1,6 +1,8 @@
 //! Settles members who were settled under older rules: a request may have written a membership
 //! while a rule was being added, and neither saw the other.
 
+use tracing::Instrument;
+
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{Act, Origin};
@@ -14,11 +16,16 @@ pub async fn sweep(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
     let unswept = workspaces::list_unswept(&mut tx).await?;
     drop(tx);
-    let mut looked_at = 0;
+    let (mut looked_at, mut failed) = (0, None);
     for workspace in unswept {
-        looked_at += sweep_batch(app, workspace).await?;
+        let span = tracing::debug_span!(target: "otel", "sweep");
+        match sweep_batch(app, workspace).instrument(span).await {
+            Ok(count) => looked_at += count,
+            // What is wrong with one workspace does not keep the others waiting.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(looked_at)
+    failed.map_or(Ok(looked_at), Err)
 }
 
 async fn sweep_batch(app: &App, workspace: WorkspaceId) -> Result<usize> {

@@ -134,6 +134,12 @@ impl Exchanges {
         self.bodies.fetch_sub(length(exchange), Ordering::Relaxed);
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> i64 {
+        let waiting = self.send.max_capacity() - self.send.capacity();
+        i64::try_from(waiting).unwrap_or(i64::MAX)
+    }
+
     /// Counts exchanges that will be in no log.
     pub(crate) fn lost(&self, count: u64) {
         self.dropped.fetch_add(count, Ordering::Relaxed);

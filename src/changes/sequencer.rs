@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -24,14 +25,21 @@ pub async fn number(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
     let workspaces = rows::list_unnumbered_workspaces(&mut tx).await?;
     drop(tx);
-    let mut numbered = 0;
+    let (mut numbered, mut failed) = (0, None);
     for workspace in workspaces {
         let at = app.clock.now();
-        numbered += app
+        let outcome = app
             .write(move |tx| Box::pin(async move { number_batch(tx, workspace, at).await }))
-            .await?;
+            .instrument(tracing::debug_span!(target: "otel", "number changes"))
+            .await;
+        match outcome {
+            Ok(count) => numbered += count,
+            // What is wrong with one workspace does not keep the others waiting.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(numbered)
+    metrics::counter!("gatehouse_changes_numbered_total").increment(numbered as u64);
+    failed.map_or(Ok(numbered), Err)
 }
 
 async fn number_batch(

@@ -27,7 +27,7 @@ use crate::mapping::explain;
 use crate::telemetry;
 use crate::virtual_idp::people::Company;
 use crate::virtual_idp::{Dialect, ScimClient, Step, SyncOptions, first_sync};
-use crate::worker;
+use crate::worker::{self, keep};
 use crate::workspace::{self, Workspace, members};
 
 /// Where the demo listens.
@@ -111,12 +111,12 @@ impl Demo {
             options,
             stop.clone(),
         ));
-        let working = tokio::spawn(worker::work(app.clone(), stop.clone()));
+        let working = tokio::spawn(keep("worker", &app, &stop, worker::work));
         // Goes on while requests drain, and ends after them.
         let log_stop = CancellationToken::new();
-        let logging = tokio::spawn(request_log::work(app.clone(), log_stop.clone()));
+        let logging = tokio::spawn(keep("request_log", &app, &log_stop, request_log::work));
         let shown = stop
-            .run_until_cancelled(show(&app, &public_url, &database))
+            .run_until_cancelled(Box::pin(show(&app, &public_url, &database)))
             .await;
         if let Some(shown) = shown {
             shown?;

@@ -15,7 +15,7 @@ use crate::directory::request_log;
 use crate::http::tls::Certificate;
 use crate::http::{self, server};
 use crate::telemetry;
-use crate::worker;
+use crate::worker::{self, keep};
 use crate::workspace::schemas;
 
 #[derive(Debug, Args)]
@@ -30,19 +30,13 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load(self.listen)?;
-        telemetry::start_log(&config.log)?;
+        let traces = telemetry::start(&config).await?;
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
-        let app = App::open(config, Clock::system()).await?;
-        schemas::check_folder(&app).await?;
-        let certificate = Certificate::open(&app.config.server).await?;
         let mut inherited = Inherited::new();
-        let listener = match inherited.take(0)? {
-            Some(listener) => listener,
-            None => bind(app.config.server.listen)?,
-        };
-        let metrics_listener = match app.config.server.metrics_listen {
+        let listener = inherited.take(0)?;
+        let metrics_listener = match config.server.metrics_listen {
             Some(address) => {
                 let listener = inherited.take(1)?;
                 let listener = listener.map_or_else(|| bind(address), Ok)?;
@@ -50,7 +44,16 @@ impl Serve {
             }
             None => None,
         };
-        serve(app, listener, certificate, metrics_listener, stopped()).await?;
+        let app = App::open(config, Clock::system()).await?;
+        schemas::check_folder(&app).await?;
+        let certificate = Certificate::open(&app.config.server).await?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => bind(app.config.server.listen)?,
+        };
+        let served = serve(app, listener, certificate, metrics_listener, stopped()).await;
+        traces.stop().await;
+        served?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -70,10 +73,11 @@ pub(super) async fn serve(
     let tasks = tokio_util::task::TaskTracker::new();
     // The worker goes on while requests drain, and ends after them.
     let worker_stop = CancellationToken::new();
-    tasks.spawn(worker::work(app.clone(), worker_stop.clone()));
-    tasks.spawn(request_log::work(app.clone(), worker_stop.clone()));
+    tasks.spawn(keep("worker", &app, &worker_stop, worker::work));
+    tasks.spawn(keep("request_log", &app, &worker_stop, request_log::work));
     if let Some((listener, metrics)) = metrics {
-        let router = http::health::metrics_router(metrics);
+        tasks.spawn(keep("figures", &app, &worker_stop, worker::measure));
+        let router = http::health::metrics_router(app.clone(), metrics);
         tasks.spawn(server::serve(
             listener,
             router,

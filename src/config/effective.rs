@@ -67,6 +67,12 @@ impl Config {
         text.bare("keep_days", log.keep_days);
         text.bare("queue", log.queue);
         text.bare("body_bytes", log.body_bytes);
+        let telemetry = &self.telemetry;
+        text.section("telemetry");
+        text.optional("otlp_endpoint", telemetry.otlp_endpoint.as_ref());
+        text.bare("sample_ratio", format!("{:?}", telemetry.sample_ratio));
+        text.quoted("service_name", &telemetry.service_name);
+        text.bare("trust_traceparent", telemetry.trust_traceparent);
         text.0
     }
 }

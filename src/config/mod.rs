@@ -18,10 +18,12 @@ mod effective;
 mod problems;
 mod request_log;
 mod server;
+mod telemetry;
 
 pub use problems::Problems;
 pub use request_log::RequestLog;
 pub use server::Server;
+pub use telemetry::Telemetry;
 
 /// Every setting.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub scim: Scim,
     /// The request log of directories.
     pub request_log: RequestLog,
+    /// Traces.
+    pub telemetry: Telemetry,
 }
 
 /// The database.
@@ -250,6 +254,7 @@ impl Config {
                 "only one of secrets.key and secrets.key_file may be set",
             );
         }
+        self.telemetry.check(&mut problems);
         self.check_ranges(&mut problems);
         problems.or(())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use config::{FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::{Config, Database, Limits, Log, RequestLog, Scim, Secrets, Server};
+use super::{Config, Database, Limits, Log, RequestLog, Scim, Secrets, Server, Telemetry};
 
 /// The prefix of variables of the environment.
 const PREFIX: &str = "GATEHOUSE__";
@@ -99,6 +99,7 @@ pub(super) fn read(mut tree: Tree) -> Result<Config, Problems> {
         log: section::<Log>(&mut tree, "log", &mut problems),
         scim: section::<Scim>(&mut tree, "scim", &mut problems),
         request_log: section::<RequestLog>(&mut tree, "request_log", &mut problems),
+        telemetry: section::<Telemetry>(&mut tree, "telemetry", &mut problems),
     };
     for key in tree.keys() {
         problems.add(key, "there is no such section");

@@ -169,3 +169,24 @@ fn the_example_names_every_setting_with_its_default() {
         assert!(stated.contains(key), "{key} is missing in the example");
     }
 }
+
+#[test]
+fn traces_go_to_an_endpoint_of_http_with_a_path_of_the_standard() {
+    let endpoint = "GATEHOUSE__TELEMETRY__OTLP_ENDPOINT";
+    let check = |url: &str, expect: Option<&str>| {
+        let spans = load(&[(endpoint, url)]).map(|config| config.telemetry.spans_url());
+        assert_eq!(spans.ok().flatten().as_deref(), expect, "{url}");
+    };
+    check(
+        "http://127.0.0.1:4318",
+        Some("http://127.0.0.1:4318/v1/traces"),
+    );
+    check("https://otel.example/in/", Some("https://otel.example/in/"));
+    check("ftp://otel.example", None);
+    check("https://user:secret@otel.example", None);
+    assert!(load(&[]).expect("valid").telemetry.spans_url().is_none());
+    let ratio = "GATEHOUSE__TELEMETRY__SAMPLE_RATIO";
+    assert!(load(&[(ratio, "1")]).is_ok());
+    assert!(load(&[(ratio, "1.1")]).is_err());
+    assert!(load(&[("GATEHOUSE__TELEMETRY__SERVICE_NAME", " ")]).is_err());
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use super::membership::{self, Delta, Named};
 use super::nesting::{self, Leaving, Outcome, Turn};
@@ -53,6 +54,7 @@ pub enum Members {
 
 /// Makes a Group with its first members. A name that the directory has already is
 /// [`Error::Taken`].
+#[instrument(target = "otel", level = "debug", name = "create group", skip_all)]
 pub async fn create(app: &App, caller: &Caller, id: GroupId, incoming: Incoming) -> Result<Found> {
     let (app_, caller_, incoming) = (app.clone(), caller.clone(), Arc::new(incoming));
     nesting::write(app, caller.directory.workspace, move |tx, turn| {
@@ -118,6 +120,7 @@ async fn insert(
 }
 
 /// The Group of that id, with as much of its members as is asked for.
+#[instrument(target = "otel", level = "debug", name = "find group", skip_all)]
 pub async fn find(app: &App, caller: &Caller, id: GroupId, members: Members) -> Result<Found> {
     let place = caller.place();
     let mut tx = match members {
@@ -149,6 +152,7 @@ async fn shown(
 
 /// Replaces what the client may write, members included: those that are left out are gone
 /// (RFC 7644 section 3.5.1).
+#[instrument(target = "otel", level = "debug", name = "replace group", skip_all)]
 pub async fn replace(
     app: &App,
     caller: &Caller,
@@ -187,6 +191,7 @@ pub async fn replace(
 }
 
 /// Applies the operations of a PATCH in order; all of them or none.
+#[instrument(target = "otel", level = "debug", name = "patch group", skip_all)]
 pub async fn patch(
     app: &App,
     caller: &Caller,
@@ -228,6 +233,7 @@ pub async fn patch(
 
 /// Deletes a Group. Rules that look at it break and give nothing from now on; where it is large,
 /// its memberships are taken apart by a run.
+#[instrument(target = "otel", level = "debug", name = "delete group", skip_all)]
 pub async fn delete(
     app: &App,
     caller: &Caller,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use super::{Caller, unique};
 use crate::app::App;
@@ -25,6 +26,7 @@ pub use crate::store::resources::Resource;
 type Kind = &'static ResourceType;
 
 /// Makes a resource of that id. A unique value that another one has is [`Error::Taken`].
+#[instrument(target = "otel", level = "debug", name = "create resource", skip_all)]
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -60,6 +62,7 @@ pub async fn create(
 }
 
 /// The resource of that id.
+#[instrument(target = "otel", level = "debug", name = "find resource", skip_all)]
 pub async fn find(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Result<Resource> {
     let mut tx = app.db.one().await?;
     rows::find(&mut tx, caller.place(), &key(kind), id)
@@ -68,6 +71,7 @@ pub async fn find(app: &App, caller: &Caller, kind: Kind, id: ResourceId) -> Res
 }
 
 /// Replaces what the client may write.
+#[instrument(target = "otel", level = "debug", name = "replace resource", skip_all)]
 pub async fn replace(
     app: &App,
     caller: &Caller,
@@ -84,6 +88,7 @@ pub async fn replace(
 }
 
 /// Applies the operations of a PATCH in order; all of them or none.
+#[instrument(target = "otel", level = "debug", name = "patch resource", skip_all)]
 pub async fn patch(
     app: &App,
     caller: &Caller,
@@ -138,6 +143,7 @@ where
 }
 
 /// Takes a resource away.
+#[instrument(target = "otel", level = "debug", name = "delete resource", skip_all)]
 pub async fn delete(
     app: &App,
     caller: &Caller,

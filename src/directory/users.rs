@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tracing::instrument;
 
 use super::written::Written;
 use super::{Caller, Mode, unique};
@@ -44,6 +45,7 @@ enum Created {
 
 /// Makes a User, and in a live directory the member with it. A userName that is taken, here or by a
 /// member of another way, is [`Error::Taken`].
+#[instrument(target = "otel", level = "debug", name = "create user", skip_all)]
 pub async fn create(
     app: &App,
     caller: &Caller,
@@ -153,6 +155,7 @@ async fn insert(
 }
 
 /// The User of that id, with its groups unless they are not asked for.
+#[instrument(target = "otel", level = "debug", name = "find user", skip_all)]
 pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> Result<Found> {
     let place = caller.place();
     let mut tx = app.db.one().await?;
@@ -169,6 +172,7 @@ pub async fn find(app: &App, caller: &Caller, id: UserId, with_groups: bool) -> 
 
 /// Replaces what the client may write. `active` that is left out stays as it is; everything else
 /// that is left out is gone (RFC 7644 section 3.5.1).
+#[instrument(target = "otel", level = "debug", name = "replace user", skip_all)]
 pub async fn replace(
     app: &App,
     caller: &Caller,
@@ -190,6 +194,7 @@ pub async fn replace(
 }
 
 /// Applies the operations of a PATCH in order; all of them or none.
+#[instrument(target = "otel", level = "debug", name = "patch user", skip_all)]
 pub async fn patch(
     app: &App,
     caller: &Caller,
@@ -354,6 +359,7 @@ async fn rename(
 }
 
 /// Deletes a User. Its member leaves, unless another directory holds it; a tombstone stays.
+#[instrument(target = "otel", level = "debug", name = "delete user", skip_all)]
 pub async fn delete(
     app: &App,
     caller: &Caller,

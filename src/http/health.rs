@@ -1,4 +1,7 @@
 //! Probes on the public listener, and metrics on a listener of their own.
+//!
+//! A background task that died does not make a process unready: it is begun again and counted, and
+//! what made it die would make it die in every process, of which then none would serve.
 
 use std::future::Future;
 
@@ -9,7 +12,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::Shared;
-use crate::telemetry::Metrics;
+use crate::app::App;
+use crate::telemetry::{self, Metrics};
 
 /// `/healthz`: the process answers. `/readyz`: it can do its work. Neither says more.
 pub fn router<F, R>(is_ready: F) -> Router<Shared>
@@ -32,8 +36,9 @@ where
 }
 
 /// `/metrics` in the Prometheus text format.
-pub fn metrics_router(metrics: Metrics) -> Router {
+pub fn metrics_router(app: App, metrics: Metrics) -> Router {
     let show = move || {
+        telemetry::observe(&app);
         let text = metrics.render();
         async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -20,14 +20,17 @@ use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use http_body_util::LengthLimitError;
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::client;
-use crate::app::App;
+use super::measure::{Measures, name, refused};
+use crate::app::{App, Stats};
 use crate::config::{Config, Limits};
 use crate::error::{Error, Invalid, Result};
 use crate::ids::WorkspaceId;
+use crate::telemetry;
 use crate::workspace::quota;
 
 /// The longest address, in bytes.
@@ -45,31 +48,51 @@ pub struct RequestIdent(pub Uuid);
 /// Renders an error of this layer in the wire format of a surface.
 pub type Render = fn(StatusCode, &str) -> Response;
 
-/// Puts what holds for every request around routes.
-pub fn layers(routes: Router, config: Arc<Config>, render: Render) -> Router {
-    routes.layer(middleware::from_fn(move |request: Request, next: Next| {
-        guard(request, next, Arc::clone(&config), render)
-    }))
+/// What holds for every request of a router.
+#[derive(Clone)]
+pub(super) struct Guard {
+    /// The settings.
+    pub(super) config: Arc<Config>,
+    /// How an error of this layer is rendered.
+    pub(super) render: Render,
+    /// What requests come to.
+    pub(super) measures: Arc<Measures>,
 }
 
-async fn guard(mut request: Request, next: Next, config: Arc<Config>, render: Render) -> Response {
+/// Puts what holds for every request around routes.
+pub(super) fn layers(routes: Router, guarding: Guard) -> Router {
+    routes.layer(middleware::from_fn_with_state(guarding, guard))
+}
+
+async fn guard(State(guarding): State<Guard>, mut request: Request, next: Next) -> Response {
+    let Guard {
+        config,
+        render,
+        measures,
+    } = guarding;
+    let _in_flight = measures.enter();
     let started = Instant::now();
     let ident = Uuid::now_v7();
     request.extensions_mut().insert(RequestIdent(ident));
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = %ident, %method, %route);
+    let trusts_traces = config.telemetry.trust_traceparent;
+    let trace = trace(&request, ident, route, trusts_traces);
     let client = client::address(&request, &config.server);
-    let refused = span.in_scope(|| refused(&request, &config));
-    let mut response = if let Some((status, detail)) = refused {
+    let refusal = span.in_scope(|| refusal(&request, &config));
+    let mut response = if let Some((reason, status, detail)) = refusal {
+        refused(reason);
         render(status, detail)
     } else {
-        let answered = AssertUnwindSafe(next.run(request).instrument(span.clone()))
-            .catch_unwind()
-            .await;
+        let answered = AssertUnwindSafe(
+            next.run(request)
+                .instrument(trace.clone())
+                .instrument(span.clone()),
+        )
+        .catch_unwind()
+        .await;
         answered.unwrap_or_else(|_| {
             metrics::counter!("gatehouse_panics_total").increment(1);
             span.in_scope(|| tracing::error!("a request panicked"));
@@ -90,13 +113,17 @@ async fn guard(mut request: Request, next: Next, config: Arc<Config>, render: Re
         );
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
-    metrics::histogram!(
-        "gatehouse_request_seconds",
-        "route" => route, "method" => method.to_string(), "status" => status.to_string()
-    )
-    .record(seconds);
+    measures.answered(route, &method, response.status(), seconds);
+    let status = response.status().as_u16();
+    trace.record("http.response.status_code", status);
+    if response.status().is_server_error() {
+        trace.record("otel.status_code", "ERROR");
+        trace.record("error.type", status);
+    }
+    if let Some(stats) = response.extensions().get::<Arc<Stats>>() {
+        trace.record("db.statements", stats.statements());
+    }
     span.in_scope(|| match client {
         // Where a credential is tried that does not hold, an operator has to know who tries.
         Some(client) if status == StatusCode::UNAUTHORIZED.as_u16() => {
@@ -107,23 +134,50 @@ async fn guard(mut request: Request, next: Next, config: Arc<Config>, render: Re
     response
 }
 
+/// The span of a request as OpenTelemetry's conventions have it: the template of the path and no
+/// value out of it. The caller's own trace goes on only where that is trusted: whoever is outside
+/// would else decide what is sampled here.
+fn trace(request: &Request, ident: Uuid, route: &str, trusts: bool) -> Span {
+    let method = name(request.method());
+    let span = tracing::debug_span!(
+        target: "otel",
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        "error.type" = Empty,
+        db.statements = Empty,
+        gatehouse.request.id = %ident,
+    );
+    if trusts && !span.is_disabled() {
+        let header = |name| request.headers().get(name)?.to_str().ok();
+        telemetry::follow(&span, header("traceparent"), header("tracestate"));
+    }
+    span
+}
+
 /// What is refused before anything else is done, each with its reason.
-fn refused(request: &Request, config: &Config) -> Option<(StatusCode, &'static str)> {
+fn refusal(request: &Request, config: &Config) -> Option<(&'static str, StatusCode, &'static str)> {
     let address = request.uri().path_and_query();
     let headers = request.headers();
     if address.is_some_and(|it| it.as_str().len() > ADDRESS) {
-        return Some((StatusCode::URI_TOO_LONG, "the address is too long"));
+        let detail = "the address is too long";
+        return Some(("address", StatusCode::URI_TOO_LONG, detail));
     }
     if headers.len() > HEADERS || headers.values().any(|value| value.len() > HEADER) {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Some((status, "there are too many headers, or one is too long"));
+        let detail = "there are too many headers, or one is too long";
+        return Some(("size", status, detail));
     }
-    if let Some(refused) = client::refused_host(request, &config.server) {
-        return Some(refused);
+    if let Some((status, detail)) = client::refused_host(request, &config.server) {
+        return Some(("host", status, detail));
     }
     if is_encoded(headers) {
         let detail = "bodies must come without content encoding";
-        return Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Some(("encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     None
 }
@@ -201,7 +255,10 @@ impl FairShare {
         };
         match tokio::time::timeout(self.wait, places).await {
             Ok(places) => places,
-            Err(_) => Err(Error::Unavailable),
+            Err(_) => {
+                refused("share");
+                Err(Error::Unavailable)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod frames;
 pub mod health;
 pub mod limits;
+mod measure;
 mod quotes;
 pub mod scim;
 pub mod server;
@@ -15,13 +16,14 @@ pub mod tls;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 
 use crate::app::{App, Stats, counted};
-use limits::{FairShare, Quota};
+use limits::{FairShare, Guard, Quota};
+use measure::Measures;
 
 /// What every handler gets.
 #[derive(Clone)]
@@ -49,7 +51,12 @@ impl Shared {
 /// The router of the public listener.
 pub fn router(app: App) -> Router {
     let ready = app.clone();
-    let config = Arc::clone(&app.config);
+    let measures = Arc::new(Measures::new());
+    let guarding = Guard {
+        config: Arc::clone(&app.config),
+        render: |status, detail| scim::render_error(status, None, detail),
+        measures: Arc::clone(&measures),
+    };
     let shared = Shared::new(app);
     let routes = Router::new()
         .merge(scim::router(shared.clone()))
@@ -60,18 +67,16 @@ pub fn router(app: App) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(other_method)
         .with_state(shared)
-        .layer(middleware::from_fn(count));
-    limits::layers(routes, config, |status, detail| {
-        scim::render_error(status, None, detail)
-    })
+        .layer(middleware::from_fn_with_state(measures, count));
+    limits::layers(routes, guarding)
 }
 
 /// Counts what a request costs at the database; the figures travel with the answer.
-async fn count(request: Request, next: Next) -> Response {
+async fn count(State(measures): State<Arc<Measures>>, request: Request, next: Next) -> Response {
     let stats = Arc::new(Stats::default());
     let mut response = counted(Arc::clone(&stats), next.run(request)).await;
-    metrics::histogram!("gatehouse_request_statements").record(stats.statements());
-    metrics::histogram!("gatehouse_request_round_trips").record(stats.round_trips());
+    measures.statements.record(stats.statements());
+    measures.round_trips.record(stats.round_trips());
     response.extensions_mut().insert(stats);
     response
 }

@@ -1,7 +1,8 @@
 //! One SQL text, two engines.
 //!
 //! The rest of `store` writes PostgreSQL-flavoured SQL with `$1` placeholders and calls
-//! [`Tx::query`]. Only this file, `writer.rs` and `aside.rs` know that two engines exist.
+//! [`Tx::query`]. Only this file, `writer.rs`, `aside.rs` and `measure.rs` know that two
+//! engines exist.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -22,13 +23,14 @@ use sqlx::{
 use super::aside::{self, Aside};
 use super::error::{DbError, Result};
 use super::faults::{Fault, Faults};
+use super::measure::Measures;
 use super::stats::Stats;
 use super::writer::{BEGIN_TRY, Writer};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Kept small for readers, since each holds its own cache.
-const READERS: u32 = 4;
+pub(super) const READERS: u32 = 4;
 /// The page cache of the writer and of each reader, in KiB as the pragma wants it: negative.
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-4096";
@@ -70,14 +72,15 @@ pub struct Options {
 /// The configured database: connections for reading and the one door for writing.
 #[derive(Clone)]
 pub struct Db {
-    engine: Engine,
+    pub(super) engine: Engine,
     aside: Aside,
     writer: Writer,
     faults: Arc<Faults>,
+    pub(super) measures: Arc<Measures>,
 }
 
 #[derive(Clone)]
-enum Engine {
+pub(super) enum Engine {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
@@ -86,6 +89,7 @@ impl Db {
     /// Connects by URL scheme and applies pending migrations.
     pub async fn open(options: &Options) -> Result<Self> {
         let faults = Arc::new(Faults::default());
+        let measures = Arc::new(Measures::new());
         if options.url.starts_with("sqlite:") {
             let file = sqlite_options(&options.url)?;
             migrate_sqlite(&file).await?;
@@ -107,8 +111,14 @@ impl Db {
             Ok(Self {
                 engine: Engine::Sqlite(reader),
                 aside,
-                writer: Writer::sqlite(conn, options.shared_commits, Arc::clone(&faults)),
+                writer: Writer::sqlite(
+                    conn,
+                    options.shared_commits,
+                    Arc::clone(&faults),
+                    Arc::clone(&measures),
+                ),
                 faults,
+                measures,
             })
         } else {
             let server = PgConnectOptions::from_str(&options.url)?
@@ -133,8 +143,9 @@ impl Db {
             Ok(Self {
                 engine: Engine::Postgres(pool.clone()),
                 aside: Aside::Postgres(pool.clone()),
-                writer: Writer::postgres(pool, Arc::clone(&faults)),
+                writer: Writer::postgres(pool, Arc::clone(&faults), Arc::clone(&measures)),
                 faults,
+                measures,
             })
         }
     }
@@ -159,11 +170,11 @@ impl Db {
         let stats = Stats::current();
         stats.round_trip();
         let conn = match &self.engine {
-            Engine::Sqlite(pool) => Conn::Sqlite(pool.begin().await?),
-            Engine::Postgres(pool) => Conn::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?,
-            ),
+            Engine::Sqlite(pool) => Conn::Sqlite(self.measures.acquired(pool.begin()).await?),
+            Engine::Postgres(pool) => {
+                let begin = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+                Conn::Postgres(self.measures.acquired(begin).await?)
+            }
         };
         Ok(Tx::new(conn, None, stats))
     }
@@ -171,8 +182,10 @@ impl Db {
     /// A connection without a transaction: for reads of one statement.
     pub async fn one(&self) -> Result<Tx> {
         let conn = match &self.engine {
-            Engine::Sqlite(pool) => Conn::SqliteOne(pool.acquire().await?),
-            Engine::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+            Engine::Sqlite(pool) => Conn::SqliteOne(self.measures.acquired(pool.acquire()).await?),
+            Engine::Postgres(pool) => {
+                Conn::PostgresOne(self.measures.acquired(pool.acquire()).await?)
+            }
         };
         Ok(Tx::new(conn, None, Stats::current()))
     }
@@ -257,7 +270,7 @@ pub(super) fn migrations(fits: impl Fn(&str) -> bool) -> Migrator {
 
 /// A transaction or connection on either engine; the only handle that storage functions take.
 pub struct Tx {
-    conn: Conn,
+    pub(super) conn: Conn,
     statements: u32,
     pub(super) stats: Arc<Stats>,
     faults: Option<Arc<Faults>>,

@@ -46,6 +46,18 @@ impl DbError {
             if matches!(error.code().as_deref(), Some("40001" | "40P01" | "23503")))
     }
 
+    /// Why PostgreSQL wants a transaction run again.
+    pub(super) fn retry_reason(&self) -> &'static str {
+        let Self::Sql(sqlx::Error::Database(error)) = self else {
+            return "serialization";
+        };
+        match error.code().as_deref() {
+            Some("40P01") => "deadlock",
+            Some("23503") => "reference",
+            _ => "serialization",
+        }
+    }
+
     /// Whether the database cannot be reached or is overloaded for the moment.
     pub(super) fn is_away(&self) -> bool {
         match self {

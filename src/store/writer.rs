@@ -16,10 +16,13 @@ use futures_util::FutureExt;
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::db::{Conn, Tx};
 use super::error::{DbError, Result};
 use super::faults::Faults;
+use super::measure::Measures;
 use super::stats::Stats;
 use crate::error::Error;
 
@@ -40,6 +43,7 @@ pub(super) const BEGIN_TRY: Duration = Duration::from_millis(3);
 pub struct Writer {
     kind: Kind,
     faults: Arc<Faults>,
+    measures: Arc<Measures>,
 }
 
 #[derive(Clone)]
@@ -54,24 +58,31 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn sqlite(conn: SqliteConnection, shared: usize, faults: Arc<Faults>) -> Self {
+    pub(super) fn sqlite(
+        conn: SqliteConnection,
+        shared: usize,
+        faults: Arc<Faults>,
+        measures: Arc<Measures>,
+    ) -> Self {
         let (send, receive) = mpsc::channel(QUEUE);
         let tx = Tx::new(
             Conn::Shared(conn),
             Some(Arc::clone(&faults)),
             Arc::new(Stats::default()),
         );
-        tokio::spawn(run(tx, receive, shared.max(1)));
+        tokio::spawn(run(tx, receive, shared.max(1), Arc::clone(&measures)));
         Self {
             kind: Kind::Sqlite(send),
             faults,
+            measures,
         }
     }
 
-    pub(super) fn postgres(pool: PgPool, faults: Arc<Faults>) -> Self {
+    pub(super) fn postgres(pool: PgPool, faults: Arc<Faults>, measures: Arc<Measures>) -> Self {
         Self {
             kind: Kind::Postgres(pool),
             faults,
+            measures,
         }
     }
 
@@ -82,7 +93,19 @@ impl Writer {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
     {
+        let span = tracing::debug_span!(target: "otel", "write", db.statements = Empty);
+        self.write_within(work, &span)
+            .instrument(span.clone())
+            .await
+    }
+
+    async fn write_within<T, F>(&self, work: F, span: &Span) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
+    {
         let stats = Stats::current();
+        let queued = Instant::now();
         match &self.kind {
             Kind::Sqlite(queue) => {
                 let (tell, told) = oneshot::channel();
@@ -91,6 +114,9 @@ impl Writer {
                     outcome: None,
                     tell,
                     stats,
+                    queued,
+                    span: span.clone(),
+                    part: tracing::debug_span!(target: "otel", parent: span, "wait"),
                 };
                 queue
                     .send(Message::Work(Box::new(pending)))
@@ -99,23 +125,53 @@ impl Writer {
                 told.await.map_err(|_| DbError::Closed)?
             }
             Kind::Postgres(pool) => {
+                let before = stats.statements();
                 let mut retries = 0;
                 loop {
-                    let conn = Conn::Postgres(pool.begin().await.map_err(DbError::from)?);
+                    let wait = tracing::debug_span!(target: "otel", "wait");
+                    let begin = self.measures.acquired(pool.begin()).instrument(wait);
+                    let conn = Conn::Postgres(begin.await.map_err(DbError::from)?);
+                    if retries == 0 {
+                        self.measures.begun(queued);
+                    }
                     stats.round_trip();
                     let faults = Some(Arc::clone(&self.faults));
                     let mut tx = Tx::new(conn, faults, Arc::clone(&stats));
                     let outcome = match work(&mut tx).await {
-                        Ok(value) => tx.commit().await.map(|()| value).map_err(Error::from),
+                        Ok(value) => self.commit(tx).await.map(|()| value).map_err(Error::from),
                         Err(error) => Err(error),
                     };
-                    match outcome {
-                        Err(Error::Retry(_)) if retries < RETRIES => retries += 1,
-                        outcome => return outcome,
-                    }
-                    metrics::counter!("gatehouse_write_retries_total").increment(1);
+                    span.record("db.statements", stats.statements() - before);
+                    let reason = match &outcome {
+                        Err(Error::Retry(cause)) if retries < RETRIES => cause
+                            .downcast_ref()
+                            .map_or("serialization", DbError::retry_reason),
+                        _ => return outcome,
+                    };
+                    retries += 1;
+                    metrics::counter!("gatehouse_write_retries_total", "reason" => reason)
+                        .increment(1);
                 }
             }
+        }
+    }
+
+    async fn commit(&self, tx: Tx) -> Result<()> {
+        let started = Instant::now();
+        let span = tracing::debug_span!(target: "otel", "commit");
+        let outcome = tx.commit().instrument(span).await;
+        self.measures.committed(started, 1);
+        outcome
+    }
+
+    /// How many writes wait for the `SQLite` writer.
+    pub(super) fn waiting(&self) -> i64 {
+        match &self.kind {
+            Kind::Sqlite(queue) => {
+                let waiting = queue.max_capacity() - queue.capacity();
+                i64::try_from(waiting).unwrap_or(i64::MAX)
+            }
+            Kind::Postgres(_) => 0,
         }
     }
 
@@ -133,7 +189,7 @@ impl Writer {
 /// A write on the SQLite queue, its types erased.
 trait Work: Send {
     /// Runs it; false asks for the savepoint to be undone.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    fn run<'t>(&'t mut self, tx: &'t mut Tx, measures: &Measures) -> BoxFuture<'t, bool>;
     /// Tells the caller, after the shared commit.
     fn answer(self: Box<Self>, committed: Result<(), Arc<DbError>>);
 }
@@ -143,6 +199,10 @@ struct Pending<F, T> {
     outcome: Option<Result<T, Error>>,
     tell: oneshot::Sender<Result<T, Error>>,
     stats: Arc<Stats>,
+    queued: Instant,
+    /// The span of the write, and of the part that it is in: its wait, then its commit.
+    span: Span,
+    part: Span,
 }
 
 impl<F, T> Work for Pending<F, T>
@@ -150,12 +210,19 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, Error>> + Send + Sync + 'static,
 {
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+    fn run<'t>(&'t mut self, tx: &'t mut Tx, measures: &Measures) -> BoxFuture<'t, bool> {
+        measures.begun(self.queued);
+        self.part = Span::none();
         Box::pin(async move {
+            let before = self.stats.statements();
             tx.begin_work(Arc::clone(&self.stats));
             let ran = AssertUnwindSafe(async { (self.work)(tx).await })
                 .catch_unwind()
+                .instrument(self.span.clone())
                 .await;
+            let statements = self.stats.statements() - before;
+            self.span.record("db.statements", statements);
+            self.part = tracing::debug_span!(target: "otel", parent: &self.span, "commit");
             let outcome = ran.unwrap_or_else(|_| Err(DbError::Panicked.into()));
             let keep = outcome.is_ok();
             self.outcome = Some(outcome);
@@ -175,7 +242,12 @@ where
     }
 }
 
-async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
+async fn run(
+    mut tx: Tx,
+    mut queue: mpsc::Receiver<Message>,
+    shared: usize,
+    measures: Arc<Measures>,
+) {
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = queue.recv().await else {
@@ -192,7 +264,7 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
                 next = queue.try_recv().ok();
             }
         }
-        let committed = match together(&mut tx, &mut batch).await {
+        let committed = match together(&mut tx, &mut batch, &measures).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let _ = tx.command("ROLLBACK").await;
@@ -209,19 +281,23 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
     }
 }
 
-async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>]) -> Result<()> {
+async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>], measures: &Measures) -> Result<()> {
     if batch.is_empty() {
         return Ok(());
     }
     begin(tx).await?;
+    let writes = batch.len();
     for work in batch {
         tx.command("SAVEPOINT one").await?;
-        if !work.run(tx).await {
+        if !work.run(tx, measures).await {
             tx.command("ROLLBACK TO one").await?;
         }
         tx.command("RELEASE one").await?;
     }
-    tx.command("COMMIT").await
+    let started = Instant::now();
+    let outcome = tx.command("COMMIT").await;
+    measures.committed(started, writes);
+    outcome
 }
 
 /// Another process may hold the file, such as the CLI beside a server. A busy writer leaves it for

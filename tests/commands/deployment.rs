@@ -68,10 +68,7 @@ impl Deployment {
 
     /// The same with variables of the environment.
     pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
         let child = self
@@ -106,6 +103,14 @@ impl Deployment {
         }
         command
     }
+}
+
+/// A port that nobody has now.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 /// A running server; it ends with the test.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{BATCH, record};
 use crate::app::App;
@@ -82,7 +83,8 @@ async fn write(app: &App, batch: Vec<Exchange>) {
     for exchange in &batch {
         app.exchanges.taken(exchange);
     }
-    if let Err(error) = store(app, batch).await {
+    let span = tracing::debug_span!(target: "otel", "write request log");
+    if let Err(error) = store(app, batch).instrument(span).await {
         app.exchanges.lost(count as u64);
         tracing::warn!(error = ?error, "{count} lines of the request log are lost");
     }

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use tracing::instrument;
 
 use super::body;
 use super::caller::ScimCaller;
@@ -75,6 +76,7 @@ async fn asked(
     Ok(Query::from_body(body)?)
 }
 
+#[instrument(target = "otel", level = "debug", name = "search", skip_all)]
 async fn answer(
     shared: &Shared,
     caller: &ScimCaller,

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::act::Done;
 use crate::directory::search::Next;
 use crate::error::{Error, Invalid};
+use crate::http::measure::refused;
 use crate::scim::messages::{ErrorBody, ListResponse, Start};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -43,9 +44,16 @@ impl ScimError {
     /// Its status and body. A fault of ours is logged here, once.
     pub(super) fn parts(&self) -> (StatusCode, ErrorBody) {
         let status = self.status.unwrap_or_else(|| status(&self.error));
-        if let Error::Internal(cause) = &self.error {
-            metrics::counter!("gatehouse_internal_errors_total").increment(1);
-            tracing::error!(error = ?cause, "a request failed");
+        match &self.error {
+            Error::Internal(cause) => {
+                metrics::counter!("gatehouse_internal_errors_total").increment(1);
+                tracing::error!(error = ?cause, "a request failed");
+            }
+            Error::Unauthenticated => refused("auth"),
+            Error::Forbidden => refused("rights"),
+            Error::TooManyRequests { .. } => refused("quota"),
+            Error::TooLarge(_) | Error::TooManyOperations(_) => refused("size"),
+            _ => {}
         }
         let scim_type = scim_type(status, &self.error);
         let body = ErrorBody::new(status.as_u16(), scim_type, self.error.to_string());

@@ -1,42 +1,24 @@
-//! Logs and metrics: set up once, by `main`.
+//! The log.
 //!
 //! Promises that neither a panic nor a library brings a request's headers or bodies into the log,
 //! at any level (C211). Spans and lines of our own hold ids, never names, addresses or secrets; the one
 //! network address is that of a client whose credential was refused.
 
 use std::panic;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, registry};
 
+use super::traces::TraceLayer;
 use crate::config::{Log, LogFormat};
 
-/// Libraries that print what goes over the wire, or values of statements, below this level.
+/// Libraries that print what goes over the wire, or values of statements, below this level; and
+/// spans that are made for traces alone.
 const WIRE: &str = "h2=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,sqlx=warn,\
-                    tower=warn,tower_http=warn,axum=warn,axum_server=warn";
-
-/// How often samples are folded.
-const UPKEEP: Duration = Duration::from_secs(5);
-
-/// Upper bounds of the histograms, in seconds: around the budgets of a request.
-const BUCKETS: [f64; 14] = [
-    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0,
-];
-
-/// The recorded metrics, to be shown as Prometheus text.
-#[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
-
-impl Metrics {
-    /// The metrics now.
-    pub fn render(&self) -> String {
-        self.0.render()
-    }
-}
+                    tower=warn,tower_http=warn,axum=warn,axum_server=warn,otel=off,opentelemetry=off";
 
 /// Starts the log of warnings alone, for commands whose output scripts read.
 pub fn start_quiet() {
@@ -45,12 +27,12 @@ pub fn start_quiet() {
         filter: "warn".to_owned(),
     };
     // A process that opens two databases starts this twice.
-    let _ = start_log(&log);
+    let _ = start_log(&log, None);
 }
 
-/// Starts the log on standard error, and logs panics by their place.
-pub fn start_log(log: &Log) -> Result<()> {
-    subscriber(log, std::io::stderr)?
+/// Starts the log on standard error, beside the traces, and logs panics by their place.
+pub(super) fn start_log(log: &Log, traces: Option<TraceLayer>) -> Result<()> {
+    subscriber(log, std::io::stderr, traces)?
         .try_init()
         .context("the log was already set up")?;
     panic::set_hook(Box::new(|panic| {
@@ -64,40 +46,29 @@ pub fn start_log(log: &Log) -> Result<()> {
     Ok(())
 }
 
-/// Starts recording metrics. Once a process.
-pub fn start_metrics() -> Result<Metrics> {
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-        .and_then(PrometheusBuilder::install_recorder)
-        .context("cannot set up the metrics")?;
-    let upkeep = handle.clone();
-    // Samples pile up until somebody folds them, and nobody may be reading.
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(UPKEEP);
-            upkeep.run_upkeep();
-        }
-    });
-    Ok(Metrics(handle))
-}
-
-fn subscriber<W>(log: &Log, writer: W) -> Result<Box<dyn tracing::Subscriber + Send + Sync>>
+fn subscriber<W>(
+    log: &Log,
+    writer: W,
+    traces: Option<TraceLayer>,
+) -> Result<Box<dyn tracing::Subscriber + Send + Sync>>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(format!("{},{WIRE}", log.filter)).context("log.filter")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(writer);
-    Ok(match log.format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
+    let lines = layer().with_ansi(false).with_writer(writer);
+    let lines: TraceLayer = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    Ok(match traces {
+        // One filter for all costs less than one for each of two.
+        None => Box::new(registry().with(lines).with(filter)),
+        Some(traces) => Box::new(registry().with(vec![lines.with_filter(filter).boxed(), traces])),
     })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -117,14 +88,19 @@ mod tests {
         }
     }
 
-    fn logged(format: LogFormat, level: &str, act: impl FnOnce()) -> String {
+    /// What is logged meanwhile.
+    pub(in crate::telemetry) fn logged(
+        format: LogFormat,
+        level: &str,
+        act: impl FnOnce(),
+    ) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = Log {
             format,
             filter: level.to_owned(),
         };
-        let subscriber = subscriber(&log, move || writer.clone()).unwrap();
+        let subscriber = subscriber(&log, move || writer.clone(), None).unwrap();
         tracing::subscriber::with_default(subscriber, act);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -143,6 +119,21 @@ mod tests {
         let line = logged(LogFormat::Text, "info", act);
         assert!(line.contains("done") && line.contains("abc"), "{line}");
         assert_eq!(logged(LogFormat::Text, "warn", act), "");
+    }
+
+    #[test]
+    fn spans_that_are_made_for_traces_are_in_no_line() {
+        let act = || {
+            let span = tracing::debug_span!(target: "otel", "write", db.statements = 7);
+            span.in_scope(|| tracing::info!("done"));
+        };
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let line = logged(format, "trace", act);
+            assert!(
+                line.contains("done") && !line.contains("statements"),
+                "{line}"
+            );
+        }
     }
 
     // C211
