@@ -7,10 +7,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection, SqlSafeStr};
+use sqlx::SqlSafeStr;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use super::db::{Conn, Options, STATEMENTS, migrations};
+use super::db::{Conn, Options, STATEMENTS};
 use super::error::Result;
 use super::faults::within;
 
@@ -25,16 +25,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Connects and applies pending migrations.
+    /// Connects to a database as it is.
     pub(super) async fn open(options: &Options) -> Result<Self> {
         let server = PgConnectOptions::from_str(&options.url)?
             .application_name("gatehouse")
             .statement_cache_capacity(STATEMENTS);
-        let mut conn = PgConnection::connect_with(&server).await?;
-        migrations(|description| !description.starts_with("sqlite only"))
-            .run(&mut conn)
-            .await?;
-        conn.close().await?;
         let timeout = options.statement_timeout.as_millis().to_string();
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
