@@ -147,6 +147,7 @@ async fn make(
         version: 1,
         created_at: act.at,
         updated_at: act.at,
+        held_at: None,
     };
     members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
     let detail = json!({"status": member.status, "source": member.source});

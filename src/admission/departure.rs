@@ -28,13 +28,15 @@ pub async fn follow(
     } else {
         Status::Suspended
     };
-    if status == member.status && shows(&member, profile) {
+    let is_released = status == Status::Active && member.held_at.is_some();
+    if status == member.status && shows(&member, profile) && !is_released {
         return Ok(None);
     }
     members::update(tx, act.workspace, member.id, profile, status, act.at).await?;
     let kind = match (member.status, status) {
         (Status::Active, Status::Suspended) => "member.suspended",
         (Status::Suspended, Status::Active) => "member.reactivated",
+        _ if is_released => "member.released",
         _ => "member.updated",
     };
     let detail = json!({"status": status});

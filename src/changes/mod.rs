@@ -5,6 +5,7 @@
 //! nor repeats one, with many writers. A counter row that writers raise themselves was left out:
 //! every write of a workspace would queue for it.
 
+pub mod receipts;
 pub mod sequencer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -63,6 +63,14 @@ pub(super) enum Command {
     },
     /// Show what the client sent and was answered, without secrets.
     Log(Box<Log>),
+    /// Let a token that a restore holds open its directory again.
+    ReleaseToken {
+        #[command(flatten)]
+        named: Named,
+        /// The token's id, as `restore` and `show` list it.
+        #[arg(long, value_name = "ID")]
+        token: String,
+    },
     /// End a token at once.
     RevokeToken {
         #[command(flatten)]
@@ -162,6 +170,15 @@ impl Command {
                 named.settings.print(&value, || text(&value))?;
             }
             Self::Log(log) => return log.run().await,
+            Self::ReleaseToken { named, token } => {
+                let (app, directory) = named.find().await?;
+                let credential = token.parse().context("--token must be a token's id")?;
+                credentials::release(&app, &Origin::cli(), &directory, credential).await?;
+                let value = json!({"id": token, "released": true});
+                named
+                    .settings
+                    .print(&value, || format!("token {token} is good again"))?;
+            }
             Self::RevokeToken { named, token } => {
                 let (app, directory) = named.find().await?;
                 let credential = token.parse().context("--token must be a token's id")?;

@@ -60,6 +60,7 @@ pub async fn issue_for(
         created_at: at,
         expires_at: life.map(|life| at.after(life)),
         revoked_at: None,
+        held_at: None,
     };
     let act = Act {
         origin: origin.clone(),
@@ -147,8 +148,42 @@ pub async fn revoke(
     Ok(())
 }
 
+/// Lets a token that a restore holds open its directory again: somebody knows that it was not
+/// revoked since the backup.
+pub async fn release(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    credential: CredentialId,
+) -> Result<()> {
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at: app.clock.now(),
+    };
+    let directory = directory.id;
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            if !rows::release_credential(tx, act.workspace, directory, credential).await? {
+                return Err(Error::NotFound("held token"));
+            }
+            let subject = ("directory", directory.0);
+            let detail = json!({"credential": credential});
+            let change = act.change("directory.token_released", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await
+}
+
 /// The directory that a token opens. Whatever is wrong with the token, the answer is the same.
 pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> {
+    if !app.clock.is_true() {
+        // Whether it has ended cannot be told.
+        return Err(Error::Unavailable);
+    }
     let (workspace, hash) = tokens::parse(token).ok_or(Error::Unauthenticated)?;
     let found = match app.credentials.get(&hash) {
         Some(found) => found,

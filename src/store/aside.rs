@@ -9,8 +9,9 @@ use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::OnceCell;
 
-use super::db::{Conn, Tx, migrations};
+use super::db::{Conn, Tx};
 use super::error::Result;
+use super::migrate::migrations;
 use super::stats::Stats;
 use super::writer::BoxFuture;
 
@@ -41,6 +42,7 @@ impl Aside {
         name.push(".log.db");
         let file = database
             .clone()
+            .create_if_missing(true)
             .filename(PathBuf::from(name))
             // After a power cut its last lines may be missing; it is never broken.
             .synchronous(SqliteSynchronous::Normal)
@@ -78,6 +80,22 @@ impl Aside {
             Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
         };
         Ok(Tx::new(conn, None, Stats::current()))
+    }
+
+    /// Takes the file away, which nobody has open.
+    pub(super) fn remove(&self) -> std::io::Result<()> {
+        let Self::Sqlite { file, .. } = self else {
+            return Ok(());
+        };
+        for end in ["", "-wal", "-shm"] {
+            let mut name = file.get_filename().as_os_str().to_owned();
+            name.push(end);
+            match std::fs::remove_file(PathBuf::from(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Closes its connections; those of `PostgreSQL` are the database's.

@@ -1,13 +1,14 @@
 //! One SQL text, two engines.
 //!
 //! The rest of `store` writes PostgreSQL-flavoured SQL with `$1` placeholders and calls
-//! [`Tx::query`]. Only this file, `writer.rs` and `aside.rs` know that two engines exist.
+//! [`Tx::query`]. Only this file, `writer.rs`, `aside.rs`, `migrate.rs`, `tables.rs` and
+//! `replacement.rs` know that two engines exist.
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
@@ -19,13 +20,13 @@ use sqlx::{
     query::Query as Raw,
 };
 
-use super::aside::{self, Aside};
+use super::aside::Aside;
 use super::error::{DbError, Result};
 use super::faults::{Fault, Faults};
+use super::migrate;
 use super::stats::Stats;
 use super::writer::{BEGIN_TRY, Writer};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+use crate::config;
 
 /// Kept small for readers, since each holds its own cache.
 const READERS: u32 = 4;
@@ -67,6 +68,18 @@ pub struct Options {
     pub shared_commits: usize,
 }
 
+impl From<&config::Database> for Options {
+    fn from(config: &config::Database) -> Self {
+        Self {
+            url: config.url.clone(),
+            max_connections: config.max_connections,
+            acquire_timeout: config.acquire_timeout(),
+            statement_timeout: config.statement_timeout(),
+            shared_commits: config.shared_commits,
+        }
+    }
+}
+
 /// The configured database: connections for reading and the one door for writing.
 #[derive(Clone)]
 pub struct Db {
@@ -83,18 +96,24 @@ enum Engine {
 }
 
 impl Db {
-    /// Connects by URL scheme and applies pending migrations.
+    /// Applies pending migrations and connects.
     pub async fn open(options: &Options) -> Result<Self> {
+        migrate::run(options).await?;
+        Self::attach(options).await
+    }
+
+    /// Connects by URL scheme to a database as it is.
+    pub async fn attach(options: &Options) -> Result<Self> {
         let faults = Arc::new(Faults::default());
         if options.url.starts_with("sqlite:") {
             let file = sqlite_options(&options.url)?;
-            migrate_sqlite(&file).await?;
             let aside = Aside::beside(&file);
             let writer = file
                 .clone()
-                .busy_timeout(BEGIN_TRY)
                 .pragma("cache_size", WRITER_CACHE)
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                // Once it is connected, for which it may have to wait for others.
+                .pragma("busy_timeout", BEGIN_TRY);
             let conn = SqliteConnection::connect_with(&writer).await?;
             let reader = SqlitePoolOptions::new()
                 .max_connections(READERS)
@@ -114,11 +133,6 @@ impl Db {
             let server = PgConnectOptions::from_str(&options.url)?
                 .application_name("gatehouse")
                 .statement_cache_capacity(STATEMENTS);
-            let mut conn = PgConnection::connect_with(&server).await?;
-            migrations(|description| !description.starts_with("sqlite only"))
-                .run(&mut conn)
-                .await?;
-            conn.close().await?;
             let timeout = options.statement_timeout.as_millis().to_string();
             let pool = PgPoolOptions::new()
                 .max_connections(options.max_connections)
@@ -219,9 +233,9 @@ impl Db {
     }
 }
 
-fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
+/// How each connection to a file is set up.
+pub(super) fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
     Ok(SqliteConnectOptions::from_str(url)?
-        .create_if_missing(true)
         .foreign_keys(true)
         .collation("C", Ord::cmp)
         .journal_mode(SqliteJournalMode::Wal)
@@ -230,34 +244,9 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions> {
         .busy_timeout(Duration::from_secs(5)))
 }
 
-/// With foreign keys on, rebuilding a table would delete the rows that refer to it.
-async fn migrate_sqlite(file: &SqliteConnectOptions) -> Result<()> {
-    let mut conn = SqliteConnection::connect_with(&file.clone().foreign_keys(false)).await?;
-    let is_other = |description: &str| {
-        ["postgres only", aside::MIGRATIONS]
-            .iter()
-            .any(|start| description.starts_with(start))
-    };
-    migrations(|description| !is_other(description))
-        .run(&mut conn)
-        .await?;
-    conn.close().await?;
-    Ok(())
-}
-
-/// The migrations whose descriptions fit: some are marked for one engine, or for a file of its own.
-pub(super) fn migrations(fits: impl Fn(&str) -> bool) -> Migrator {
-    let migrations: Vec<_> = MIGRATIONS
-        .iter()
-        .filter(|migration| fits(&migration.description))
-        .cloned()
-        .collect();
-    Migrator::with_migrations(migrations)
-}
-
 /// A transaction or connection on either engine; the only handle that storage functions take.
 pub struct Tx {
-    conn: Conn,
+    pub(super) conn: Conn,
     statements: u32,
     pub(super) stats: Arc<Stats>,
     faults: Option<Arc<Faults>>,
@@ -331,6 +320,11 @@ impl Tx {
             Lock::KeyShare => format!(" FOR KEY SHARE OF {of}"),
         };
         self.query(sqlx::AssertSqlSafe(format!("{sql}{clause}")))
+    }
+
+    /// Whether it is at a server, whose catalog and settings have a language of their own.
+    pub(super) fn is_postgres(&self) -> bool {
+        matches!(self.conn, Conn::Postgres(_) | Conn::PostgresOne(_))
     }
 
     /// Counts fail points from here on: a new use case begins.
@@ -416,6 +410,33 @@ impl Query<'_> {
             RawQuery::Sqlite(conn, query) => decode(&query.fetch_all(conn).await?),
             RawQuery::Postgres(conn, query) => decode(&query.fetch_all(conn).await?),
         }
+    }
+
+    /// Hands each row on as it comes, so that no more than one is held; tells how many there were.
+    pub(super) async fn each<R: Row, E: From<DbError>>(
+        self,
+        mut take: impl FnMut(R) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let mut count = 0;
+        let mut one = |row: Result<R, sqlx::Error>| {
+            count += 1;
+            take(row.map_err(DbError::from)?)
+        };
+        match self.raw {
+            RawQuery::Sqlite(conn, query) => {
+                let mut rows = query.fetch(conn);
+                while let Some(row) = rows.try_next().await.map_err(DbError::from)? {
+                    one(R::from_row(&row))?;
+                }
+            }
+            RawQuery::Postgres(conn, query) => {
+                let mut rows = query.fetch(conn);
+                while let Some(row) = rows.try_next().await.map_err(DbError::from)? {
+                    one(R::from_row(&row))?;
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// The row, if there is one.

@@ -20,7 +20,25 @@ pub enum DbError {
     Sql(sqlx::Error),
     /// The schema could not be brought up to date.
     #[error(transparent)]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
+    /// The schema is a newer one than this program knows.
+    #[error(
+        "the database has version {0} of the schema, which a newer Gatehouse made; start that one, \
+         or restore a backup from before the upgrade"
+    )]
+    Newer(i64),
+    /// A step of the schema is not the one that this program knows under its number.
+    #[error("step {0} of the database's schema was made by another build of Gatehouse")]
+    OtherBuild(i64),
+    /// A database that is to be replaced has others connected to it.
+    #[error("the database is in use; stop every Gatehouse on it first")]
+    InUse,
+    /// The catalog holds what no backup knows how to keep.
+    #[error("{0}")]
+    Catalog(String),
+    /// A file beside the database could not be taken away.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// The writer has stopped.
     #[error("the writer has stopped")]
     Closed,
@@ -67,6 +85,18 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::RowNotFound => Self::NotFound,
             sqlx::Error::Database(e) if e.is_unique_violation() => Self::Duplicate,
             other => Self::Sql(other),
+        }
+    }
+}
+
+impl From<MigrateError> for DbError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            MigrateError::VersionMismatch(version) => Self::OtherBuild(version),
+            // The database itself is away or busy.
+            MigrateError::Execute(error) => error.into(),
+            other => Self::Migrate(other),
         }
     }
 }

@@ -73,6 +73,8 @@ pub struct Member {
     pub created_at: Timestamp,
     /// When the member changed last.
     pub updated_at: Timestamp,
+    /// Since when the member has no rights until it is released: a restore brought it back.
+    pub held_at: Option<Timestamp>,
 }
 
 /// What a directory says about a person and a member shows.
@@ -93,8 +95,8 @@ pub struct Profile {
 }
 
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
-                       family_name, email, rules_version, version, created_at, updated_at \
-                       FROM members";
+                       family_name, email, rules_version, version, created_at, updated_at, \
+                       held_at FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -224,7 +226,7 @@ pub async fn update_versions(
 }
 
 /// Writes profile and status of a locked member and raises its version. A status that takes access
-/// away raises the access epoch with it.
+/// away raises the access epoch with it; what a directory says now ends a hold.
 pub async fn update(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -241,7 +243,7 @@ pub async fn update(
              THEN 1 ELSE 0 END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
              removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
-             status = $9, version = version + 1, updated_at = $10 \
+             held_at = NULL, status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",
         )
         .bind(workspace)
@@ -253,6 +255,67 @@ pub async fn update(
         .bind(profile.email.clone())
         .bind(profile.email_key.clone())
         .bind(status)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Holds every member of a workspace who is in; tells how many.
+pub async fn hold(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE members SET held_at = $2 WHERE workspace = $1 AND status = 'active' \
+         AND held_at IS NULL",
+    )
+    .bind(workspace)
+    .bind(at)
+    .execute()
+    .await
+}
+
+/// Whether a member is held.
+pub async fn is_held(tx: &mut Tx, workspace: WorkspaceId, id: MemberId) -> Result<bool> {
+    let row: Option<(MemberId,)> = tx
+        .query("SELECT id FROM members WHERE workspace = $1 AND id = $2 AND held_at IS NOT NULL")
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Members who are held, after one in id order, locked.
+pub async fn lock_held(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<Member>> {
+    let sql = format!(
+        "{COLUMNS} WHERE workspace = $1 AND id > $2 AND held_at IS NOT NULL ORDER BY id LIMIT $3"
+    );
+    tx.locked_list(&sql, Lock::Update, "members")
+        .bind(workspace)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// Gives a locked member back what it has, and raises its version.
+pub async fn release(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: MemberId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET held_at = NULL, version = version + 1, updated_at = $3 \
+             WHERE workspace = $1 AND id = $2 AND held_at IS NOT NULL",
+        )
+        .bind(workspace)
+        .bind(id)
         .bind(at)
         .execute()
         .await?;

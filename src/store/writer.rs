@@ -32,8 +32,8 @@ const RETRIES: u32 = 3;
 const QUEUE: usize = 1024;
 /// How long a busy database file is waited for.
 const BEGIN_TIME: Duration = Duration::from_secs(10);
-/// How long one try waits.
-pub(super) const BEGIN_TRY: Duration = Duration::from_millis(3);
+/// How long one try waits, in milliseconds.
+pub(super) const BEGIN_TRY: &str = "3";
 
 /// Where writes go.
 #[derive(Clone)]

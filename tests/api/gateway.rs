@@ -51,6 +51,11 @@ impl Gateway {
 
     /// The same with other settings.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::at(Clock::system(), set).await
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) async fn at(clock: Clock, set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::new(folder.path()).await;
         let mut config = Config::for_tests(&database.url);
@@ -62,7 +67,7 @@ impl Gateway {
         config.server.public_url = url.parse().ok();
         // What requests are for that are written as bytes.
         config.server.hosts.push("gate".to_owned());
-        let app = App::open(config, Clock::system()).await.expect("opened");
+        let app = App::open(config, clock).await.expect("opened");
         let stop = CancellationToken::new();
         let options = ServeOptions::from(&app.config.server);
         let router = gatehouse::http::router(app.clone());

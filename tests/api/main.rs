@@ -5,6 +5,7 @@
 mod architecture;
 mod bulk;
 mod changes;
+mod clocks;
 mod coverage;
 #[path = "../support/database.rs"]
 mod database;

@@ -30,6 +30,20 @@ impl Deployment {
         }
     }
 
+    /// The same on a file of its own, whatever the test runner names.
+    pub(crate) fn embedded() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self {
+            database: Database::file(folder.path()),
+            folder,
+        }
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
+    }
+
     /// Where the program runs.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

@@ -1,12 +1,14 @@
 //! The commands as other tools call them: the released forms, their JSON and their exit codes, also
 //! beside a running server on the same database.
 
+mod backup;
 #[path = "../support/database.rs"]
 mod database;
 mod deployment;
 mod request_log;
 mod schemas;
 mod service;
+mod upgrade;
 
 use deployment::Deployment;
 use serde_json::{Value, json};
