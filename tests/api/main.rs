@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod audit;
 mod bulk;
 mod changes;
 mod clocks;
@@ -14,9 +15,11 @@ mod dependencies;
 mod dialects;
 mod discovery;
 mod etags;
+mod expiry;
 mod faults;
 mod frames;
 mod gateway;
+mod history;
 mod hostile;
 mod hosts;
 mod identity;
