@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::civil;
+use jiff::{SignedDuration, civil};
 use serde::{Deserialize, Serialize};
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Timestamp(pub i64);
+
+const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 impl Timestamp {
     /// Reads an RFC 3339 date-time with any number of fraction digits and any offset, as it is also
@@ -55,12 +57,18 @@ impl Timestamp {
         let day: civil::Date = day.parse().ok()?;
         let is_end = time == "24:00:00" && fraction.bytes().all(|digit| digit == b'0');
         let time: civil::Time = if is_end { "00:00:00" } else { time }.parse().ok()?;
-        let since = day
-            .to_datetime(time)
-            .duration_since(civil::date(1970, 1, 1).at(0, 0, 0, 0));
+        let since = day.to_datetime(time).duration_since(EPOCH);
         let seconds = since.as_secs() - offset + if is_end { 24 * 60 * 60 } else { 0 };
         let micros = format!("{fraction:0<6}");
-        Some(Self(seconds * 1_000_000 + micros[..6].parse::<i64>().ok()?))
+        let at = Self(seconds * 1_000_000 + micros[..6].parse::<i64>().ok()?);
+        // An offset may lead out of the years that can be written.
+        (at.utc().is_some_and(|it| it.year() >= 0)).then_some(at)
+    }
+
+    /// The date and time in UTC; none beyond the year 9999.
+    fn utc(self) -> Option<civil::DateTime> {
+        let since = SignedDuration::from_micros(self.0);
+        EPOCH.checked_add(since).ok()
     }
 
     /// This instant plus a span of time.
@@ -79,9 +87,9 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with all six fraction digits, so that what is read back compares equal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(instant) => write!(f, "{instant:.6}"),
-            Err(_) => write!(f, "{}", self.0),
+        match self.utc() {
+            Some(utc) => write!(f, "{utc:.6}Z"),
+            None => write!(f, "{}", self.0),
         }
     }
 }
@@ -390,6 +398,10 @@ mod tests {
         let last = read("9999-12-31T23:59:59Z");
         assert!(last > read("9999-12-30T22:00:00Z"));
         assert_eq!(last.0, 253_402_300_799_000_000);
+        // Found by fuzzing: a cursor of that time did not read back what it had written.
+        for text in ["9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00.000000Z"] {
+            assert_eq!(read(text).to_string(), text);
+        }
     }
 
     #[test]
@@ -407,6 +419,9 @@ mod tests {
             "2026-01-01T00:00:00+0100",
             "2026-01-01T24:00:01Z",
             "2026-02-30T00:00:00Z",
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T24:00:00Z",
+            "0000-01-01T00:00:00+00:01",
             "2026-01-01T00:00:0\u{661}Z",
             "T00:00:00Z",
             "",

@@ -180,7 +180,9 @@ async fn each_change_is_told_with_who_did_it_and_each_refusal_is_logged() {
                     assert_eq!(told.credential, Some(scim.credential.0), "{what}");
                     assert_eq!(told.actor, None, "{what}");
                     assert_eq!(told.method.as_deref(), Some(*method), "{what}");
-                    assert_eq!(told.path.as_deref(), Some(case.path.as_str()), "{what}");
+                    // An operation of Bulk tells its own path.
+                    let path = case.path.replace("/Bulk", "/Users");
+                    assert_eq!(told.path.as_deref(), Some(path.as_str()), "{what}");
                     assert!(!told.detail.contains(&scim.token), "{what}");
                 }
                 let is_named = told.iter().any(|told| Some(told.subject.to_string()) == id);
