@@ -32,6 +32,9 @@ use exchanges::Exchanges;
 /// process changes holds within this time.
 const CREDENTIAL_LIFE: Duration = Duration::from_secs(1);
 
+/// How long the database may take to show that it is there.
+const READY_TIME: Duration = Duration::from_secs(3);
+
 /// The application; cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -113,12 +116,13 @@ impl App {
         self.db.writer().write(work).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and does so in time.
     pub async fn is_ready(&self) -> bool {
-        match self.db.one().await {
-            Ok(mut tx) => deployment::find(&mut tx).await.is_ok(),
-            Err(_) => false,
-        }
+        let asked = async {
+            let mut tx = self.db.one().await?;
+            deployment::find(&mut tx).await
+        };
+        matches!(tokio::time::timeout(READY_TIME, asked).await, Ok(Ok(_)))
     }
 
     /// Stores the URL under which this deployment is reached.

@@ -116,7 +116,7 @@ impl Demo {
         let log_stop = CancellationToken::new();
         let logging = tokio::spawn(request_log::work(app.clone(), log_stop.clone()));
         let shown = stop
-            .run_until_cancelled(show(&app, &public_url, &database))
+            .run_until_cancelled(Box::pin(show(&app, &public_url, &database)))
             .await;
         if let Some(shown) = shown {
             shown?;

@@ -5,12 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::OnceCell;
 
 use super::db::{Conn, Tx, migrations};
 use super::error::Result;
+use super::postgres::Server;
 use super::stats::Stats;
 use super::writer::BoxFuture;
 
@@ -31,7 +31,7 @@ pub(super) enum Aside {
         pool: Arc<OnceCell<SqlitePool>>,
     },
     /// The database itself.
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Aside {
@@ -64,7 +64,7 @@ impl Aside {
             Self::Sqlite { file, pool } => {
                 Conn::SqliteOne(opened(file, pool).await?.acquire().await?)
             }
-            Self::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+            Self::Postgres(server) => server.one().await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
     }
@@ -75,7 +75,7 @@ impl Aside {
                 let pool = opened(file, pool).await?;
                 Conn::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+            Self::Postgres(server) => server.begin().await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
     }

@@ -1,15 +1,17 @@
 //! One SQL text, two engines.
 //!
 //! The rest of `store` writes PostgreSQL-flavoured SQL with `$1` placeholders and calls
-//! [`Tx::query`]. Only this file, `writer.rs` and `aside.rs` know that two engines exist.
+//! [`Tx::query`]. Only this file, `writer.rs`, `postgres.rs` and `aside.rs` know that two engines
+//! exist.
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -21,7 +23,8 @@ use sqlx::{
 
 use super::aside::{self, Aside};
 use super::error::{DbError, Result};
-use super::faults::{Fault, Faults};
+use super::faults::{Around, Faults, within};
+use super::postgres::Server;
 use super::stats::Stats;
 use super::writer::{BEGIN_TRY, Writer};
 
@@ -35,7 +38,7 @@ const READER_CACHE: &str = "-4096";
 /// How many pages the log grows by before a commit also writes them into the database.
 const CHECKPOINT_PAGES: &str = "4000";
 /// Prepared statements a connection keeps.
-const STATEMENTS: usize = 512;
+pub(super) const STATEMENTS: usize = 512;
 
 /// A value that both engines can store.
 pub trait Value:
@@ -79,7 +82,7 @@ pub struct Db {
 #[derive(Clone)]
 enum Engine {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Db {
@@ -107,33 +110,15 @@ impl Db {
             Ok(Self {
                 engine: Engine::Sqlite(reader),
                 aside,
-                writer: Writer::sqlite(conn, options.shared_commits, Arc::clone(&faults)),
+                writer: Writer::sqlite(writer, conn, options.shared_commits, Arc::clone(&faults)),
                 faults,
             })
         } else {
-            let server = PgConnectOptions::from_str(&options.url)?
-                .application_name("gatehouse")
-                .statement_cache_capacity(STATEMENTS);
-            let mut conn = PgConnection::connect_with(&server).await?;
-            migrations(|description| !description.starts_with("sqlite only"))
-                .run(&mut conn)
-                .await?;
-            conn.close().await?;
-            let timeout = options.statement_timeout.as_millis().to_string();
-            let pool = PgPoolOptions::new()
-                .max_connections(options.max_connections)
-                .acquire_timeout(options.acquire_timeout)
-                // A round trip for each use; a dead connection shows as an error that is retried.
-                .test_before_acquire(false)
-                .connect_with(server.options([
-                    ("statement_timeout", timeout.as_str()),
-                    ("idle_in_transaction_session_timeout", "60000"),
-                ]))
-                .await?;
+            let server = Server::open(options).await?;
             Ok(Self {
-                engine: Engine::Postgres(pool.clone()),
-                aside: Aside::Postgres(pool.clone()),
-                writer: Writer::postgres(pool, Arc::clone(&faults)),
+                engine: Engine::Postgres(server.clone()),
+                aside: Aside::Postgres(server.clone()),
+                writer: Writer::postgres(server, Arc::clone(&faults)),
                 faults,
             })
         }
@@ -160,10 +145,10 @@ impl Db {
         stats.round_trip();
         let conn = match &self.engine {
             Engine::Sqlite(pool) => Conn::Sqlite(pool.begin().await?),
-            Engine::Postgres(pool) => Conn::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?,
-            ),
+            Engine::Postgres(server) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                server.begin_with(begin).await?
+            }
         };
         Ok(Tx::new(conn, None, stats))
     }
@@ -172,7 +157,7 @@ impl Db {
     pub async fn one(&self) -> Result<Tx> {
         let conn = match &self.engine {
             Engine::Sqlite(pool) => Conn::SqliteOne(pool.acquire().await?),
-            Engine::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+            Engine::Postgres(server) => server.one().await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
     }
@@ -181,12 +166,12 @@ impl Db {
     /// those made while the tables were empty would go on reading them whole in the middle of a
     /// first sync, long before its own housekeeping comes by.
     pub async fn analyze(&self) -> Result<()> {
-        if let Engine::Postgres(pool) = &self.engine {
+        if let Engine::Postgres(server) = &self.engine {
             sqlx::query(
                 "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
                  members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
             )
-            .execute(pool)
+            .execute(&server.pool)
             .await?;
         }
         Ok(())
@@ -214,7 +199,7 @@ impl Db {
         self.aside.close().await;
         match &self.engine {
             Engine::Sqlite(pool) => pool.close().await,
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres(server) => server.pool.close().await,
         }
     }
 }
@@ -268,8 +253,9 @@ pub(super) enum Conn {
     Shared(SqliteConnection),
     Sqlite(Transaction<'static, Sqlite>),
     SqliteOne(PoolConnection<Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-    PostgresOne(PoolConnection<Postgres>),
+    /// With how long an answer is waited for, as the next.
+    Postgres(Transaction<'static, Postgres>, Duration),
+    PostgresOne(PoolConnection<Postgres>, Duration),
 }
 
 /// How rows are locked on PostgreSQL; SQLite has one writer and needs no row locks.
@@ -298,24 +284,25 @@ impl Tx {
     pub fn query(&mut self, sql: impl SqlSafeStr) -> Query<'_> {
         self.statements += 1;
         self.stats.statement();
-        let fault = self
-            .faults
-            .as_ref()
-            .and_then(|faults| faults.strike(self.statements));
+        let faults = self.faults.as_ref();
+        let around = Around {
+            fault: faults.and_then(|faults| faults.around(self.statements)),
+            limit: self.conn.limit(),
+        };
         let raw = match &mut self.conn {
             Conn::Shared(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
             Conn::Sqlite(tx) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
             Conn::SqliteOne(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
-            Conn::Postgres(tx) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
-            Conn::PostgresOne(conn) => RawQuery::Postgres(&mut *conn, sqlx::query(sql)),
+            Conn::Postgres(tx, _) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
+            Conn::PostgresOne(conn, _) => RawQuery::Postgres(&mut *conn, sqlx::query(sql)),
         };
-        Query { raw, fault }
+        Query { raw, around }
     }
 
     /// Like [`Tx::query`], with the rows locked on PostgreSQL. `of` names the table to lock, which
     /// `FOR UPDATE` of a join needs.
     pub fn locked(&mut self, sql: &'static str, lock: Lock, of: &'static str) -> Query<'_> {
-        if matches!(self.conn, Conn::Postgres(_)) {
+        if matches!(self.conn, Conn::Postgres(..)) {
             self.locked_list(sql, lock, of)
         } else {
             self.query(sql)
@@ -325,7 +312,7 @@ impl Tx {
     /// [`Tx::locked`] for a statement that was built.
     pub(super) fn locked_list(&mut self, sql: &str, lock: Lock, of: &'static str) -> Query<'_> {
         let clause = match lock {
-            _ if !matches!(self.conn, Conn::Postgres(_)) => String::new(),
+            _ if !matches!(self.conn, Conn::Postgres(..)) => String::new(),
             Lock::Update => format!(" FOR UPDATE OF {of}"),
             Lock::NoKeyUpdate => format!(" FOR NO KEY UPDATE OF {of}"),
             Lock::KeyShare => format!(" FOR KEY SHARE OF {of}"),
@@ -350,10 +337,36 @@ impl Tx {
     /// Commits a transaction that is not the writer's.
     pub async fn commit(self) -> Result<()> {
         self.stats.round_trip();
+        self.at_commit().await?;
         match self.conn {
-            Conn::Postgres(tx) => tx.commit().await?,
+            Conn::Postgres(tx, limit) => {
+                within(Some(limit), pin!(async { Ok(tx.commit().await?) })).await?;
+            }
             Conn::Sqlite(tx) => tx.commit().await?,
-            Conn::Shared(_) | Conn::SqliteOne(_) | Conn::PostgresOne(_) => {}
+            Conn::Shared(_) | Conn::SqliteOne(_) | Conn::PostgresOne(..) => {}
+        }
+        Ok(())
+    }
+
+    /// Commits what the writer's closures have done.
+    pub(super) async fn commit_shared(&mut self) -> Result<()> {
+        self.at_commit().await?;
+        self.command("COMMIT").await
+    }
+
+    async fn at_commit(&self) -> Result<()> {
+        match &self.faults {
+            Some(faults) => faults.at_commit().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives up the writer's connection for a new one: what the old one holds in memory is no
+    /// longer known to be what the disk holds.
+    pub(super) async fn reopen(&mut self, file: &SqliteConnectOptions) -> Result<()> {
+        let conn = SqliteConnection::connect_with(file).await?;
+        if let Conn::Shared(old) = std::mem::replace(&mut self.conn, Conn::Shared(conn)) {
+            let _ = old.close_hard().await;
         }
         Ok(())
     }
@@ -363,6 +376,15 @@ impl Tx {
             conn.close().await?;
         }
         Ok(())
+    }
+}
+
+impl Conn {
+    fn limit(&self) -> Option<Duration> {
+        match self {
+            Self::Postgres(_, limit) | Self::PostgresOne(_, limit) => Some(*limit),
+            Self::Shared(_) | Self::Sqlite(_) | Self::SqliteOne(_) => None,
+        }
     }
 }
 
@@ -378,7 +400,7 @@ enum RawQuery<'c> {
 #[must_use = "a query does nothing until it is executed or fetched"]
 pub struct Query<'c> {
     raw: RawQuery<'c>,
-    fault: Option<Fault>,
+    around: Around,
 }
 
 impl Query<'_> {
@@ -402,51 +424,49 @@ impl Query<'_> {
 
     /// Runs the statement and tells how many rows it changed.
     pub async fn execute(self) -> Result<u64> {
-        strike(self.fault).await?;
-        Ok(match self.raw {
-            RawQuery::Sqlite(conn, query) => query.execute(conn).await?.rows_affected(),
-            RawQuery::Postgres(conn, query) => query.execute(conn).await?.rows_affected(),
-        })
+        let Self { raw, around } = self;
+        let run = async {
+            Ok(match raw {
+                RawQuery::Sqlite(conn, query) => query.execute(conn).await?.rows_affected(),
+                RawQuery::Postgres(conn, query) => query.execute(conn).await?.rows_affected(),
+            })
+        };
+        around.run(pin!(run)).await
     }
 
     /// All rows.
     pub async fn fetch_all<R: Row>(self) -> Result<Vec<R>> {
-        strike(self.fault).await?;
-        match self.raw {
-            RawQuery::Sqlite(conn, query) => decode(&query.fetch_all(conn).await?),
-            RawQuery::Postgres(conn, query) => decode(&query.fetch_all(conn).await?),
-        }
+        let Self { raw, around } = self;
+        let run = async {
+            match raw {
+                RawQuery::Sqlite(conn, query) => decode(&query.fetch_all(conn).await?),
+                RawQuery::Postgres(conn, query) => decode(&query.fetch_all(conn).await?),
+            }
+        };
+        around.run(pin!(run)).await
     }
 
     /// The row, if there is one.
     pub async fn fetch_optional<R: Row>(self) -> Result<Option<R>> {
-        strike(self.fault).await?;
-        Ok(match self.raw {
-            RawQuery::Sqlite(conn, query) => query
-                .fetch_optional(conn)
-                .await?
-                .map(|row| R::from_row(&row))
-                .transpose()?,
-            RawQuery::Postgres(conn, query) => query
-                .fetch_optional(conn)
-                .await?
-                .map(|row| R::from_row(&row))
-                .transpose()?,
-        })
+        let Self { raw, around } = self;
+        let run = async {
+            Ok(match raw {
+                RawQuery::Sqlite(conn, query) => {
+                    let row = query.fetch_optional(conn).await?;
+                    row.map(|row| R::from_row(&row)).transpose()?
+                }
+                RawQuery::Postgres(conn, query) => {
+                    let row = query.fetch_optional(conn).await?;
+                    row.map(|row| R::from_row(&row)).transpose()?
+                }
+            })
+        };
+        around.run(pin!(run)).await
     }
 
     /// Like [`Query::fetch_optional`], but a missing row is [`DbError::NotFound`].
     pub async fn fetch_one<R: Row>(self) -> Result<R> {
         self.fetch_optional().await?.ok_or(DbError::NotFound)
-    }
-}
-
-async fn strike(fault: Option<Fault>) -> Result<()> {
-    match fault {
-        None => Ok(()),
-        Some(Fault::Error) => Err(DbError::Fault),
-        Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Panic) => panic!("a fail point struck"),
     }
 }
 

@@ -30,6 +30,7 @@ pub mod groups;
 pub mod members;
 pub mod memberships;
 pub mod nestings;
+mod postgres;
 pub mod quotas;
 pub mod request_log;
 pub mod resources;

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use sqlx::postgres::PgPool;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::db::{Conn, Tx};
 use super::error::{DbError, Result};
 use super::faults::Faults;
+use super::postgres::Server;
 use super::stats::Stats;
 use crate::error::Error;
 
@@ -28,6 +28,8 @@ pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 
 /// How often PostgreSQL may ask for another try.
 const RETRIES: u32 = 3;
+/// How long the first retry waits at most, and each further one longer by.
+const RETRY_WAIT: Duration = Duration::from_millis(10);
 /// How many writes may wait for the SQLite writer.
 const QUEUE: usize = 1024;
 /// How long a busy database file is waited for.
@@ -45,7 +47,7 @@ pub struct Writer {
 #[derive(Clone)]
 enum Kind {
     Sqlite(mpsc::Sender<Message>),
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 enum Message {
@@ -54,23 +56,28 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn sqlite(conn: SqliteConnection, shared: usize, faults: Arc<Faults>) -> Self {
+    pub(super) fn sqlite(
+        file: SqliteConnectOptions,
+        conn: SqliteConnection,
+        shared: usize,
+        faults: Arc<Faults>,
+    ) -> Self {
         let (send, receive) = mpsc::channel(QUEUE);
         let tx = Tx::new(
             Conn::Shared(conn),
             Some(Arc::clone(&faults)),
             Arc::new(Stats::default()),
         );
-        tokio::spawn(run(tx, receive, shared.max(1)));
+        tokio::spawn(run(file, tx, receive, shared.max(1)));
         Self {
             kind: Kind::Sqlite(send),
             faults,
         }
     }
 
-    pub(super) fn postgres(pool: PgPool, faults: Arc<Faults>) -> Self {
+    pub(super) fn postgres(server: Server, faults: Arc<Faults>) -> Self {
         Self {
-            kind: Kind::Postgres(pool),
+            kind: Kind::Postgres(server),
             faults,
         }
     }
@@ -98,10 +105,10 @@ impl Writer {
                     .map_err(|_| DbError::Closed)?;
                 told.await.map_err(|_| DbError::Closed)?
             }
-            Kind::Postgres(pool) => {
+            Kind::Postgres(server) => {
                 let mut retries = 0;
                 loop {
-                    let conn = Conn::Postgres(pool.begin().await.map_err(DbError::from)?);
+                    let conn = server.begin().await?;
                     stats.round_trip();
                     let faults = Some(Arc::clone(&self.faults));
                     let mut tx = Tx::new(conn, faults, Arc::clone(&stats));
@@ -114,6 +121,7 @@ impl Writer {
                         outcome => return outcome,
                     }
                     metrics::counter!("gatehouse_write_retries_total").increment(1);
+                    wait_before(retries).await;
                 }
             }
         }
@@ -175,8 +183,28 @@ where
     }
 }
 
-async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
+/// Two transactions that were in each other's way would be so again if both came back at once.
+async fn wait_before(retry: u32) {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let most = RETRY_WAIT * retry;
+    let wait = most.mul_f64(f64::from((random & 0xff) as u8) / 255.0);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a use case that waits for its next try"
+    )]
+    tokio::time::sleep(wait).await;
+}
+
+async fn run(
+    file: SqliteConnectOptions,
+    mut tx: Tx,
+    mut queue: mpsc::Receiver<Message>,
+    shared: usize,
+) {
     let mut closing = None;
+    // A write or flush to the disk failed: what the connection remembers is no longer believed, and
+    // the next one begins from what the disk holds.
+    let mut broken = false;
     while closing.is_none() {
         let Some(first) = queue.recv().await else {
             break;
@@ -192,13 +220,20 @@ async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>, shared: usize) {
                 next = queue.try_recv().ok();
             }
         }
-        let committed = match together(&mut tx, &mut batch).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let _ = tx.command("ROLLBACK").await;
-                Err(Arc::new(error))
+        let committed = async {
+            if broken {
+                tx.reopen(&file).await?;
+                broken = false;
             }
+            together(&mut tx, &mut batch).await
         };
+        let committed = committed.await;
+        broken |= committed.as_ref().is_err_and(|error| !error.is_busy());
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a shared commit failed");
+            let _ = tx.command("ROLLBACK").await;
+        }
+        let committed = committed.map_err(Arc::new);
         for work in batch {
             work.answer(committed.clone());
         }
@@ -221,7 +256,7 @@ async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>]) -> Result<()> {
         }
         tx.command("RELEASE one").await?;
     }
-    tx.command("COMMIT").await
+    tx.commit_shared().await
 }
 
 /// Another process may hold the file, such as the CLI beside a server. A busy writer leaves it for
@@ -230,7 +265,7 @@ async fn begin(tx: &mut Tx) -> Result<()> {
     let deadline = Instant::now() + BEGIN_TIME;
     loop {
         match tx.command("BEGIN IMMEDIATE").await {
-            Err(error) if error.is_away() && Instant::now() < deadline => {}
+            Err(error) if error.is_busy() && Instant::now() < deadline => {}
             outcome => return outcome,
         }
     }
