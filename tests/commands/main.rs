@@ -3,6 +3,7 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/deployment.rs"]
 mod deployment;
 mod request_log;
 mod schemas;
