@@ -8,7 +8,7 @@ use crate::changes::{self, Act, Change, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::store::db::Tx;
-use crate::store::members::{self, Member};
+use crate::store::members;
 
 /// How many members a transaction releases.
 const BATCH: i64 = 500;
@@ -21,13 +21,10 @@ pub async fn confirm(
     member: MemberId,
     active: bool,
 ) -> Result<Option<Change>> {
-    if !active || !members::is_held(tx, act.workspace, member).await? {
+    if !active {
         return Ok(None);
     }
-    match members::lock(tx, act.workspace, &[member]).await?.pop() {
-        Some(member) => free(tx, act, &member).await,
-        None => Ok(None),
-    }
+    Ok(free(tx, act, &[member]).await?.pop())
 }
 
 /// An admin says that a member is in.
@@ -41,11 +38,11 @@ pub async fn release(
     app.write(move |tx| {
         let act = act.clone();
         Box::pin(async move {
-            let locked = members::lock(tx, workspace, &[member]).await?.pop();
-            let member = locked.ok_or(Error::NotFound("member"))?;
-            let told = free(tx, &act, &member).await?;
-            let told = told.ok_or(Error::NotFound("held member"))?;
-            changes::record(tx, workspace, &[told]).await
+            let told = free(tx, &act, &[member]).await?;
+            if told.is_empty() {
+                return Err(Error::NotFound("held member"));
+            }
+            changes::record(tx, workspace, &told).await
         })
     })
     .await
@@ -61,12 +58,9 @@ pub async fn release_all(app: &App, origin: &Origin, workspace: WorkspaceId) -> 
             let act = act.clone();
             Box::pin(async move {
                 let held = members::lock_held(tx, workspace, after, BATCH).await?;
-                let mut told = Vec::new();
-                for member in &held {
-                    told.extend(free(tx, &act, member).await?);
-                }
+                let told = free(tx, &act, &held).await?;
                 changes::record(tx, workspace, &told).await?;
-                Ok((told.len(), held.last().map(|member| member.id)))
+                Ok((told.len(), held.last().copied()))
             })
         });
         let (released, last) = released.await?;
@@ -87,18 +81,13 @@ fn act(app: &App, origin: &Origin, workspace: WorkspaceId) -> Act {
     }
 }
 
-/// Gives a locked member back what it has; gives the change to be told, if it was held.
-async fn free(tx: &mut Tx, act: &Act, member: &Member) -> Result<Option<Change>> {
-    if !members::release(tx, act.workspace, member.id, act.at).await? {
-        return Ok(None);
-    }
-    let subject = ("member", member.id.0);
-    let version = Some(member.version + 1);
-    let detail = json!({"status": member.status});
-    Ok(Some(act.change(
-        "member.released",
-        subject,
-        version,
-        &detail,
-    )))
+/// Gives members back what they have; gives the changes to be told of those who were held.
+async fn free(tx: &mut Tx, act: &Act, members: &[MemberId]) -> Result<Vec<Change>> {
+    let released = members::release(tx, act.workspace, members, act.at).await?;
+    let told = released.into_iter().map(|member| {
+        let subject = ("member", member.id.0);
+        let detail = json!({"status": member.status});
+        act.change("member.released", subject, Some(member.version), &detail)
+    });
+    Ok(told.collect())
 }

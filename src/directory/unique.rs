@@ -43,9 +43,8 @@ pub(super) async fn claim(
         .iter()
         .map(|(attribute, key, _)| (attribute.as_str(), key.as_str()))
         .collect();
-    let taken = rows::insert(tx, place, &kind, &rows, id).await?;
-    match taken.first() {
-        Some(at) => Err(Error::Taken(new[*at].2)),
+    match rows::insert(tx, place, &kind, &rows, id).await? {
+        Some(at) => Err(Error::Taken(new[at].2)),
         None => Ok(()),
     }
 }

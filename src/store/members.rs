@@ -2,7 +2,7 @@
 
 use super::db::{Lock, Tx};
 use super::error::Result;
-use super::values::{list as placeholders, pad};
+use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 
@@ -273,53 +273,62 @@ pub async fn hold(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<
     .await
 }
 
-/// Whether a member is held.
-pub async fn is_held(tx: &mut Tx, workspace: WorkspaceId, id: MemberId) -> Result<bool> {
-    let row: Option<(MemberId,)> = tx
-        .query("SELECT id FROM members WHERE workspace = $1 AND id = $2 AND held_at IS NOT NULL")
-        .bind(workspace)
-        .bind(id)
-        .fetch_optional()
-        .await?;
-    Ok(row.is_some())
-}
-
-/// Members who are held, after one in id order, locked.
+/// The ids of members who are held, after one in id order, locked.
 pub async fn lock_held(
     tx: &mut Tx,
     workspace: WorkspaceId,
     after: Option<MemberId>,
     most: i64,
-) -> Result<Vec<Member>> {
-    let sql = format!(
-        "{COLUMNS} WHERE workspace = $1 AND id > $2 AND held_at IS NOT NULL ORDER BY id LIMIT $3"
-    );
-    tx.locked_list(&sql, Lock::Update, "members")
+) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .locked(
+            "SELECT id FROM members WHERE workspace = $1 AND id > $2 AND held_at IS NOT NULL \
+             ORDER BY id LIMIT $3",
+            Lock::Update,
+            "members",
+        )
         .bind(workspace)
         .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
         .bind(most)
         .fetch_all()
-        .await
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// Gives a locked member back what it has, and raises its version.
+/// A member who is held no longer.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Released {
+    /// Who it is.
+    pub id: MemberId,
+    /// How far the member is in.
+    pub status: Status,
+    /// The member's version now.
+    pub version: i64,
+}
+
+/// Gives those of the members who are held back what they have, and raises their versions. Members
+/// whom nothing holds are neither written nor locked.
 pub async fn release(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    id: MemberId,
+    ids: &[MemberId],
     at: Timestamp,
-) -> Result<bool> {
-    let rows = tx
-        .query(
-            "UPDATE members SET held_at = NULL, version = version + 1, updated_at = $3 \
-             WHERE workspace = $1 AND id = $2 AND held_at IS NOT NULL",
-        )
-        .bind(workspace)
-        .bind(id)
-        .bind(at)
-        .execute()
-        .await?;
-    Ok(rows == 1)
+) -> Result<Vec<Released>> {
+    let mut released = Vec::new();
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "UPDATE members SET held_at = NULL, version = version + 1, updated_at = $2 \
+             WHERE workspace = $1 AND held_at IS NOT NULL AND id IN ({}) \
+             RETURNING id, status, version",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        released.extend(query.fetch_all::<Released>().await?);
+    }
+    Ok(released)
 }
 
 /// A page of members in the order of their making, those who are removed left out.

@@ -87,13 +87,7 @@ impl Gateway {
 
     /// A client of a new live directory named `idp`.
     pub(crate) async fn scim(&self) -> Scim {
-        let new = NewDirectory {
-            name: "idp".to_owned(),
-            kind: DirectoryKind::Generic,
-            mode: Mode::Live,
-            strict: false,
-            restore_inactive: false,
-        };
+        let new = new_directory("idp");
         self.scim_of(&self.workspace, new).await
     }
 
@@ -247,13 +241,7 @@ impl Gateway {
         let other = workspace::create(&self.app, &Origin::cli(), "other", "Other")
             .await
             .expect("made");
-        let new = NewDirectory {
-            name: "idp".to_owned(),
-            kind: DirectoryKind::Generic,
-            mode: Mode::Live,
-            strict: false,
-            restore_inactive: false,
-        };
+        let new = new_directory("idp");
         self.scim_of(&other, new).await
     }
 
@@ -434,6 +422,17 @@ impl Scim {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// A live directory of no particular provider.
+pub(crate) fn new_directory(name: &str) -> NewDirectory {
+    NewDirectory {
+        name: name.to_owned(),
+        kind: DirectoryKind::Generic,
+        mode: Mode::Live,
+        strict: false,
+        restore_inactive: false,
     }
 }
 
