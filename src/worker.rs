@@ -27,6 +27,8 @@ const LEASE_LIFE: Duration = Duration::from_secs(15);
 /// After how many changes the planner's statistics are renewed: first, and at most.
 const ANALYZE_FIRST: usize = 500;
 const ANALYZE_MOST: usize = 100_000;
+/// How often the clock is held against the database's.
+const HOLD: Duration = Duration::from_secs(10);
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait when another process holds the lease, or the database is away.
@@ -86,11 +88,21 @@ async fn wait(pause: Duration, stop: &CancellationToken) {
     let _ = stop.run_until_cancelled(pause).await;
 }
 
-/// Works until told to stop.
+/// Works until told to stop; and holds this node's clock against the database's, whoever has the
+/// lease.
 pub async fn work(app: App, stop: CancellationToken) {
     let mut worker = Worker::new(app.clone());
+    let mut held = Instant::now();
     while !stop.is_cancelled() {
+        if held.elapsed() >= HOLD {
+            if let Err(error) = app.hold_clock().await {
+                tracing::warn!(error = ?error, "the database did not tell its time");
+            }
+            held = Instant::now();
+        }
         let pause = match worker.round().await {
+            // By a clock that may be wrong nothing is done.
+            Err(Error::Unavailable) if !app.clock.is_true() => AWAY,
             Ok(Round::Worked) => Duration::ZERO,
             Ok(Round::Idle) => IDLE,
             Ok(Round::Elsewhere) => AWAY,

@@ -7,10 +7,10 @@ use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 use crate::secrets::PersonKey;
-use crate::store::db::Tx;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
 use crate::store::members::{self, Member, Profile, Source, Status};
+use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
 
 /// What a directory says about somebody who arrives.
@@ -147,6 +147,7 @@ async fn make(
         version: 1,
         created_at: act.at,
         updated_at: act.at,
+        held_at: None,
     };
     members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
     let detail = json!({"status": member.status, "source": member.source});

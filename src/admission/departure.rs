@@ -6,9 +6,9 @@ use crate::changes::{self, Act, Change};
 use crate::error::Result;
 use crate::ids::{MemberId, PersonId, UserId};
 use crate::secrets::PersonKey;
-use crate::store::db::Tx;
 use crate::store::error::DbError;
 use crate::store::members::{self, Member, Profile, Status};
+use crate::store::tx::Tx;
 use crate::store::users;
 
 /// Brings a member in line with a User that was written: profile, and in or out. Off is off with
@@ -28,13 +28,15 @@ pub async fn follow(
     } else {
         Status::Suspended
     };
-    if status == member.status && shows(&member, profile) {
+    let is_released = status == Status::Active && member.held_at.is_some();
+    if status == member.status && shows(&member, profile) && !is_released {
         return Ok(None);
     }
     members::update(tx, act.workspace, member.id, profile, status, act.at).await?;
     let kind = match (member.status, status) {
         (Status::Active, Status::Suspended) => "member.suspended",
         (Status::Suspended, Status::Active) => "member.reactivated",
+        _ if is_released => "member.released",
         _ => "member.updated",
     };
     let detail = json!({"status": status});

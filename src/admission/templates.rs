@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::ids::{CauseId, RuleId, RunId};
 use crate::mapping::when;
 use crate::scim::schema::ResourceType;
-use crate::store::db::Tx;
 use crate::store::grants::GrantKind;
 use crate::store::rules::{self as rows, Rule, RuleState};
+use crate::store::tx::Tx;
 use crate::store::workspaces::{self, Role};
 use crate::workspace::{Workspace, name_key, schemas};
 

@@ -5,23 +5,24 @@ pub mod exchanges;
 
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::scim::registry::Registry;
 use crate::scim::sort::Key;
 use crate::secrets::Keyring;
-use crate::store::db::{Db, Options, Tx};
+use crate::store::db::{Db, Options};
 use crate::store::deployment;
 use crate::store::directories::Authenticated;
 use crate::store::error::DbError;
 use crate::store::rules::LiveRule;
+use crate::store::tx::Tx;
 use crate::store::writer::BoxFuture;
 
 pub use crate::store::stats::{Stats, counted};
@@ -31,6 +32,11 @@ use exchanges::Exchanges;
 /// How long a cached credential is trusted before the database is asked again: what another
 /// process changes holds within this time.
 const CREDENTIAL_LIFE: Duration = Duration::from_secs(1);
+
+/// How long the database may take to show that it is there.
+const READY_TIME: Duration = Duration::from_secs(3);
+/// How long the database may take to tell its time; one that comes later says little.
+const CLOCK_TIME: Duration = Duration::from_secs(5);
 
 /// The application; cheap to clone.
 #[derive(Clone)]
@@ -68,14 +74,13 @@ impl App {
     /// Opens the database, brings its schema up to date and checks that the master key is the one
     /// that the database was made with.
     pub async fn open(config: Config, clock: Clock) -> Result<Self> {
-        let options = Options {
-            url: config.database.url.clone(),
-            max_connections: config.database.max_connections,
-            acquire_timeout: config.database.acquire_timeout(),
-            statement_timeout: config.database.statement_timeout(),
-            shared_commits: config.database.shared_commits,
-        };
         let keys = crate::secrets::load_or_create(&config).map_err(Error::internal)?;
+        Self::with_keys(config, clock, Arc::new(keys)).await
+    }
+
+    /// The same with keys that are at hand.
+    pub async fn with_keys(config: Config, clock: Clock, keys: Arc<Keyring>) -> Result<Self> {
+        let options = Options::from(&config.database);
         let documents = config.scim.documents()?;
         let db = Db::open(&options).await?;
         let app = Self {
@@ -83,7 +88,7 @@ impl App {
             config: Arc::new(config),
             db,
             clock,
-            keys: Arc::new(keys),
+            keys,
             node: Uuid::now_v7(),
             rules: Cache::new(1_000),
             credentials: Cache::builder()
@@ -99,8 +104,38 @@ impl App {
             registries: Cache::new(1_000),
             page_names: RandomState::new(),
         };
+        app.hold_clock().await?;
         app.check_key().await?;
         Ok(app)
+    }
+
+    /// Holds the clock against the database's, and tells how far they were apart.
+    pub async fn hold_clock(&self) -> Result<()> {
+        let mut tx = self.db.one().await?;
+        let asked = Instant::now();
+        let told = deployment::find_time(&mut tx).await?;
+        drop(tx);
+        let took = asked.elapsed();
+        if took > CLOCK_TIME {
+            return Ok(());
+        }
+        let Some(skew) = self.clock.hold(told.after(took / 2)) else {
+            return Ok(());
+        };
+        let seconds = skew.largest().as_secs_f64();
+        metrics::gauge!("gatehouse_clock_skew_seconds").set(seconds);
+        if !self.clock.is_true() {
+            tracing::error!(
+                seconds,
+                "the time is {seconds} s from the database's: nothing is done until they agree"
+            );
+        } else if skew.largest() > clock::ALARM {
+            tracing::warn!(
+                seconds,
+                "this machine's clock is {seconds} s from the database's"
+            );
+        }
+        Ok(())
     }
 
     /// Runs a use case in a write transaction and answers once its effects are durable; it may run
@@ -110,15 +145,22 @@ impl App {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
+        if !self.clock.is_true() {
+            return Err(Error::Unavailable);
+        }
         self.db.writer().write(work).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, does so in time, and agrees with this node about the time.
     pub async fn is_ready(&self) -> bool {
-        match self.db.one().await {
-            Ok(mut tx) => deployment::find(&mut tx).await.is_ok(),
-            Err(_) => false,
+        if !self.clock.is_true() {
+            return false;
         }
+        let asked = async {
+            let mut tx = self.db.one().await?;
+            deployment::find(&mut tx).await
+        };
+        matches!(tokio::time::timeout(READY_TIME, asked).await, Ok(Ok(_)))
     }
 
     /// Stores the URL under which this deployment is reached.

@@ -5,6 +5,7 @@
 //! nor repeats one, with many writers. A counter row that writers raise themselves was left out:
 //! every write of a workspace would queue for it.
 
+pub mod receipts;
 pub mod sequencer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::error::Result;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
 use crate::secrets::PersonKey;
 use crate::store;
-use crate::store::db::Tx;
+use crate::store::tx::Tx;
 
 pub use crate::store::changes::Change;
 

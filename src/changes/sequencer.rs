@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::ids::WorkspaceId;
 use crate::store::changes as rows;
 use crate::store::changes::{Change, Head};
-use crate::store::db::Tx;
+use crate::store::error::DbError;
+use crate::store::tx::Tx;
 
 /// How many changes a transaction numbers.
 const BATCH: i64 = 1_000;
@@ -47,7 +48,9 @@ async fn number_batch(
     workspace: WorkspaceId,
     at: crate::clock::Timestamp,
 ) -> Result<usize> {
-    let head = rows::find_head(tx, workspace).await?;
+    let head = rows::find_head(tx, workspace)
+        .await?
+        .ok_or(DbError::NotFound)?;
     let mut waiting = rows::list_unnumbered(tx, workspace, BATCH).await?;
     if waiting.len() == usize::try_from(BATCH).unwrap_or(usize::MAX) {
         add_overtaken(tx, workspace, &mut waiting).await?;
@@ -149,29 +152,56 @@ pub fn link(before: &[u8], number: i64, change: &Change) -> Vec<u8> {
     hash.finish().as_ref().to_vec()
 }
 
-/// Whether the hash chain of a workspace is whole, from its first change to its head.
-pub async fn verify_chain(app: &App, workspace: WorkspaceId) -> Result<bool> {
+/// The first record of a workspace's log that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bad {
+    /// Its number.
+    pub number: i64,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+/// Walks the hash chain of a workspace from its first change to its head; gives the first record
+/// that breaks it. A tail that was cut off together with its head is not seen: a receipt shows it.
+pub async fn verify_chain(app: &App, workspace: WorkspaceId) -> Result<Option<Bad>> {
     let mut tx = app.db.read().await?;
     let head = rows::find_head(&mut tx, workspace).await?;
-    let mut end = Head {
-        number: 0,
-        hash: Vec::new(),
-    };
+    let mut end = start();
+    let bad = |number, what| Ok(Some(Bad { number, what }));
     loop {
         let page = rows::list_numbered(&mut tx, workspace, end.number, BATCH).await?;
         if page.is_empty() {
-            return Ok(end.number == head.number && end.hash == head.hash);
-        }
-        for numbered in page {
-            let hash = link(&end.hash, end.number + 1, &numbered.change);
-            if numbered.number != end.number + 1 || numbered.hash != hash {
-                return Ok(false);
-            }
-            end = Head {
-                number: numbered.number,
-                hash,
+            return match head {
+                None => bad(end.number + 1, "the end of the log is not known any more"),
+                Some(head) if head.number > end.number => bad(end.number + 1, "is missing"),
+                Some(head) if head.number < end.number => {
+                    bad(head.number + 1, "is beyond the end of the log")
+                }
+                Some(head) if head.hash != end.hash => {
+                    bad(end.number, "is not what the end of the log says")
+                }
+                Some(_) => Ok(None),
             };
         }
+        for numbered in page {
+            let number = end.number + 1;
+            if numbered.number != number {
+                return bad(number, "is missing");
+            }
+            let hash = link(&end.hash, number, &numbered.change);
+            if numbered.hash != hash {
+                return bad(number, "was changed, or is not the one that stood there");
+            }
+            end = Head { number, hash };
+        }
+    }
+}
+
+/// The end of a log without a numbered change.
+fn start() -> Head {
+    Head {
+        number: 0,
+        hash: Vec::new(),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) enum Command {
         #[command(flatten)]
         named: Named,
     },
-    /// Make a further token; those that are live stay so until they are revoked.
+    /// Make a further token; those that are live stay so until they are revoked, or for an overlap.
     RotateToken {
         #[command(flatten)]
         named: Named,
@@ -49,6 +49,9 @@ pub(super) enum Command {
         /// Let it reach one resource type alone, by its endpoint, such as `Users`.
         #[arg(long, value_name = "ENDPOINT")]
         only: Option<String>,
+        /// Let the tokens that are live now end after so many hours; 0 ends them at once.
+        #[arg(long, value_name = "HOURS")]
+        overlap_hours: Option<u32>,
     },
     /// Change how a directory treats what its IdP sends.
     Set {
@@ -63,6 +66,14 @@ pub(super) enum Command {
     },
     /// Show what the client sent and was answered, without secrets.
     Log(Box<Log>),
+    /// Let a token that a restore holds open its directory again.
+    ReleaseToken {
+        #[command(flatten)]
+        named: Named,
+        /// The token's id, as `restore` and `show` list it.
+        #[arg(long, value_name = "ID")]
+        token: String,
+    },
     /// End a token at once.
     RevokeToken {
         #[command(flatten)]
@@ -139,12 +150,13 @@ impl Command {
                 days,
                 read_only,
                 only,
+                overlap_hours,
             } => {
                 let access = Access {
                     read_only,
                     only_endpoint: only,
                 };
-                rotate(&named, access, days).await?;
+                rotate(&named, access, days, overlap_hours).await?;
             }
             Self::Set {
                 named,
@@ -162,6 +174,15 @@ impl Command {
                 named.settings.print(&value, || text(&value))?;
             }
             Self::Log(log) => return log.run().await,
+            Self::ReleaseToken { named, token } => {
+                let (app, directory) = named.find().await?;
+                let credential = token.parse().context("--token must be a token's id")?;
+                credentials::release(&app, &Origin::cli(), &directory, credential).await?;
+                let value = json!({"id": token, "released": true});
+                named
+                    .settings
+                    .print(&value, || format!("token {token} is good again"))?;
+            }
             Self::RevokeToken { named, token } => {
                 let (app, directory) = named.find().await?;
                 let credential = token.parse().context("--token must be a token's id")?;
@@ -236,11 +257,20 @@ async fn show(named: &Named) -> anyhow::Result<()> {
     named.settings.print(&value, || text(&value))
 }
 
-async fn rotate(named: &Named, access: Access, days: Option<u32>) -> anyhow::Result<()> {
+async fn rotate(
+    named: &Named,
+    access: Access,
+    days: Option<u32>,
+    overlap_hours: Option<u32>,
+) -> anyhow::Result<()> {
     let (app, directory) = named.find().await?;
     let life = days.map(|days| DAY * days);
     let origin = Origin::cli();
     let issued = credentials::issue_for(&app, &origin, &directory, access, life).await?;
+    if let Some(hours) = overlap_hours {
+        let (kept, overlap) = (issued.credential.id, Duration::from_hours(hours.into()));
+        credentials::limit_others(&app, &origin, &directory, kept, overlap).await?;
+    }
     let value = told(&app, &directory, Some(&issued)).await?;
     named.settings.print(&value, || text(&value))
 }

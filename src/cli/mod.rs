@@ -1,8 +1,10 @@
 //! The commands. Each opens the same database as a running server and calls the same use cases;
 //! what it changes holds there within a second.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults, 6 the
+//! database or backup was made by another version and is left alone.
 
+mod backup;
 mod demo;
 mod directories;
 mod health;
@@ -22,9 +24,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
+use crate::backup::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, Overrides};
 use crate::error::Error;
+use crate::store::error::DbError;
 use crate::virtual_idp::selftest::NotRun;
 
 /// Gatehouse: a SCIM 2.0 and OAuth identity provisioning gateway.
@@ -64,6 +68,10 @@ enum Command {
     Migrate(Settings),
     /// Ask a server whether it can do its work; exit code 0 if it can.
     Health(health::Health),
+    /// Write everything into one file, while the server goes on.
+    Backup(backup::Backup),
+    /// Put a backup into an empty database, of whichever engine.
+    Restore(backup::Restore),
     /// Check a SCIM service, this one or any other, as an identity provider's client would.
     Selftest(selftest::Selftest),
     /// Check the whole database against what is promised.
@@ -152,6 +160,8 @@ pub async fn run() -> ExitCode {
         Command::CheckConfig(settings) => check_config(&settings),
         Command::Migrate(settings) => migrate(&settings).await,
         Command::Health(command) => command.run().await,
+        Command::Backup(command) => Box::pin(command.run()).await,
+        Command::Restore(command) => Box::pin(command.run()).await,
         Command::Selftest(command) => command.run().await,
         Command::Verify(command) => command.run().await,
     };
@@ -203,12 +213,26 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     if let Some(NotRun::UnknownCase { .. }) = error.downcast_ref::<NotRun>() {
         return ExitCode::from(2);
     }
+    match error.downcast_ref::<Failure>() {
+        Some(Failure::Broken { .. }) => return ExitCode::from(5),
+        Some(Failure::NotEmpty | Failure::Db(DbError::InUse)) => return ExitCode::from(4),
+        Some(Failure::Db(error)) if is_of_another_version(error) => return ExitCode::from(6),
+        _ => {}
+    }
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    if causes.any(is_of_another_version) {
+        return ExitCode::from(6);
+    }
     match error.downcast_ref::<Error>() {
         Some(Error::Invalid { .. }) => ExitCode::from(2),
         Some(Error::NotFound(_)) => ExitCode::from(3),
         Some(Error::Taken(_) | Error::Conflict(_)) => ExitCode::from(4),
         _ => ExitCode::FAILURE,
     }
+}
+
+fn is_of_another_version(error: &DbError) -> bool {
+    matches!(error, DbError::Newer(_) | DbError::OtherBuild(_))
 }
 
 /// A table of rows for people.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Settings, table};
+use crate::admission::holds;
 use crate::admission::rules::{self, NewRule};
 use crate::admission::runs::{self, RunState};
 use crate::admission::templates::{self, Mapped, Template};
@@ -76,6 +77,20 @@ pub(super) enum MembersCommand {
         /// The workspace's slug.
         #[arg(long)]
         workspace: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Give members whom a restore holds their rights again.
+    Release {
+        /// The workspace's slug.
+        #[arg(long)]
+        workspace: String,
+        /// The member: id, address or user name.
+        #[arg(long, value_name = "ID_OR_EMAIL", required_unless_present = "all")]
+        member: Option<String>,
+        /// Every member of the workspace.
+        #[arg(long, conflicts_with = "member")]
+        all: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -203,34 +218,65 @@ async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Resul
 
 impl MembersCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::List {
-            workspace,
-            settings,
-        } = self;
-        let app = settings.open().await?;
-        let workspace = workspace::find(&app, &workspace).await?;
-        let mut listed = Vec::new();
-        loop {
-            let after = listed.last().map(|member: &members::Listed| member.id);
-            let page = members::list(&app, workspace.id, after, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            listed.extend(page);
+        match self {
+            Self::List {
+                workspace,
+                settings,
+            } => list(&workspace, &settings).await?,
+            Self::Release {
+                workspace,
+                member,
+                settings,
+                ..
+            } => release(&workspace, member.as_deref(), &settings).await?,
         }
-        settings.print(&listed, || {
-            let rows = listed.iter().map(|member| {
-                vec![
-                    member.user_name.clone().unwrap_or_default(),
-                    format!("{:?}", member.status).to_lowercase(),
-                    member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
-                    member.roles.iter().cloned().collect::<Vec<_>>().join(", "),
-                ]
-            });
-            table(&["user name", "status", "teams", "roles"], rows)
-        })?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
+    let app = settings.open().await?;
+    let workspace = workspace::find(&app, workspace).await?;
+    let mut listed = Vec::new();
+    loop {
+        let after = listed.last().map(|member: &members::Listed| member.id);
+        let page = members::list(&app, workspace.id, after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page);
+    }
+    settings.print(&listed, || {
+        let rows = listed.iter().map(|member| {
+            vec![
+                member.user_name.clone().unwrap_or_default(),
+                match member.held_at {
+                    Some(_) => "held".to_owned(),
+                    None => format!("{:?}", member.status).to_lowercase(),
+                },
+                member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
+                member.roles.iter().cloned().collect::<Vec<_>>().join(", "),
+            ]
+        });
+        table(&["user name", "status", "teams", "roles"], rows)
+    })
+}
+
+async fn release(workspace: &str, member: Option<&str>, settings: &Settings) -> anyhow::Result<()> {
+    let app = settings.open().await?;
+    let workspace = workspace::find(&app, workspace).await?;
+    let origin = Origin::cli();
+    let released = if let Some(member) = member {
+        let member = members::find(&app, workspace.id, member).await?;
+        holds::release(&app, &origin, workspace.id, member.id).await?;
+        1
+    } else {
+        holds::release_all(&app, &origin, workspace.id).await?
+    };
+    let value = serde_json::json!({"released": released});
+    settings.print(&value, || {
+        format!("{released} members have their rights again")
+    })
 }
 
 impl Explain {
@@ -248,8 +294,12 @@ impl Explain {
 pub(super) fn text(explanation: &Explanation) -> String {
     let name = explanation.user_name.as_deref().unwrap_or("this member");
     let status = format!("{:?}", explanation.status).to_lowercase();
+    let held = explanation
+        .held_at
+        .map(|at| format!(", held since {at} by a restore,"));
+    let held = held.unwrap_or_default();
     let mut lines = vec![format!(
-        "{name} is {status} and has {} grants",
+        "{name} is {status}{held} and has {} grants",
         explanation.grants.len()
     )];
     for why in &explanation.grants {

@@ -22,6 +22,8 @@ pub use crate::store::directories::Credential;
 
 /// How many live tokens a directory may have at once.
 const MOST: usize = 5;
+/// How exactly it is known when a token was last used.
+const USE: Duration = Duration::from_mins(1);
 
 /// A token that was just made; its text is not to be had again.
 pub struct Issued {
@@ -60,6 +62,8 @@ pub async fn issue_for(
         created_at: at,
         expires_at: life.map(|life| at.after(life)),
         revoked_at: None,
+        last_used_at: None,
+        held_at: None,
     };
     let act = Act {
         origin: origin.clone(),
@@ -147,8 +151,77 @@ pub async fn revoke(
     Ok(())
 }
 
+/// Lets all live tokens but one end after that time: the overlap of a rotation.
+pub async fn limit_others(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    kept: CredentialId,
+    overlap: Duration,
+) -> Result<()> {
+    let at = app.clock.now();
+    let until = at.after(overlap);
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at,
+    };
+    let directory = directory.id;
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            let limited = rows::limit_credentials(tx, act.workspace, directory, kept, until);
+            if limited.await? == 0 {
+                return Ok(());
+            }
+            let subject = ("directory", directory.0);
+            let detail = json!({"kept": kept, "expires_at": until});
+            let change = act.change("directory.tokens_limited", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    app.credentials.invalidate_all();
+    Ok(())
+}
+
+/// Lets a token that a restore holds open its directory again: somebody knows that it was not
+/// revoked since the backup.
+pub async fn release(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    credential: CredentialId,
+) -> Result<()> {
+    let act = Act {
+        origin: origin.clone(),
+        workspace: directory.workspace,
+        directory: Some(directory.id),
+        at: app.clock.now(),
+    };
+    let directory = directory.id;
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            if !rows::release_credential(tx, act.workspace, directory, credential).await? {
+                return Err(Error::NotFound("held token"));
+            }
+            let subject = ("directory", directory.0);
+            let detail = json!({"credential": credential});
+            let change = act.change("directory.token_released", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await
+}
+
 /// The directory that a token opens. Whatever is wrong with the token, the answer is the same.
 pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> {
+    if !app.clock.is_true() {
+        // Whether it has ended cannot be told.
+        return Err(Error::Unavailable);
+    }
     let (workspace, hash) = tokens::parse(token).ok_or(Error::Unauthenticated)?;
     let found = match app.credentials.get(&hash) {
         Some(found) => found,
@@ -158,6 +231,8 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> 
                 .await?
                 .map(Arc::new)
                 .ok_or(Error::Unauthenticated)?;
+            drop(tx);
+            Box::pin(note_use(app, &found)).await;
             app.credentials.insert(hash, Arc::clone(&found));
             found
         }
@@ -168,6 +243,27 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> 
         Ok(found)
     } else {
         Err(Error::Unauthenticated)
+    }
+}
+
+/// Notes the use of a token that is alive, to the minute. Nobody is refused because that fails.
+async fn note_use(app: &App, found: &Authenticated) {
+    let now = app.clock.now();
+    let since = now.before(USE);
+    let is_expired = found.expires_at.is_some_and(|at| at <= now);
+    if is_expired || found.last_used_at.is_some_and(|at| at >= since) {
+        return;
+    }
+    let (workspace, credential) = (found.directory.workspace, found.credential);
+    let noted = app
+        .write(move |tx| {
+            Box::pin(
+                async move { Ok(rows::note_use(tx, workspace, credential, now, since).await?) },
+            )
+        })
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(%credential, error = ?error, "the use of a token is not noted");
     }
 }
 

@@ -20,9 +20,9 @@ use crate::scim::fold;
 use crate::scim::patch::{self, MembersOperation, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::scim::schema::ResourceType;
-use crate::store::db::{Lock, Tx};
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
+use crate::store::tx::{Lock, Tx};
 use crate::store::users::{self, Place};
 use crate::store::{directories, edges, memberships, nestings, schemas, workspaces};
 

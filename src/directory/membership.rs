@@ -16,8 +16,8 @@ use crate::ids::{GroupId, MemberId, RunId, UserId};
 use crate::scim::evaluate;
 use crate::scim::patch::MembersOperation;
 use crate::scim::resource::{MemberRef, Note, Reason, Strictness};
-use crate::store::db::Tx;
 use crate::store::groups::{self, Shown};
+use crate::store::tx::Tx;
 use crate::store::users::{self, Linked, Place};
 use crate::store::{edges, members, memberships};
 

@@ -16,9 +16,9 @@ use crate::scim::fold;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
 use crate::scim::schema::ResourceType;
-use crate::store::db::Tx;
 use crate::store::resources as rows;
 use crate::store::schemas;
+use crate::store::tx::Tx;
 use crate::store::users::Place;
 
 pub use crate::store::resources::Resource;

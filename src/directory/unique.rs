@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::scim::schema::{Attribute, Kind, ResourceType};
 use crate::scim::{evaluate, fold};
-use crate::store::db::Tx;
+use crate::store::tx::Tx;
 use crate::store::unique_values as rows;
 use crate::store::users::Place;
 
@@ -43,9 +43,8 @@ pub(super) async fn claim(
         .iter()
         .map(|(attribute, key, _)| (attribute.as_str(), key.as_str()))
         .collect();
-    let taken = rows::insert(tx, place, &kind, &rows, id).await?;
-    match taken.first() {
-        Some(at) => Err(Error::Taken(new[*at].2)),
+    match rows::insert(tx, place, &kind, &rows, id).await? {
+        Some(at) => Err(Error::Taken(new[at].2)),
         None => Ok(()),
     }
 }

@@ -8,8 +8,8 @@ use tracing::instrument;
 use super::written::Written;
 use super::{Caller, Mode, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
-use crate::admission::departure;
 use crate::admission::settle::{Rules, settle, settle_written};
+use crate::admission::{departure, holds};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
@@ -17,8 +17,8 @@ use crate::ids::UserId;
 use crate::scim::etag::Precondition;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::resource::{self, Incoming, Note};
-use crate::store::db::Tx;
 use crate::store::error::{DbError, OnDuplicate};
+use crate::store::tx::Tx;
 use crate::store::users as rows;
 use crate::store::users::Place;
 use crate::store::{directories, groups, members, memberships};
@@ -271,6 +271,10 @@ async fn update(
     let document = resource::to_stored(kind, &edited.document);
     if document == user.document {
         note(tx, &act, &user, &edited.notes).await?;
+        if let Some(member) = user.member {
+            let told = holds::confirm(tx, &act, member, user.active).await?;
+            changes::record(tx, act.workspace, told.as_slice()).await?;
+        }
         let groups = belongs(tx, place, user.id).await?;
         return Ok(Changed::Now(Box::new(Found { user, groups })));
     }

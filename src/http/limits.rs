@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use bytes::Bytes;
@@ -38,6 +38,12 @@ const ADDRESS: usize = 16 * 1024;
 /// The most headers of a request, and the longest value of one, in bytes.
 const HEADERS: usize = 100;
 const HEADER: usize = 8 * 1024 - 1;
+/// Up to what size a body counts for nothing, in KiB.
+const SMALL: usize = 64;
+/// How much the larger bodies in flight may have together, in KiB, and those of one workspace: as
+/// parsed JSON they take more than ten times as much.
+const BODIES: usize = 32 * 1024;
+const OWN_BODIES: usize = 8 * 1024;
 /// How many workspaces' shares are remembered.
 const WORKSPACES: u64 = 10_000;
 
@@ -196,11 +202,7 @@ pub async fn read_body(
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
+    if announced(headers).is_some_and(|length| length > limit) {
         return Err(Error::TooLarge(limit));
     }
     match tokio::time::timeout(timeout, to_bytes(body, limit)).await {
@@ -219,42 +221,90 @@ pub async fn read_body(
     }
 }
 
-/// A place among the requests in flight; given back when it is dropped.
-pub struct Permit(#[expect(dead_code, reason = "held, not read")] [OwnedSemaphorePermit; 2]);
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    length.parse().ok()
+}
+
+/// How large a request's body may turn out to be, of at most `limit` bytes. One that is not
+/// announced, in chunks or in frames of HTTP/2, may be as large as that.
+pub fn expected(method: &Method, headers: &HeaderMap, limit: usize) -> usize {
+    match announced(headers) {
+        Some(length) => length.min(limit),
+        None if [Method::POST, Method::PUT, Method::PATCH].contains(method) => limit,
+        None => 0,
+    }
+}
+
+/// A place among the requests in flight, and room for a large body; given back when it is dropped.
+pub struct Permit(#[expect(dead_code, reason = "held, not read")] Vec<OwnedSemaphorePermit>);
 
 /// Shares the server among workspaces: one that floods waits for its own requests, not others for
 /// it.
 pub struct FairShare {
-    all: Arc<Semaphore>,
-    own: Cache<WorkspaceId, Arc<Semaphore>>,
+    all: Places,
+    own: Cache<WorkspaceId, Places>,
     share: usize,
     wait: Duration,
+}
+
+/// How many requests may be worked on, and how much their large bodies may have together.
+#[derive(Clone)]
+struct Places {
+    requests: Arc<Semaphore>,
+    kibibytes: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(requests: usize, kibibytes: usize) -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(requests)),
+            kibibytes: Arc::new(Semaphore::new(kibibytes)),
+        }
+    }
+
+    async fn enter(self, kibibytes: u32, permits: &mut Vec<OwnedSemaphorePermit>) -> Result<()> {
+        let request = self.requests.acquire_owned().await;
+        permits.push(request.map_err(Error::internal)?);
+        if kibibytes > 0 {
+            let body = self.kibibytes.acquire_many_owned(kibibytes).await;
+            permits.push(body.map_err(Error::internal)?);
+        }
+        Ok(())
+    }
 }
 
 impl FairShare {
     /// Shares by those limits.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(limits.requests_in_flight)),
+            all: Places::new(limits.requests_in_flight, BODIES),
             own: Cache::new(WORKSPACES),
             share: limits.workspace_in_flight.min(limits.requests_in_flight),
             wait: Duration::from_millis(limits.queue_milliseconds),
         }
     }
 
-    /// Waits for a place; [`Error::Unavailable`] when none comes free in time.
-    pub async fn enter(&self, workspace: WorkspaceId) -> Result<Permit> {
+    /// Waits for a place, and for room for a body of that size; [`Error::Unavailable`] when there
+    /// is none in time.
+    pub async fn enter(&self, workspace: WorkspaceId, bytes: usize) -> Result<Permit> {
         let share = self.share;
         let own = self
             .own
-            .get_with(workspace, || Arc::new(Semaphore::new(share)));
-        let places = async {
-            let own = own.acquire_owned().await.map_err(Error::internal)?;
-            let all = Arc::clone(&self.all).acquire_owned().await;
-            Ok(Permit([own, all.map_err(Error::internal)?]))
+            .get_with(workspace, || Places::new(share, OWN_BODIES));
+        let kibibytes = match bytes / 1024 {
+            ..SMALL => 0,
+            // One that is larger than all of the room waits until it has that to itself.
+            large => u32::try_from(large.min(OWN_BODIES)).map_err(Error::internal)?,
         };
-        match tokio::time::timeout(self.wait, places).await {
-            Ok(places) => places,
+        let mut permits = Vec::with_capacity(4);
+        let places = async {
+            own.enter(kibibytes, &mut permits).await?;
+            self.all.clone().enter(kibibytes, &mut permits).await
+        };
+        let entered = tokio::time::timeout(self.wait, places).await;
+        match entered {
+            Ok(entered) => entered.map(|()| Permit(permits)),
             Err(_) => {
                 refused("share");
                 Err(Error::Unavailable)

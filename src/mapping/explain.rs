@@ -31,6 +31,9 @@ pub struct Explanation {
     pub email: Option<String>,
     /// How far the member is in; grants of one who is not active have no effect.
     pub status: Status,
+    /// Since when grants have no effect until the member is released: a restore brought it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_at: Option<Timestamp>,
     /// The grants that have not ended.
     pub grants: Vec<Why>,
 }
@@ -152,6 +155,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         user_name: member.user_name.clone(),
         email: member.email.clone(),
         status: member.status,
+        held_at: member.held_at,
         grants: why,
     })
 }

@@ -1,5 +1,6 @@
 //! JSON as SCIM needs it: strict bytes, bounded depth, no attribute twice.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -26,18 +27,21 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
         return Err(malformed("expected JSON without a byte-order mark"));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Node { depth: 0 }
-        .deserialize(&mut reader)
-        .map_err(|error| {
-            // Texts of ours carry no input; those of the parser might.
-            let words = error.to_string();
-            for known in [TOO_DEEP, TWICE, NUL] {
-                if words.starts_with(known) {
-                    return malformed(known);
-                }
+    let left = Cell::new(FEW_VALUES.max(bytes.len() / VALUE_BYTES));
+    let node = Node {
+        depth: 0,
+        left: &left,
+    };
+    let value = node.deserialize(&mut reader).map_err(|error| {
+        // Texts of ours carry no input; those of the parser might.
+        let words = error.to_string();
+        for known in [TOO_DEEP, TOO_MANY, TWICE, NUL] {
+            if words.starts_with(known) {
+                return malformed(known);
             }
-            malformed("expected well-formed JSON")
-        })?;
+        }
+        malformed("expected well-formed JSON")
+    })?;
     reader
         .end()
         .map_err(|_| malformed("expected nothing after the JSON value"))?;
@@ -45,8 +49,14 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 }
 
 const TOO_DEEP: &str = "expected JSON of at most 32 levels";
+const TOO_MANY: &str = "expected JSON of fewer and longer values";
 const TWICE: &str = "expected each key of an object once, whatever its letter case";
 const NUL: &str = "expected text without NUL characters";
+
+/// A value takes many times the memory of a short text for it, so that a text with more than a few
+/// values must be longer by so many bytes for each. Members of a group take 24 for each of theirs.
+const FEW_VALUES: usize = 10_000;
+const VALUE_BYTES: usize = 12;
 
 /// Up to this many keys a look through the object is cheaper than a set.
 const FEW_KEYS: usize = 16;
@@ -57,30 +67,36 @@ fn malformed(detail: &str) -> Error {
 
 /// A value that lies `depth` containers deep.
 #[derive(Clone, Copy)]
-struct Node {
+struct Node<'a> {
     depth: usize,
+    /// How many values may still come.
+    left: &'a Cell<usize>,
 }
 
-impl Node {
+impl Node<'_> {
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth == DEPTH {
             return Err(E::custom(TOO_DEEP));
         }
         Ok(Self {
             depth: self.depth + 1,
+            ..self
         })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node {
+impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left
+            .set(left.ok_or_else(|| D::Error::custom(TOO_MANY))?);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Node {
+impl<'de> Visitor<'de> for Node<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,6 +256,20 @@ mod tests {
             assert!(parse("[".repeat(200_000).as_bytes()).is_err());
             assert!(parse("{\"a\":".repeat(200_000).as_bytes()).is_err());
         });
+    }
+
+    // C244
+    #[test]
+    fn a_text_of_tiny_values_alone_is_refused() {
+        let list = |value: &str, count| format!("[{}]", vec![value; count].join(","));
+        assert!(parse(list("1", FEW_VALUES - 1).as_bytes()).is_ok());
+        let error = parse(list("1", 3 * FEW_VALUES).as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), TOO_MANY);
+        assert!(parse(list("{}", 3 * FEW_VALUES).as_bytes()).is_err());
+        let member = r#"{"value":"01a210d2-6dff-7451-9e7a-62931b011c62"}"#;
+        assert!(parse(list(member, 3 * FEW_VALUES).as_bytes()).is_ok());
+        let member = r#"{"value":"01a210d2-6dff-7451-9e7a-62931b011c62","display":"","type":""}"#;
+        assert!(parse(list(member, 3 * FEW_VALUES).as_bytes()).is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rand;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +21,8 @@ pub use workspaces::WorkspaceKey;
 
 /// The length of every key, in bytes.
 const KEY_LENGTH: usize = 32;
+/// How many bytes of its check value name a master key.
+const ID_LENGTH: usize = 8;
 /// The form of a sealed value: this byte, the key's id, the nonce, then ciphertext and tag.
 const SEALED_FORM: u8 = 1;
 /// Fewer different bytes than this are no random key.
@@ -67,6 +69,17 @@ impl Keyring {
             .decode(text.as_bytes())
             .ok()?;
         open(&self.cursors, self.id, aad, &sealed).ok()
+    }
+
+    /// Which master key this is; says nothing about the key.
+    pub fn id(&self) -> String {
+        Self::id_of(&self.check)
+    }
+
+    /// The id of the master key with that check value.
+    pub fn id_of(check: &[u8]) -> String {
+        let start = check.get(..ID_LENGTH).unwrap_or(check);
+        data_encoding::HEXLOWER.encode(start)
     }
 
     /// What the database stores to refuse a wrong key; says nothing about the key.
@@ -132,6 +145,32 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
+/// The SHA-256 of what comes bit by bit.
+pub struct Digest(Context);
+
+impl Digest {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them, in hex.
+    pub fn hex(self) -> String {
+        data_encoding::HEXLOWER.encode(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Fills bytes from the operating system's generator.
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<()> {
     rand::fill(bytes).map_err(|_| Error::internal(anyhow::anyhow!("no randomness to be had")))
@@ -142,15 +181,38 @@ pub(crate) fn fill(bytes: &mut [u8]) -> Result<()> {
 /// none, and every command refuses.
 pub fn load_or_create(config: &Config) -> Result<Keyring> {
     let secrets = &config.secrets;
+    if secrets.key.is_none() && secrets.key_file.is_none() {
+        let (database, file) = beside_database(&config.database.url)?;
+        if !file.exists() && !database.exists() {
+            create(&file)?;
+        }
+    }
+    load(config)
+}
+
+/// Like [`load_or_create`], but makes no key: for what needs the key that something was made with.
+pub fn load(config: &Config) -> Result<Keyring> {
+    let secrets = &config.secrets;
     let master = match (&secrets.key, &secrets.key_file) {
         (Some(key), _) => parse("secrets.key", key)?,
         (None, Some(path)) => read("secrets.key_file", path)?,
-        (None, None) => beside_database(&config.database.url)?,
+        (None, None) => {
+            let (_, file) = beside_database(&config.database.url)?;
+            if !file.exists() {
+                let problem = format!(
+                    "{} is not there; put the key back there or set it",
+                    file.display()
+                );
+                return Err(setting("secrets.key", &problem));
+            }
+            read("secrets.key", &file)?
+        }
     };
     Keyring::from_master(&master)
 }
 
-fn beside_database(url: &str) -> Result<Zeroizing<[u8; KEY_LENGTH]>> {
+/// The file of an embedded database, and that of its key.
+fn beside_database(url: &str) -> Result<(PathBuf, PathBuf)> {
     let Some(path) = sqlite_path(url) else {
         return Err(setting(
             "secrets.key",
@@ -160,17 +222,7 @@ fn beside_database(url: &str) -> Result<Zeroizing<[u8; KEY_LENGTH]>> {
     };
     let mut name = path.clone().into_os_string();
     name.push(".key");
-    let file = PathBuf::from(name);
-    if !file.exists() {
-        if path.exists() {
-            return Err(setting(
-                "secrets.key",
-                "the database is there, but its key file is not; put it back or set the key",
-            ));
-        }
-        create(&file)?;
-    }
-    read("secrets.key", &file)
+    Ok((path, PathBuf::from(name)))
 }
 
 fn create(file: &Path) -> Result<()> {

@@ -5,13 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::OnceCell;
 
-use super::db::{Conn, Tx, migrations};
 use super::error::Result;
+use super::migrate::migrations;
+use super::postgres::Server;
 use super::stats::Stats;
+use super::tx::{Conn, Tx};
 use super::writer::BoxFuture;
 
 /// What the descriptions of its migrations begin with.
@@ -31,7 +32,7 @@ pub(super) enum Aside {
         pool: Arc<OnceCell<SqlitePool>>,
     },
     /// The database itself.
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Aside {
@@ -41,6 +42,7 @@ impl Aside {
         name.push(".log.db");
         let file = database
             .clone()
+            .create_if_missing(true)
             .filename(PathBuf::from(name))
             // After a power cut its last lines may be missing; it is never broken.
             .synchronous(SqliteSynchronous::Normal)
@@ -64,7 +66,7 @@ impl Aside {
             Self::Sqlite { file, pool } => {
                 Conn::SqliteOne(opened(file, pool).await?.acquire().await?)
             }
-            Self::Postgres(pool) => Conn::PostgresOne(pool.acquire().await?),
+            Self::Postgres(server) => server.one().await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
     }
@@ -75,9 +77,25 @@ impl Aside {
                 let pool = opened(file, pool).await?;
                 Conn::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+            Self::Postgres(server) => server.begin().await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
+    }
+
+    /// Takes the file away, which nobody has open.
+    pub(super) fn remove(&self) -> std::io::Result<()> {
+        let Self::Sqlite { file, .. } = self else {
+            return Ok(());
+        };
+        for end in ["", "-wal", "-shm"] {
+            let mut name = file.get_filename().as_os_str().to_owned();
+            name.push(end);
+            match std::fs::remove_file(PathBuf::from(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Closes its connections; those of `PostgreSQL` are the database's.

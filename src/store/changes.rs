@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use super::values::{MOST, is_usual, list, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
@@ -165,11 +165,35 @@ pub async fn list_later_versions(
 }
 
 /// The end of the numbered log.
-pub async fn find_head(tx: &mut Tx, workspace: WorkspaceId) -> Result<Head> {
+pub async fn find_head(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<Head>> {
     tx.query("SELECT number, hash FROM change_heads WHERE workspace = $1")
         .bind(workspace)
-        .fetch_one()
+        .fetch_optional()
         .await
+}
+
+/// The end of each workspace's log that has one: slug, number and hash.
+pub async fn list_heads(tx: &mut Tx) -> Result<Vec<(String, i64, Vec<u8>)>> {
+    tx.query(
+        "SELECT w.slug, h.number, h.hash FROM change_heads h JOIN workspaces w \
+         ON w.id = h.workspace WHERE h.number > 0 ORDER BY w.slug",
+    )
+    .fetch_all()
+    .await
+}
+
+/// The hash of a workspace's change of that number.
+pub async fn find_hash(tx: &mut Tx, slug: &str, number: i64) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = tx
+        .query(
+            "SELECT c.hash FROM changes c JOIN workspaces w ON w.id = c.workspace \
+             WHERE w.slug = $1 AND c.number = $2",
+        )
+        .bind(slug.to_owned())
+        .bind(number)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
 }
 
 /// Moves the end of the log on, if it is still where it was.

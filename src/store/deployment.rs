@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 
 /// What the deployment keeps about itself.
@@ -36,6 +36,29 @@ pub async fn insert(tx: &mut Tx, key_check: &[u8], at: Timestamp) -> Result<bool
     Ok(rows == 1)
 }
 
+/// The access epoch, on which all access hangs.
+pub async fn find_epoch(tx: &mut Tx) -> Result<i64> {
+    let row: (i64,) = tx
+        .query("SELECT access_epoch FROM deployment WHERE id = 1")
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// Raises the access epoch to one that was never in use: one more would come again whenever the
+/// same backup is taken back again, so that it is at least the instant of the restore.
+pub async fn raise_epoch(tx: &mut Tx, at: Timestamp) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "UPDATE deployment SET access_epoch = CASE WHEN access_epoch >= $1 \
+             THEN access_epoch + 1 ELSE $1 END WHERE id = 1 RETURNING access_epoch",
+        )
+        .bind(at)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
 /// Stores the public URL that `serve` runs under.
 pub async fn update_public_url(tx: &mut Tx, public_url: &str) -> Result<bool> {
     let rows = tx
@@ -44,6 +67,18 @@ pub async fn update_public_url(tx: &mut Tx, public_url: &str) -> Result<bool> {
         .execute()
         .await?;
     Ok(rows == 1)
+}
+
+/// The time that the database has: of its server, or of the machine that has the file. For holding
+/// clocks against it and for nothing else.
+pub async fn find_time(tx: &mut Tx) -> Result<Timestamp> {
+    let sql = if tx.is_postgres() {
+        "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS at"
+    } else {
+        "SELECT CAST(unixepoch('subsec') * 1000000 AS BIGINT) AS at"
+    };
+    let row: (Timestamp,) = tx.query(sql).fetch_one().await?;
+    Ok(row.0)
 }
 
 /// Takes or prolongs a lease; false when another holder has it.

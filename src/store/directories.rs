@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Lock, Tx};
 use super::error::Result;
+use super::tx::{Lock, Tx};
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 
@@ -71,6 +71,25 @@ pub struct Credential {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// Since when it opens nothing until it is released: a restore brought it back.
+    pub held_at: Option<Timestamp>,
+}
+
+/// A credential that is held, and where it belongs.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct HeldToken {
+    /// The workspace's slug.
+    pub workspace: String,
+    /// The directory's name.
+    pub directory: String,
+    /// The credential.
+    pub id: CredentialId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when it is no longer valid.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A live credential with the directory that it opens.
@@ -80,6 +99,8 @@ pub struct Authenticated {
     pub credential: CredentialId,
     /// From when it is no longer valid.
     pub expires_at: Option<Timestamp>,
+    /// When its use was last noted.
+    pub last_used_at: Option<Timestamp>,
     /// Whether it opens for reading alone.
     pub read_only: bool,
     /// The one endpoint that it opens; none for all.
@@ -221,8 +242,9 @@ pub async fn list_credentials(
     directory: DirectoryId,
 ) -> Result<Vec<Credential>> {
     tx.query(
-        "SELECT id, read_only, only_endpoint, created_at, expires_at, revoked_at FROM credentials \
-         WHERE workspace = $1 AND directory = $2 ORDER BY id",
+        "SELECT id, read_only, only_endpoint, created_at, expires_at, revoked_at, last_used_at, \
+         held_at \
+         FROM credentials WHERE workspace = $1 AND directory = $2 ORDER BY id",
     )
     .bind(workspace)
     .bind(directory)
@@ -252,6 +274,88 @@ pub async fn revoke_credential(
     Ok(rows == 1)
 }
 
+/// Lets the other live credentials of a directory end at that time, if they do not end before;
+/// gives how many.
+pub async fn limit_credentials(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+    kept: CredentialId,
+    until: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE credentials SET expires_at = $4 WHERE workspace = $1 AND directory = $2 \
+         AND id <> $3 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $4)",
+    )
+    .bind(workspace)
+    .bind(directory)
+    .bind(kept)
+    .bind(until)
+    .execute()
+    .await
+}
+
+/// Notes that a credential was used, unless that was noted at `since` or later.
+pub async fn note_use(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    credential: CredentialId,
+    at: Timestamp,
+    since: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "UPDATE credentials SET last_used_at = $3 WHERE workspace = $1 AND id = $2 \
+         AND (last_used_at IS NULL OR last_used_at < $4)",
+    )
+    .bind(workspace)
+    .bind(credential)
+    .bind(at)
+    .bind(since)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Holds every credential of the deployment that is not revoked; gives those that would open
+/// something now.
+pub async fn hold_credentials(tx: &mut Tx, at: Timestamp) -> Result<Vec<HeldToken>> {
+    tx.query("UPDATE credentials SET held_at = $1 WHERE revoked_at IS NULL AND held_at IS NULL")
+        .bind(at)
+        .execute()
+        .await?;
+    tx.query(
+        "SELECT w.slug AS workspace, d.name AS directory, c.id, c.created_at, c.expires_at \
+         FROM credentials c JOIN workspaces w ON w.id = c.workspace \
+         JOIN directories d ON d.workspace = c.workspace AND d.id = c.directory \
+         WHERE c.revoked_at IS NULL AND c.held_at IS NOT NULL \
+         AND (c.expires_at IS NULL OR c.expires_at > $1) ORDER BY w.slug, d.name, c.id",
+    )
+    .bind(at)
+    .fetch_all()
+    .await
+}
+
+/// Lets a held credential open again what it opened; false when it is none of that directory, is
+/// not held or was revoked.
+pub async fn release_credential(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+    credential: CredentialId,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE credentials SET held_at = NULL WHERE workspace = $1 AND directory = $2 \
+             AND id = $3 AND revoked_at IS NULL AND held_at IS NOT NULL",
+        )
+        .bind(workspace)
+        .bind(directory)
+        .bind(credential)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
 /// The live credential of that hash with its directory, in a workspace that is active.
 pub async fn find_by_credential(
     tx: &mut Tx,
@@ -259,12 +363,13 @@ pub async fn find_by_credential(
     hash: &[u8],
 ) -> Result<Option<Authenticated>> {
     tx.query(
-        "SELECT c.id AS credential, c.expires_at, c.read_only, c.only_endpoint, c.hash, \
+        "SELECT c.id AS credential, c.expires_at, c.last_used_at, c.read_only, c.only_endpoint, c.hash, \
          w.schemas_tag, d.id, d.workspace, d.name, d.kind, d.mode, d.strict, d.restore_inactive, \
          d.created_at FROM credentials c \
          JOIN directories d ON d.workspace = c.workspace AND d.id = c.directory \
          JOIN workspaces w ON w.id = c.workspace \
-         WHERE c.workspace = $1 AND c.hash = $2 AND c.revoked_at IS NULL AND w.status = 'active'",
+         WHERE c.workspace = $1 AND c.hash = $2 AND c.revoked_at IS NULL AND c.held_at IS NULL \
+         AND w.status = 'active'",
     )
     .bind(workspace)
     .bind(hash.to_vec())

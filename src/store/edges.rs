@@ -1,7 +1,7 @@
 //! What memberships and nestings have in common: rows that put one kind of member into a Group.
 
-use super::db::{Row, Tx, Value};
 use super::error::Result;
+use super::tx::{Row, Tx, Value};
 use super::users::Place;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::ids::{GroupId, UserId};

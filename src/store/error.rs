@@ -20,13 +20,34 @@ pub enum DbError {
     Sql(sqlx::Error),
     /// The schema could not be brought up to date.
     #[error(transparent)]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
+    /// The schema is a newer one than this program knows.
+    #[error(
+        "the database has version {0} of the schema, which a newer Gatehouse made; start that one, \
+         or restore a backup from before the upgrade"
+    )]
+    Newer(i64),
+    /// A step of the schema is not the one that this program knows under its number.
+    #[error("step {0} of the database's schema was made by another build of Gatehouse")]
+    OtherBuild(i64),
+    /// A database that is to be replaced has others connected to it.
+    #[error("the database is in use; stop every Gatehouse on it first")]
+    InUse,
+    /// The catalog holds what no backup knows how to keep.
+    #[error("{0}")]
+    Catalog(String),
+    /// A file beside the database could not be taken away.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
     /// The writer has stopped.
     #[error("the writer has stopped")]
     Closed,
     /// The commit that this write shared with others failed.
     #[error("the shared commit failed: {0}")]
     Commit(Arc<DbError>),
+    /// The server did not answer in time: the statement may have been done.
+    #[error("the database did not answer in time")]
+    Silent,
     /// The closure of a write panicked; it was undone.
     #[error("a write panicked")]
     Panicked,
@@ -58,19 +79,45 @@ impl DbError {
         }
     }
 
-    /// Whether the database cannot be reached or is overloaded for the moment.
+    /// Whether the database cannot be reached, is overloaded or cannot store for the moment.
     pub(super) fn is_away(&self) -> bool {
         match self {
-            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) | Self::Closed => true,
-            // Statement timeout, shutdown, too many connections, SQLITE_BUSY.
-            Self::Sql(sqlx::Error::Database(error)) => matches!(
-                error.code().as_deref(),
-                Some("57014" | "57P01" | "57P02" | "57P03" | "53300" | "5" | "261" | "517")
-            ),
-            Self::Commit(error) => error.is_away(),
+            Self::Sql(
+                sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::BeginFailed,
+            )
+            | Self::Closed
+            | Self::Silent => true,
+            Self::Sql(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| is_trouble(&code))
+            }
+            // What `SQLite` says of a transaction that it gave up by itself, such as when the disk
+            // is full, is that there is none: whatever it was, nobody's input is to blame.
+            Self::Commit(error) => !matches!(**error, Self::Duplicate),
             _ => false,
         }
     }
+
+    /// Whether another process holds the `SQLite` file.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error))
+            if matches!(error.code().as_deref(), Some("5" | "261" | "517")))
+    }
+}
+
+/// Codes of a database that is in trouble of its own. `SQLite` has numbers, whose low byte says
+/// what kind it is: busy, locked, read-only, an I/O error, malformed (which is also what it calls a
+/// page that cannot be read), full, cannot be opened, no database. `PostgreSQL` has five characters,
+/// of which the first two are the class.
+fn is_trouble(code: &str) -> bool {
+    if code.len() < 5 {
+        let kind = code.parse::<u32>().map(|code| code & 0xff);
+        return matches!(kind, Ok(5 | 6 | 8 | 10 | 11 | 13 | 14 | 26));
+    }
+    // Connection lost, out of resources, shutdown, an error of the system; then: a read-only
+    // server, a lock that was not to be had, a statement that took too long.
+    matches!(&code[..2], "08" | "53" | "58")
+        || code.starts_with("57P")
+        || matches!(code, "25006" | "55P03" | "57014")
 }
 
 impl From<sqlx::Error> for DbError {
@@ -79,6 +126,18 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::RowNotFound => Self::NotFound,
             sqlx::Error::Database(e) if e.is_unique_violation() => Self::Duplicate,
             other => Self::Sql(other),
+        }
+    }
+}
+
+impl From<MigrateError> for DbError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(version),
+            MigrateError::VersionMismatch(version) => Self::OtherBuild(version),
+            // The database itself is away or busy.
+            MigrateError::Execute(error) => error.into(),
+            other => Self::Migrate(other),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 
 /// How long before its end a token is counted.

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::db::Query;
+use super::tx::Query;
 use crate::clock::Timestamp;
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;

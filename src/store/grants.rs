@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{
@@ -283,7 +283,7 @@ pub async fn list_effective(
             "SELECT DISTINCT g.member, g.kind, g.target FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause JOIN members m \
              ON m.workspace = g.workspace AND m.id = g.member WHERE g.workspace = $1 \
-             AND g.member IN ({}) AND m.status = 'active' AND g.to_at IS NULL \
+             AND g.member IN ({}) AND m.status = 'active' AND m.held_at IS NULL AND g.to_at IS NULL \
              AND (c.ended_at IS NULL OR g.hold IS NOT NULL)",
             placeholders(2, members.len())
         );

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::db::{Lock, Tx};
 use super::error::Result;
+use super::tx::{Lock, Tx};
 use super::users::Place;
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;

@@ -6,9 +6,7 @@ use std::time::Instant;
 
 use metrics::{Histogram, histogram};
 
-use super::db::{Conn, Db, Engine, READERS, Tx};
-use super::error::Result;
-use crate::clock::Timestamp;
+use super::db::{Db, Engine, READERS};
 
 /// The metrics of a database.
 pub(super) struct Measures {
@@ -78,7 +76,8 @@ impl Db {
     pub fn pool(&self) -> Pool {
         let (max, open, idle) = match &self.engine {
             Engine::Sqlite(pool) => (READERS, pool.size(), pool.num_idle()),
-            Engine::Postgres(pool) => {
+            Engine::Postgres(server) => {
+                let pool = &server.pool;
                 let max = pool.options().get_max_connections();
                 (max, pool.size(), pool.num_idle())
             }
@@ -90,24 +89,6 @@ impl Db {
             waiting: self.measures.waiting(),
             write_queue: self.writer().waiting(),
         }
-    }
-}
-
-impl Tx {
-    /// What the clock of the database's server says, to be compared with ours; none where the
-    /// database is a file.
-    pub async fn server_time(&mut self) -> Result<Option<Timestamp>> {
-        if matches!(
-            self.conn,
-            Conn::Shared(_) | Conn::Sqlite(_) | Conn::SqliteOne(_)
-        ) {
-            return Ok(None);
-        }
-        let row: (Timestamp,) = self
-            .query("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
-            .fetch_one()
-            .await?;
-        Ok(Some(row.0))
     }
 }
 

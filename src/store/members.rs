@@ -1,8 +1,8 @@
 //! Members and the names that open their login.
 
-use super::db::{Lock, Tx};
 use super::error::Result;
-use super::values::{list as placeholders, pad};
+use super::tx::{Lock, Tx};
+use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 
@@ -73,6 +73,8 @@ pub struct Member {
     pub created_at: Timestamp,
     /// When the member changed last.
     pub updated_at: Timestamp,
+    /// Since when the member has no rights until it is released: a restore brought it back.
+    pub held_at: Option<Timestamp>,
 }
 
 /// What a directory says about a person and a member shows.
@@ -93,8 +95,8 @@ pub struct Profile {
 }
 
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
-                       family_name, email, rules_version, version, created_at, updated_at \
-                       FROM members";
+                       family_name, email, rules_version, version, created_at, updated_at, \
+                       held_at FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -224,7 +226,7 @@ pub async fn update_versions(
 }
 
 /// Writes profile and status of a locked member and raises its version. A status that takes access
-/// away raises the access epoch with it.
+/// away raises the access epoch with it; what a directory says now ends a hold.
 pub async fn update(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -241,7 +243,7 @@ pub async fn update(
              THEN 1 ELSE 0 END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
              removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
-             status = $9, version = version + 1, updated_at = $10 \
+             held_at = NULL, status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",
         )
         .bind(workspace)
@@ -257,6 +259,76 @@ pub async fn update(
         .execute()
         .await?;
     Ok(rows == 1)
+}
+
+/// Holds every member of a workspace who is in; tells how many.
+pub async fn hold(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE members SET held_at = $2 WHERE workspace = $1 AND status = 'active' \
+         AND held_at IS NULL",
+    )
+    .bind(workspace)
+    .bind(at)
+    .execute()
+    .await
+}
+
+/// The ids of members who are held, after one in id order, locked.
+pub async fn lock_held(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .locked(
+            "SELECT id FROM members WHERE workspace = $1 AND id > $2 AND held_at IS NOT NULL \
+             ORDER BY id LIMIT $3",
+            Lock::Update,
+            "members",
+        )
+        .bind(workspace)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// A member who is held no longer.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Released {
+    /// Who it is.
+    pub id: MemberId,
+    /// How far the member is in.
+    pub status: Status,
+    /// The member's version now.
+    pub version: i64,
+}
+
+/// Gives those of the members who are held back what they have, and raises their versions. Members
+/// whom nothing holds are neither written nor locked.
+pub async fn release(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ids: &[MemberId],
+    at: Timestamp,
+) -> Result<Vec<Released>> {
+    let mut released = Vec::new();
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "UPDATE members SET held_at = NULL, version = version + 1, updated_at = $2 \
+             WHERE workspace = $1 AND held_at IS NOT NULL AND id IN ({}) \
+             RETURNING id, status, version",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        released.extend(query.fetch_all::<Released>().await?);
+    }
+    Ok(released)
 }
 
 /// A page of members in the order of their making, those who are removed left out.

@@ -1,8 +1,8 @@
 //! Who is in which group: one row for each, never a document.
 
-use super::db::Tx;
 use super::error::Result;
 use super::groups::{Belongs, Shown};
+use super::tx::Tx;
 use super::users::Place;
 use super::values::{list as placeholders, pad};
 use crate::ids::{GroupId, UserId};

@@ -5,7 +5,7 @@
 //! * `$1` placeholders; ids bound as UUID, never as text; times bound, never `now()`.
 //! * What is compared, sorted or searched is a key column that was folded in Rust and is declared
 //!   `COLLATE "C"`, so that no locale decides.
-//! * Row locks by [`db::Tx::locked`]: the clause is appended on PostgreSQL, nothing on SQLite, which
+//! * Row locks by [`tx::Tx::locked`]: the clause is appended on PostgreSQL, nothing on SQLite, which
 //!   has one writer. Locks are taken in this order: workspace (rules, nestings), groups in id order,
 //!   users in id order, members in id order.
 //! * After a failed statement the transaction is given up. Where a duplicate is expected, the
@@ -31,8 +31,11 @@ pub mod groups;
 mod measure;
 pub mod members;
 pub mod memberships;
+pub mod migrate;
 pub mod nestings;
+mod postgres;
 pub mod quotas;
+pub mod replacement;
 pub mod request_log;
 pub mod resources;
 pub mod rules;
@@ -40,6 +43,8 @@ pub mod runs;
 pub mod schemas;
 pub mod search;
 pub mod stats;
+pub mod tables;
+pub mod tx;
 pub mod unique_values;
 pub mod users;
 mod values;

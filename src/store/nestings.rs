@@ -5,9 +5,9 @@
 //! a graph that stands still. It also holds every group below the edge for update: whoever changes
 //! the members of one of those meanwhile would settle them with facts that are about to change.
 
-use super::db::{Lock, Tx};
 use super::error::Result;
 use super::memberships;
+use super::tx::{Lock, Tx};
 use super::users::Place;
 use super::values::{MOST, list as placeholders, pad};
 use crate::ids::{GroupId, MemberId, UserId, WorkspaceId};

@@ -1,7 +1,7 @@
 //! The quota of each workspace: when its next request would be due if they came evenly (GCRA).
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::ids::WorkspaceId;
 

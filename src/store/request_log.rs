@@ -1,7 +1,7 @@
 //! The request log: one row for each exchange with a directory's client.
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use super::values::{is_usual, rows};
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};

@@ -1,7 +1,7 @@
 //! SCIM resources of types that a workspace registered.
 
-use super::db::{Lock, Tx};
 use super::error::Result;
+use super::tx::{Lock, Tx};
 use super::users::Place;
 use crate::clock::Timestamp;
 use crate::ids::{ResourceId, WorkspaceId};

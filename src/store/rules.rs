@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
 use super::grants::GrantKind;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
 use crate::scim::filter::{self, Filter};

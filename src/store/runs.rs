@@ -1,7 +1,7 @@
 //! Runs: outcomes that touch many members, worked off in batches.
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, GroupId, RequestId, RunId, UserId, WorkspaceId};
 

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::ids::WorkspaceId;
 

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::db::{Query, Row, Tx};
 use super::error::Result;
 use super::filter_sql::{Bind, Condition, FIRST, updated_column};
 use super::groups::Group;
 use super::resources::Resource;
+use super::tx::{Query, Row, Tx};
 use super::users::{Place, User};
 use super::values::{list as placeholders, pad};
 use crate::scim::path::Resolved;

@@ -4,20 +4,20 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 use super::users::Place;
 use super::values::{MOST, is_usual, rows};
 
-/// Takes values of attributes for a resource; tells which of them others have.
+/// Takes values of attributes for a resource; tells the first of them that another one has, after
+/// which the transaction is of no use.
 pub async fn insert(
     tx: &mut Tx,
     place: Place,
     kind: &str,
     values: &[(&str, &str)],
     resource: Uuid,
-) -> Result<Vec<usize>> {
-    let mut taken = Vec::new();
+) -> Result<Option<usize>> {
     for (chunk, values) in values.chunks(MOST).enumerate() {
         let sql = format!(
             "INSERT INTO unique_values (workspace, directory, kind, attribute, value_key, \
@@ -41,13 +41,11 @@ pub async fn insert(
         let is_new = |(attribute, key): &(&str, &str)| {
             inserted.contains(&((*attribute).to_owned(), (*key).to_owned()))
         };
-        let others = values
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| !is_new(value));
-        taken.extend(others.map(|(at, _)| chunk * MOST + at));
+        if let Some(at) = values.iter().position(|value| !is_new(value)) {
+            return Ok(Some(chunk * MOST + at));
+        }
     }
-    Ok(taken)
+    Ok(None)
 }
 
 /// Gives the values of a resource back.

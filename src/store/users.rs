@@ -1,7 +1,7 @@
 //! SCIM Users as the IdP wrote them.
 
-use super::db::{Lock, Tx};
 use super::error::Result;
+use super::tx::{Lock, Tx};
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, MemberId, PersonId, UserId, WorkspaceId};

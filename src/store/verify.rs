@@ -1,7 +1,7 @@
 //! Checks over the whole database, each one statement that finds what must not be.
 
-use super::db::Tx;
 use super::error::Result;
+use super::tx::Tx;
 
 /// A check: the promise of the design that it belongs to, what it says, and what counts faults.
 #[derive(Debug, Clone, Copy)]

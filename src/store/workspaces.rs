@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::db::{Lock, Tx};
 use super::error::Result;
+use super::tx::{Lock, Tx};
 use super::users::Place;
 use crate::clock::Timestamp;
 use crate::ids::{GroupId, RoleId, TeamId, WorkspaceId};

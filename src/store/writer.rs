@@ -13,17 +13,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use sqlx::postgres::PgPool;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::db::{Conn, Tx};
 use super::error::{DbError, Result};
 use super::faults::Faults;
 use super::measure::Measures;
+use super::postgres::Server;
 use super::stats::Stats;
+use super::tx::{Conn, Tx};
 use crate::error::Error;
 
 /// A future that borrows the transaction.
@@ -31,12 +31,14 @@ pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
 
 /// How often PostgreSQL may ask for another try.
 const RETRIES: u32 = 3;
+/// How long the first retry waits at most, and each further one longer by.
+const RETRY_WAIT: Duration = Duration::from_millis(10);
 /// How many writes may wait for the SQLite writer.
 const QUEUE: usize = 1024;
 /// How long a busy database file is waited for.
 const BEGIN_TIME: Duration = Duration::from_secs(10);
-/// How long one try waits.
-pub(super) const BEGIN_TRY: Duration = Duration::from_millis(3);
+/// How long one try waits, in milliseconds.
+pub(super) const BEGIN_TRY: &str = "3";
 
 /// Where writes go.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ pub struct Writer {
 #[derive(Clone)]
 enum Kind {
     Sqlite(mpsc::Sender<Message>),
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 enum Message {
@@ -59,6 +61,7 @@ enum Message {
 
 impl Writer {
     pub(super) fn sqlite(
+        file: SqliteConnectOptions,
         conn: SqliteConnection,
         shared: usize,
         faults: Arc<Faults>,
@@ -70,7 +73,7 @@ impl Writer {
             Some(Arc::clone(&faults)),
             Arc::new(Stats::default()),
         );
-        tokio::spawn(run(tx, receive, shared.max(1), Arc::clone(&measures)));
+        tokio::spawn(run(file, tx, receive, shared.max(1), Arc::clone(&measures)));
         Self {
             kind: Kind::Sqlite(send),
             faults,
@@ -78,9 +81,9 @@ impl Writer {
         }
     }
 
-    pub(super) fn postgres(pool: PgPool, faults: Arc<Faults>, measures: Arc<Measures>) -> Self {
+    pub(super) fn postgres(server: Server, faults: Arc<Faults>, measures: Arc<Measures>) -> Self {
         Self {
-            kind: Kind::Postgres(pool),
+            kind: Kind::Postgres(server),
             faults,
             measures,
         }
@@ -124,13 +127,13 @@ impl Writer {
                     .map_err(|_| DbError::Closed)?;
                 told.await.map_err(|_| DbError::Closed)?
             }
-            Kind::Postgres(pool) => {
+            Kind::Postgres(server) => {
                 let before = stats.statements();
                 let mut retries = 0;
                 loop {
                     let wait = tracing::debug_span!(target: "otel", "wait");
-                    let begin = self.measures.acquired(pool.begin()).instrument(wait);
-                    let conn = Conn::Postgres(begin.await.map_err(DbError::from)?);
+                    let begin = self.measures.acquired(server.begin()).instrument(wait);
+                    let conn = begin.await?;
                     if retries == 0 {
                         self.measures.begun(queued);
                     }
@@ -151,6 +154,7 @@ impl Writer {
                     retries += 1;
                     metrics::counter!("gatehouse_write_retries_total", "reason" => reason)
                         .increment(1);
+                    wait_before(retries).await;
                 }
             }
         }
@@ -242,13 +246,29 @@ where
     }
 }
 
+/// Two transactions that were in each other's way would be so again if both came back at once.
+async fn wait_before(retry: u32) {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let most = RETRY_WAIT * retry;
+    let wait = most.mul_f64(f64::from((random & 0xff) as u8) / 255.0);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a use case that waits for its next try"
+    )]
+    tokio::time::sleep(wait).await;
+}
+
 async fn run(
+    file: SqliteConnectOptions,
     mut tx: Tx,
     mut queue: mpsc::Receiver<Message>,
     shared: usize,
     measures: Arc<Measures>,
 ) {
     let mut closing = None;
+    // A write or flush to the disk failed: what the connection remembers is no longer believed, and
+    // the next one begins from what the disk holds.
+    let mut broken = false;
     while closing.is_none() {
         let Some(first) = queue.recv().await else {
             break;
@@ -264,13 +284,20 @@ async fn run(
                 next = queue.try_recv().ok();
             }
         }
-        let committed = match together(&mut tx, &mut batch, &measures).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let _ = tx.command("ROLLBACK").await;
-                Err(Arc::new(error))
+        let committed = async {
+            if broken {
+                tx.reopen(&file).await?;
+                broken = false;
             }
+            together(&mut tx, &mut batch, &measures).await
         };
+        let committed = committed.await;
+        broken |= committed.as_ref().is_err_and(|error| !error.is_busy());
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a shared commit failed");
+            let _ = tx.command("ROLLBACK").await;
+        }
+        let committed = committed.map_err(Arc::new);
         for work in batch {
             work.answer(committed.clone());
         }
@@ -295,7 +322,7 @@ async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>], measures: &Measures)
         tx.command("RELEASE one").await?;
     }
     let started = Instant::now();
-    let outcome = tx.command("COMMIT").await;
+    let outcome = tx.commit_shared().await;
     measures.committed(started, writes);
     outcome
 }
@@ -306,7 +333,7 @@ async fn begin(tx: &mut Tx) -> Result<()> {
     let deadline = Instant::now() + BEGIN_TIME;
     loop {
         match tx.command("BEGIN IMMEDIATE").await {
-            Err(error) if error.is_away() && Instant::now() < deadline => {}
+            Err(error) if error.is_busy() && Instant::now() < deadline => {}
             outcome => return outcome,
         }
     }

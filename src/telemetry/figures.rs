@@ -33,44 +33,27 @@ pub async fn measure(app: &App) -> Result<()> {
     let values = [
         (
             "gatehouse_changes_unnumbered",
-            figures.map(|it| it.0.unnumbered),
+            figures.map(|it| it.unnumbered),
         ),
-        ("gatehouse_runs_open", figures.map(|it| it.0.runs)),
-        (
-            "gatehouse_workspaces_unswept",
-            figures.map(|it| it.0.unswept),
-        ),
-        ("gatehouse_tokens_ending", figures.map(|it| it.0.ending)),
-        ("gatehouse_workspaces", figures.map(|it| it.0.workspaces)),
-        ("gatehouse_directories", figures.map(|it| it.0.directories)),
-        ("gatehouse_users", figures.map(|it| it.0.users)),
-        ("gatehouse_groups", figures.map(|it| it.0.groups)),
+        ("gatehouse_runs_open", figures.map(|it| it.runs)),
+        ("gatehouse_workspaces_unswept", figures.map(|it| it.unswept)),
+        ("gatehouse_tokens_ending", figures.map(|it| it.ending)),
+        ("gatehouse_workspaces", figures.map(|it| it.workspaces)),
+        ("gatehouse_directories", figures.map(|it| it.directories)),
+        ("gatehouse_users", figures.map(|it| it.users)),
+        ("gatehouse_groups", figures.map(|it| it.groups)),
     ];
     for (name, value) in values {
         gauge!(name).set(value.map_or(f64::NAN, number));
     }
-    let seconds = [
-        (
-            "gatehouse_changes_unnumbered_age_seconds",
-            figures.map(|it| it.0.oldest.map_or(0, age)),
-        ),
-        ("gatehouse_clock_skew_seconds", figures.map(|it| it.1)),
-    ];
-    for (name, micros) in seconds {
-        gauge!(name).set(micros.map_or(f64::NAN, |micros| number(micros) / 1e6));
-    }
+    let oldest = figures.map_or(f64::NAN, |it| number(it.oldest.map_or(0, age)) / 1e6);
+    gauge!("gatehouse_changes_unnumbered_age_seconds").set(oldest);
     read.map(drop)
 }
 
-async fn read(app: &App) -> Result<(figures::Figures, i64)> {
+async fn read(app: &App) -> Result<figures::Figures> {
     let mut tx = app.db.one().await?;
-    let figures = figures::find(&mut tx, app.clock.now()).await?;
-    let before = app.clock.now();
-    let theirs = tx.server_time().await?;
-    let between = before.0.midpoint(app.clock.now().0);
-    // The file of an embedded database has no clock of its own.
-    let skew = theirs.map_or(0, |theirs| theirs.0 - between);
-    Ok((figures, skew))
+    Ok(figures::find(&mut tx, app.clock.now()).await?)
 }
 
 #[expect(

@@ -217,7 +217,7 @@ pub const METRICS: &[Metric] = &[
     gauge("gatehouse_groups", "Groups in all directories"),
     gauge(
         "gatehouse_clock_skew_seconds",
-        "How far the clock of the PostgreSQL server is ahead of ours",
+        "How far this machine's clock is from the database's, or has jumped",
     ),
     // The request log and traces.
     gauge(

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{CauseId, GrantId, MemberId, RunId};
-use crate::store::db::Tx;
 use crate::store::grants::{GrantKind, LiveGrant, NewGrant};
+use crate::store::tx::Tx;
 use crate::store::{grants as rows, members};
 
 /// What changes for one member.

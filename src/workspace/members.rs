@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
-use crate::store::db::Tx;
 use crate::store::grants::GrantKind;
+use crate::store::tx::Tx;
 use crate::store::{grants, members as rows, workspaces};
 
 pub use crate::store::members::{Member, Profile, Source, Status};
@@ -27,6 +28,10 @@ pub struct Listed {
     pub email: Option<String>,
     /// How far the member is in.
     pub status: Status,
+    /// Since when the member has no rights until its directory writes it or an admin releases it: a
+    /// restore brought it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_at: Option<Timestamp>,
     /// Which way the member came in.
     pub source: Source,
     /// Effective teams, by name.
@@ -97,6 +102,7 @@ impl From<Member> for Listed {
             display_name: member.display_name,
             email: member.email,
             status: member.status,
+            held_at: member.held_at,
             source: member.source,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),

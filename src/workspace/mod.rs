@@ -12,8 +12,8 @@ use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{RoleId, WorkspaceId};
 use crate::scim::fold;
-use crate::store::db::Tx;
 use crate::store::error::OnDuplicate;
+use crate::store::tx::Tx;
 use crate::store::workspaces as rows;
 
 pub use crate::store::workspaces::Workspace;

@@ -14,8 +14,8 @@ use crate::scim::filter;
 use crate::scim::register::{self, Document};
 use crate::scim::registry::Registry;
 use crate::scim::schema::{Attribute, Purpose, ResourceType, Schema};
-use crate::store::db::Tx;
 use crate::store::rules::{self, RuleState};
+use crate::store::tx::Tx;
 use crate::store::workspaces::{self, Sweep};
 use crate::store::{directories, resources, schemas as rows};
 

@@ -41,9 +41,8 @@ async fn a_backlog_is_numbered_without_gaps_and_with_ascending_versions() {
     }
     let before = {
         let mut tx = app.db.one().await.unwrap();
-        rows::find_head(&mut tx, gateway.workspace.id)
-            .await
-            .unwrap()
+        let head = rows::find_head(&mut tx, gateway.workspace.id).await;
+        head.unwrap().unwrap()
     };
     let count = changes.len();
     let workspace = gateway.workspace.id;
@@ -55,7 +54,7 @@ async fn a_backlog_is_numbered_without_gaps_and_with_ascending_versions() {
     .unwrap();
     gateway.work().await;
 
-    assert!(sequencer::verify_chain(app, workspace).await.unwrap());
+    assert_eq!(sequencer::verify_chain(app, workspace).await.unwrap(), None);
     let mut tx = app.db.one().await.unwrap();
     let numbered = rows::list_numbered(&mut tx, workspace, before.number, 10_000)
         .await
@@ -111,12 +110,6 @@ async fn figures_count_what_waits_and_what_there_is() {
         .await
         .unwrap();
     assert_eq!(figures(&gateway).await.ending, 1);
-
-    let mut tx = app.db.one().await.unwrap();
-    let theirs = tx.server_time().await.unwrap();
-    assert_eq!(theirs.is_some(), app.db.is_shared());
-    let apart = theirs.map_or(0, |theirs| app.clock.now().0 - theirs.0);
-    assert!(apart.abs() < 60_000_000);
 }
 
 // C246

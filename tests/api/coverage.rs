@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use gatehouse::changes::Origin;
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory, credentials};
+use gatehouse::directory::credentials;
 use gatehouse::http::scim::ROUTES;
 use gatehouse::workspace;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, new_directory, operations, users};
 use crate::raw::{exchange, get};
 
 /// A route with its parameter filled in.
@@ -40,16 +40,6 @@ fn body_of(method: &str) -> Option<Value> {
         .then(|| json!({"userName": "x"}))
 }
 
-fn new(name: &str) -> NewDirectory {
-    NewDirectory {
-        name: name.to_owned(),
-        kind: DirectoryKind::Generic,
-        mode: Mode::Live,
-        strict: false,
-        restore_inactive: false,
-    }
-}
-
 /// A gateway with two directories in one workspace and one in another.
 async fn gateways() -> (Gateway, Scim, Scim, Scim) {
     let gateway = Gateway::new().await;
@@ -57,8 +47,10 @@ async fn gateways() -> (Gateway, Scim, Scim, Scim) {
         .await
         .unwrap();
     let one = gateway.scim().await;
-    let beside = gateway.scim_of(&gateway.workspace, new("beside")).await;
-    let foreign = gateway.scim_of(&other, new("idp")).await;
+    let beside = gateway
+        .scim_of(&gateway.workspace, new_directory("beside"))
+        .await;
+    let foreign = gateway.scim_of(&other, new_directory("idp")).await;
     (gateway, one, beside, foreign)
 }
 

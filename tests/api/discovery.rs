@@ -1,11 +1,11 @@
 //! What a credential opens, what the service says of itself, and roles as entitlements.
 
 use gatehouse::changes::Origin;
-use gatehouse::directory::{Access, DirectoryKind, Mode, NewDirectory, credentials};
+use gatehouse::directory::{Access, DirectoryKind, NewDirectory, credentials};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, operations, users};
+use crate::gateway::{Gateway, Scim, new_directory, operations, users};
 
 /// A client of the same directory whose token opens no more than that.
 async fn limited(gateway: &Gateway, scim: &Scim, access: Access) -> Scim {
@@ -20,11 +20,8 @@ async fn limited(gateway: &Gateway, scim: &Scim, access: Access) -> Scim {
 
 async fn okta(gateway: &Gateway) -> Scim {
     let new = NewDirectory {
-        name: "okta".to_owned(),
         kind: DirectoryKind::Okta,
-        mode: Mode::Live,
-        strict: false,
-        restore_inactive: false,
+        ..new_directory("okta")
     };
     gateway.scim_of(&gateway.workspace, new).await
 }

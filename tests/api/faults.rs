@@ -1,7 +1,7 @@
 //! Every statement of the most critical acts fails, panics and hangs once: nothing is half done,
 //! and the client's retry brings what it wanted.
 
-use gatehouse::store::faults::Fault;
+use gatehouse::store::faults::{Fault, Point};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
@@ -127,7 +127,7 @@ impl Act {
     }
 }
 
-async fn every_statement(fault: Fault) {
+async fn every_statement(fault: Fault, point: fn(u32) -> Point) {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     gateway.when("title eq \"Lead\"", "Leads").await;
@@ -146,7 +146,7 @@ async fn every_statement(fault: Fault) {
             }
             let act = prepared(&scim, name, &round).await;
             let before = act.state(&scim).await;
-            gateway.app.db.faults().arm(statement, fault);
+            gateway.app.db.faults().arm_at(point(statement), fault);
             let answer = act.send(&scim).await;
             if gateway.app.db.faults().disarm() {
                 // The act has fewer statements: it was done.
@@ -173,13 +173,39 @@ async fn every_statement(fault: Fault) {
 // C066, C240
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_fails_leaves_nothing_half_done() {
-    every_statement(Fault::Error).await;
+    every_statement(Fault::Error, Point::Before).await;
+}
+
+// C220: what follows the last statement is the commit
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_behind_any_statement_leaves_nothing_half_done() {
+    every_statement(Fault::Error, Point::After).await;
+}
+
+// C220
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_leaves_nothing() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    for name in ACTS {
+        gateway.rule(&[&format!("Group {name} c")], "Team").await;
+        let act = prepared(&scim, name, "c").await;
+        let before = act.state(&scim).await;
+        gateway.app.db.faults().arm_at(Point::Commit, Fault::Error);
+        let answer = act.send(&scim).await;
+        assert!(!gateway.app.db.faults().disarm(), "{name} commits");
+        assert!(answer.0 >= 500, "{name}: {}", answer.1);
+        assert_eq!(act.state(&scim).await, before, "{name}");
+        let retried = act.send(&scim).await;
+        assert!((200..300).contains(&retried.0), "{name}: {}", retried.1);
+    }
+    gateway.check().await;
 }
 
 // C066
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_at_any_statement_ends_that_request_alone() {
-    every_statement(Fault::Panic).await;
+    every_statement(Fault::Panic, Point::Before).await;
 }
 
 // C245
@@ -192,21 +218,23 @@ async fn a_client_that_hangs_up_at_any_statement_leaves_all_or_nothing() {
     }
     let scim = gateway.scim().await;
     for name in ACTS {
-        for statement in [1, 2, 4, 7] {
-            let round = format!("h{statement}");
+        let points = [
+            Point::Before(1),
+            Point::Before(2),
+            Point::After(4),
+            Point::After(7),
+        ];
+        for (at, point) in points.into_iter().chain([Point::Commit]).enumerate() {
+            let round = format!("h{at}");
             gateway
                 .rule(&[&format!("Group {name} {round}")], "Team")
                 .await;
             let act = prepared(&scim, name, &round).await;
             let before = act.state(&scim).await;
-            gateway.app.db.faults().arm(statement, Fault::Hang);
+            gateway.app.db.faults().arm_at(point, Fault::Hang);
             scim.hang_up(act.method, &act.path, act.body.as_ref()).await;
             if !gateway.app.db.faults().disarm() {
-                assert_eq!(
-                    act.state(&scim).await,
-                    before,
-                    "{name}, statement {statement}"
-                );
+                assert_eq!(act.state(&scim).await, before, "{name}, {point:?}");
                 let retried = act.send(&scim).await;
                 assert!((200..300).contains(&retried.0), "{name}: {}", retried.1);
             }

@@ -51,6 +51,11 @@ impl Gateway {
 
     /// The same with other settings.
     pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::at(Clock::system(), set).await
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) async fn at(clock: Clock, set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::new(folder.path()).await;
         let mut config = Config::for_tests(&database.url);
@@ -62,7 +67,7 @@ impl Gateway {
         config.server.public_url = url.parse().ok();
         // What requests are for that are written as bytes.
         config.server.hosts.push("gate".to_owned());
-        let app = App::open(config, Clock::system()).await.expect("opened");
+        let app = App::open(config, clock).await.expect("opened");
         let stop = CancellationToken::new();
         let options = ServeOptions::from(&app.config.server);
         let router = gatehouse::http::router(app.clone());
@@ -82,13 +87,7 @@ impl Gateway {
 
     /// A client of a new live directory named `idp`.
     pub(crate) async fn scim(&self) -> Scim {
-        let new = NewDirectory {
-            name: "idp".to_owned(),
-            kind: DirectoryKind::Generic,
-            mode: Mode::Live,
-            strict: false,
-            restore_inactive: false,
-        };
+        let new = new_directory("idp");
         self.scim_of(&self.workspace, new).await
     }
 
@@ -242,13 +241,7 @@ impl Gateway {
         let other = workspace::create(&self.app, &Origin::cli(), "other", "Other")
             .await
             .expect("made");
-        let new = NewDirectory {
-            name: "idp".to_owned(),
-            kind: DirectoryKind::Generic,
-            mode: Mode::Live,
-            strict: false,
-            restore_inactive: false,
-        };
+        let new = new_directory("idp");
         self.scim_of(&other, new).await
     }
 
@@ -429,6 +422,17 @@ impl Scim {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// A live directory of no particular provider.
+pub(crate) fn new_directory(name: &str) -> NewDirectory {
+    NewDirectory {
+        name: name.to_owned(),
+        kind: DirectoryKind::Generic,
+        mode: Mode::Live,
+        strict: false,
+        restore_inactive: false,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Input that means harm or is simply wrong: a clear answer, and nothing changed.
 
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
+use gatehouse::directory::NewDirectory;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, new_directory, operations, users};
 use crate::raw::exchange;
 
 fn refused(answer: &(u16, Value), scim_type: &str) {
@@ -379,11 +379,8 @@ async fn hostile_paths_write_nothing_and_one_odd_path_blocks_nothing() {
         .scim_of(
             &gateway.workspace,
             NewDirectory {
-                name: "strict".to_owned(),
-                kind: DirectoryKind::Generic,
-                mode: Mode::Live,
                 strict: true,
-                restore_inactive: false,
+                ..new_directory("strict")
             },
         )
         .await;

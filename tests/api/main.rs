@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod audit;
 mod bulk;
 mod changes;
+mod clocks;
 mod coverage;
 #[path = "../support/database.rs"]
 mod database;
@@ -13,9 +15,11 @@ mod dependencies;
 mod dialects;
 mod discovery;
 mod etags;
+mod expiry;
 mod faults;
 mod frames;
 mod gateway;
+mod history;
 mod hostile;
 mod hosts;
 mod identity;

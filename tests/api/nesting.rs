@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
+use gatehouse::directory::NewDirectory;
 use gatehouse::mapping::explain;
 use gatehouse::workspace::members;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, new_directory, operations, users};
 
 /// Makes a group; gives its id.
 pub(crate) async fn group(scim: &Scim, name: &str, ids: &[&String]) -> String {
@@ -324,11 +324,8 @@ async fn an_id_of_another_directorys_group_names_nobody() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let new = NewDirectory {
-        name: "strict".to_owned(),
-        kind: DirectoryKind::Generic,
-        mode: Mode::Live,
         strict: true,
-        restore_inactive: false,
+        ..new_directory("strict")
     };
     let strict = gateway.scim_of(&gateway.workspace, new).await;
     let theirs = group(&scim, "Theirs", &[]).await;

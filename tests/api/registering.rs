@@ -1,12 +1,12 @@
 //! What may be registered, who sees it, and what may be changed or taken away again.
 
 use gatehouse::changes::Origin;
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
+use gatehouse::directory::NewDirectory;
 use gatehouse::error::Error;
 use gatehouse::workspace::schemas;
 use serde_json::{Value, json};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, new_directory};
 use crate::types::{BADGE, DEVICE, WARRANTY, device, gateway, laptop, refused, register};
 
 #[tokio::test]
@@ -72,11 +72,8 @@ async fn discovery_tells_what_is_registered_and_only_in_its_workspace() {
     assert!(body.get(BADGE).is_none());
     // Another directory of the same workspace has the type, and none of the resources.
     let new = NewDirectory {
-        name: "beside".to_owned(),
-        kind: DirectoryKind::Generic,
-        mode: Mode::Live,
         strict: true,
-        restore_inactive: false,
+        ..new_directory("beside")
     };
     let beside = gateway.scim_of(&gateway.workspace, new).await;
     assert_eq!(

@@ -1,11 +1,11 @@
 //! What the standard says and few clients ask for.
 
 use gatehouse::changes::Origin;
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
+use gatehouse::directory::{DirectoryKind, NewDirectory};
 use gatehouse::workspace::schemas;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations};
+use crate::gateway::{Gateway, Scim, member, new_directory, operations};
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -97,11 +97,8 @@ async fn instants_up_to_the_last_can_be_asked_for() {
 async fn a_strict_directory_wants_its_schemas_named() {
     let gateway = Gateway::new().await;
     let new = NewDirectory {
-        name: "strict".to_owned(),
-        kind: DirectoryKind::Generic,
-        mode: Mode::Live,
         strict: true,
-        restore_inactive: false,
+        ..new_directory("strict")
     };
     let scim = gateway.scim_of(&gateway.workspace, new).await;
     let token = format!("Bearer {}", scim.token);
@@ -267,11 +264,8 @@ async fn a_method_that_is_not_offered_is_told_by_what_is() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let new = NewDirectory {
-        name: "okta".to_owned(),
         kind: DirectoryKind::Okta,
-        mode: Mode::Live,
-        strict: false,
-        restore_inactive: false,
+        ..new_directory("okta")
     };
     let okta = gateway.scim_of(&gateway.workspace, new).await;
     for (scim, method, path, expect) in [
@@ -320,4 +314,8 @@ async fn a_page_by_cursor_is_not_larger_than_pages_can_be() {
             assert_eq!(answer["scimType"], "invalidCount");
         }
     }
+    // What is not said is never too much.
+    let gateway = Gateway::with(|config| config.limits.page_size = 50).await;
+    let scim = gateway.scim().await;
+    assert_eq!(scim.send("GET", "/Users?cursor=", None).await.0, 200);
 }

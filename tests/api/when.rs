@@ -3,14 +3,14 @@
 
 use gatehouse::admission::rules::{self, Added, NewRule};
 use gatehouse::changes::Origin;
-use gatehouse::directory::{DirectoryKind, Mode, NewDirectory};
+use gatehouse::directory::{Mode, NewDirectory};
 use gatehouse::error::{Error, Result};
 use gatehouse::mapping::explain;
 use gatehouse::mapping::rules::RuleState;
 use gatehouse::workspace::{members, schemas};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::gateway::{Gateway, Scim, member, new_directory, operations, users};
 
 const BADGE: &str = "urn:example:params:scim:schemas:extension:Badge";
 
@@ -198,11 +198,8 @@ async fn a_rule_looks_at_its_own_directory_alone() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let new = NewDirectory {
-        name: "second".to_owned(),
-        kind: DirectoryKind::Generic,
         mode: Mode::Collect,
-        strict: false,
-        restore_inactive: false,
+        ..new_directory("second")
     };
     let second = gateway.scim_of(&gateway.workspace, new).await;
     let ada = json!({"userName": "ada@acme.example", "title": "Clerk"});

@@ -1,14 +1,17 @@
 //! The commands as other tools call them: the released forms, their JSON and their exit codes, also
 //! beside a running server on the same database.
 
+mod backup;
 mod dashboard;
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/deployment.rs"]
 mod deployment;
 mod request_log;
 mod schemas;
 mod service;
 mod telemetry;
+mod upgrade;
 
 use deployment::Deployment;
 use serde_json::{Value, json};

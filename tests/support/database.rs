@@ -21,11 +21,7 @@ impl Database {
         )]
         let server = std::env::var("TEST_DATABASE_URL").ok();
         let Some(server) = server else {
-            let file = folder.join("gatehouse.db");
-            return Self {
-                url: format!("sqlite:{}", file.display()),
-                made: None,
-            };
+            return Self::file(folder);
         };
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut conn = PgConnection::connect(&server)
@@ -40,6 +36,17 @@ impl Database {
         Self {
             url: format!("{before}/{name}?{after}"),
             made: Some((server.clone(), name)),
+        }
+    }
+}
+
+impl Database {
+    /// A file in that folder, whatever the test runner names.
+    pub(crate) fn file(folder: &Path) -> Self {
+        let file = folder.join("gatehouse.db");
+        Self {
+            url: format!("sqlite:{}", file.display()),
+            made: None,
         }
     }
 }

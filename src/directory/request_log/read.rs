@@ -112,7 +112,8 @@ pub async fn list(
         return Ok(Vec::new());
     }
     let key = app.keys.of_workspace(directory.0, PURPOSE)?;
-    let selection = wanted.selection();
+    let mut selection = wanted.selection();
+    selection.since = selection.since.max(kept_since(app));
     let mut before = (Timestamp(i64::MAX), RequestId(Uuid::max()));
     let page = i64::try_from(BATCH.min(most)).unwrap_or(i64::MAX);
     while found.len() < most {
@@ -144,8 +145,14 @@ pub async fn find(
     }
     let mut tx = app.db.read_log().await?;
     let found = rows::find(&mut tx, directory, id).await?;
+    let found = found.filter(|logged| logged.at >= kept_since(app));
     let key = app.keys.of_workspace(directory.0, PURPOSE)?;
     found.map(|logged| open(&key, logged)).transpose()
+}
+
+/// What is older is kept no longer, whether it was deleted by now or not.
+fn kept_since(app: &App) -> Timestamp {
+    app.clock.now().before(app.config.request_log.life())
 }
 
 /// The directories of which exchanges are kept.

@@ -106,8 +106,12 @@ async fn store(app: &App, batch: Vec<Exchange>) -> Result<()> {
     Ok(tx.commit().await?)
 }
 
-/// Deletes what is older than the log is kept; tells how many.
+/// Deletes what is older than the log is kept; tells how many. Nothing while the clock may be wrong:
+/// one that is a year ahead would take all of it.
 pub async fn delete_old(app: &App) -> Result<u64> {
+    if !app.clock.is_true() {
+        return Ok(0);
+    }
     let life = app.config.request_log.life();
     delete_before(app, app.clock.now().before(life)).await
 }

@@ -86,7 +86,7 @@ pub enum Next {
 pub async fn search(app: &App, caller: &Caller, search: Search) -> Result<Page> {
     let sources = Source::all(caller, &search)?;
     let most = i64::try_from(app.config.limits.page_size).unwrap_or(i64::MAX);
-    let count = search.count.unwrap_or(DEFAULT_RESULTS.into());
+    let count = search.count.unwrap_or(most.min(DEFAULT_RESULTS.into()));
     if matches!(search.start, Start::Cursor(_)) && !(0..=most).contains(&count) {
         // RFC 9865 section 2.1; by index a negative count means 0, and too large a one the most
         // (RFC 7644 section 3.4.2.4).

@@ -6,8 +6,8 @@ use super::{Begin, Cursor, Query, Taken};
 use crate::app::App;
 use crate::error::Result;
 use crate::scim::cursor;
-use crate::store::db::Tx;
 use crate::store::search::From;
+use crate::store::tx::Tx;
 
 /// A connection to read with. A look-up of the few needs no snapshot, since its total is what it
 /// finds.

@@ -14,8 +14,8 @@ use crate::scim::cursor;
 use crate::scim::evaluate;
 use crate::scim::filter::Filter;
 use crate::scim::sort::{Direction, Key};
-use crate::store::db::Tx;
 use crate::store::search::From;
+use crate::store::tx::Tx;
 
 /// How far into a sorted list a page by index may lie; a cursor goes further.
 const WINDOW: i64 = 10_000;

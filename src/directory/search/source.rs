@@ -17,11 +17,11 @@ use crate::scim::path::Resolved;
 use crate::scim::resource::{self, Meta};
 use crate::scim::schema::{Purpose, ResourceType};
 use crate::scim::sort::{self, Direction, Key};
-use crate::store::db::Tx;
 use crate::store::filter_sql::Condition;
 use crate::store::groups::{Belongs, Shown};
 use crate::store::memberships;
 use crate::store::search::{self as rows, From, Order, Selection, Stored};
+use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::store::workspaces::{self, Role};
 

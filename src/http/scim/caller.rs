@@ -18,7 +18,7 @@ use crate::changes::{Noted, Origin};
 use crate::directory::{Access, Caller, credentials, scim_base_url};
 use crate::error::{Error, Result};
 use crate::http::Shared;
-use crate::http::limits::{Permit, RequestIdent};
+use crate::http::limits::{Permit, RequestIdent, expected};
 use crate::ids::{DirectoryId, RequestId};
 use crate::scim::etag::Precondition;
 use crate::scim::schema::ResourceType;
@@ -76,7 +76,13 @@ impl FromRequestParts<Shared> for ScimCaller {
             None => format!("{public_url}/scim/v2"),
         };
         shared.quota.check(&shared.app, directory.workspace).await?;
-        let permit = shared.fair_share.enter(directory.workspace).await?;
+        let limits = &shared.app.config.limits;
+        let largest = match params.get("type").map(String::as_str) {
+            Some("Users") => limits.body_user_bytes,
+            _ => limits.body_group_bytes,
+        };
+        let bytes = expected(&parts.method, &parts.headers, largest);
+        let permit = shared.fair_share.enter(directory.workspace, bytes).await?;
         let tag = found.schemas_tag;
         let registry = schemas::registry(&shared.app, directory.workspace, tag).await?;
         if let Some(seen) = &seen {

@@ -30,7 +30,7 @@ async fn members_are_patched_as_in_the_examples() {
 
 /// Runs an example on Babs; afterwards this is what changed, null for what is gone.
 async fn patched(example: &str, before: Value, after: Value) {
-    let stage = Stage::with_babs(before, &[]).await;
+    let stage = Box::pin(Stage::with_babs(before, &[])).await;
     let path = format!("/Users/{BABS}");
     let mut expected = stage.read(&path).await;
     stage.run(example).await;

@@ -1,6 +1,7 @@
 //! A database of its own for a test, the commands on it, and a server beside them.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A database and the program.
 pub(crate) struct Deployment {
-    database: Database,
+    pub(crate) database: Database,
     folder: TempDir,
 }
 
@@ -28,6 +29,20 @@ impl Deployment {
             database: Database::new(folder.path()).await,
             folder,
         }
+    }
+
+    /// The same on a file of its own, whatever the test runner names.
+    pub(crate) fn embedded() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self {
+            database: Database::file(folder.path()),
+            folder,
+        }
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
     }
 
     /// Where the program runs.
@@ -68,18 +83,36 @@ impl Deployment {
 
     /// The same with variables of the environment.
     pub(crate) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+        self.serve_as(&self.database.url, &[], variables).await
+    }
+
+    /// The same on a database by another URL, started by the program whose words come `before`.
+    pub(crate) async fn serve_as(
+        &self,
+        database: &str,
+        before: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Server {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let listen = format!("127.0.0.1:{port}");
+        let serve = ["serve", "--listen", &listen, "--public-url", &url];
+        let log = self.folder().join(format!("{port}.log"));
         let child = self
-            .command(&["serve", "--listen", &listen, "--public-url", &url])
+            .command_on(database, before, &serve)
+            .env("GATEHOUSE__LOG__FILTER", "warn")
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&log).expect("a file for the log"))
             .spawn()
             .expect("the program starts");
         let http = reqwest::Client::builder().build().expect("a client");
-        let server = Server { child, url, http };
+        let server = Server {
+            child,
+            url,
+            http,
+            log,
+        };
         let ready = format!("{}/readyz", server.url);
         server
             .until("the server is ready", async || {
@@ -92,14 +125,26 @@ impl Deployment {
 
     /// A command on the database, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+        self.command_on(&self.database.url, &[], arguments)
+    }
+
+    pub(crate) fn command_on(
+        &self,
+        database: &str,
+        before: &[&str],
+        arguments: &[&str],
+    ) -> Command {
+        let program = [before, &[env!("CARGO_BIN_EXE_gatehouse")]].concat();
+        let mut command = Command::new(program[0]);
         command
+            .args(&program[1..])
             .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("GATEHOUSE__SECRETS__KEY", KEY)
             .current_dir(self.folder())
             .args(arguments);
         if arguments != ["frobnicate"] {
-            command.args(["--database", &self.database.url]);
+            command.args(["--database", database]);
         }
         command
     }
@@ -113,11 +158,12 @@ pub(crate) fn free_port() -> u16 {
         .port()
 }
 
-/// A running server; it ends with the test.
+/// A running server; it ends with the test, and a test that fails shows the end of its log.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) url: String,
     http: reqwest::Client,
+    log: PathBuf,
 }
 
 impl Server {
@@ -176,5 +222,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("{}", lines[lines.len().saturating_sub(30)..].join("\n"));
+        }
     }
 }

@@ -1,0 +1,93 @@
+//! Members whom a restore brought back, and who may have been shut out since the backup: they are
+//! held until their directory says that they are in, or an admin does.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::changes::{self, Act, Change, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{MemberId, WorkspaceId};
+use crate::store::members;
+use crate::store::tx::Tx;
+
+/// How many members a transaction releases.
+const BATCH: i64 = 500;
+
+/// A directory says of a User that it is as it was: where that is in, its member has its rights
+/// again. Gives the change to be told, if the member was held.
+pub async fn confirm(
+    tx: &mut Tx,
+    act: &Act,
+    member: MemberId,
+    active: bool,
+) -> Result<Option<Change>> {
+    if !active {
+        return Ok(None);
+    }
+    Ok(free(tx, act, &[member]).await?.pop())
+}
+
+/// An admin says that a member is in.
+pub async fn release(
+    app: &App,
+    origin: &Origin,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<()> {
+    let act = act(app, origin, workspace);
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            let told = free(tx, &act, &[member]).await?;
+            if told.is_empty() {
+                return Err(Error::NotFound("held member"));
+            }
+            changes::record(tx, workspace, &told).await
+        })
+    })
+    .await
+}
+
+/// An admin says that every member of a workspace is in who is held; tells how many those were.
+pub async fn release_all(app: &App, origin: &Origin, workspace: WorkspaceId) -> Result<usize> {
+    let act = act(app, origin, workspace);
+    let (mut count, mut after) = (0, None);
+    loop {
+        let act = act.clone();
+        let released = app.write(move |tx| {
+            let act = act.clone();
+            Box::pin(async move {
+                let held = members::lock_held(tx, workspace, after, BATCH).await?;
+                let told = free(tx, &act, &held).await?;
+                changes::record(tx, workspace, &told).await?;
+                Ok((told.len(), held.last().copied()))
+            })
+        });
+        let (released, last) = released.await?;
+        count += released;
+        if last.is_none() {
+            return Ok(count);
+        }
+        after = last;
+    }
+}
+
+fn act(app: &App, origin: &Origin, workspace: WorkspaceId) -> Act {
+    Act {
+        origin: origin.clone(),
+        workspace,
+        directory: None,
+        at: app.clock.now(),
+    }
+}
+
+/// Gives members back what they have; gives the changes to be told of those who were held.
+async fn free(tx: &mut Tx, act: &Act, members: &[MemberId]) -> Result<Vec<Change>> {
+    let released = members::release(tx, act.workspace, members, act.at).await?;
+    let told = released.into_iter().map(|member| {
+        let subject = ("member", member.id.0);
+        let detail = json!({"status": member.status});
+        act.change("member.released", subject, Some(member.version), &detail)
+    });
+    Ok(told.collect())
+}

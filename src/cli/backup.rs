@@ -1,0 +1,242 @@
+//! `gatehouse backup` and `gatehouse restore`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::verify::{self, Finding};
+use super::{Settings, print_line, table};
+use crate::app::App;
+use crate::backup::{self, How, Loaded};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::secrets::{self, Keyring};
+use crate::store::db::{Db, Options};
+use crate::store::replacement;
+use crate::telemetry;
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The file to make; one that is there is never written over.
+    file: PathBuf,
+    /// Trust the checksums: load no copy and check nothing of what it says.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The file that `backup` made.
+    file: PathBuf,
+    /// Put it in the place of everything that the database holds.
+    #[arg(long)]
+    replace: bool,
+    /// Nothing was written since the backup, as when moving to another database: hold nothing.
+    #[arg(long)]
+    as_is: bool,
+    /// Trust the checksums: load no copy first and check nothing of what it says.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What both commands work with.
+struct Place {
+    config: Config,
+    keys: Arc<Keyring>,
+    options: Options,
+    clock: Clock,
+    bar: ProgressBar,
+}
+
+impl Place {
+    fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let config = settings.load(None)?;
+        telemetry::start_quiet();
+        Ok(Self {
+            keys: Arc::new(secrets::load(&config)?),
+            options: Options::from(&config.database),
+            config,
+            clock: Clock::system(),
+            bar: ProgressBar::new_spinner(),
+        })
+    }
+
+    /// Says on standard error what is being done, where somebody looks at it.
+    fn tell(&self, what: &str, table: &str, rows: u64) {
+        self.bar
+            .set_message(format!("{what}: {table}, {rows} rows"));
+        self.bar.tick();
+    }
+
+    /// Loads a backup into a database of its own, with the schema of today, and checks all of it.
+    async fn rehearse(&self, file: &Path) -> anyhow::Result<Vec<Finding>> {
+        let beside = folder_of(file);
+        let folder = tempfile::tempdir_in(beside)
+            // The file may lie where nothing can be written.
+            .or_else(|_| tempfile::tempdir())?;
+        let path = folder.path().join("copy.db").display().to_string();
+        let path = path
+            .replace('%', "%25")
+            .replace('?', "%3F")
+            .replace('#', "%23");
+        let mut config = self.config.clone();
+        config.database.url = format!("sqlite:{path}");
+        let how = How {
+            replace: false,
+            as_is: true,
+        };
+        let options = Options::from(&config.database);
+        let tell = |table: &str, rows| self.tell("checking a copy", table, rows);
+        backup::load(&options, &self.keys, self.clock.now(), file, how, &tell).await?;
+        let app = App::with_keys(config, self.clock.clone(), Arc::clone(&self.keys)).await?;
+        self.bar.set_message("checking what it says");
+        let findings = verify::verify(&app).await?;
+        app.db.close().await;
+        Ok(findings)
+    }
+}
+
+impl Backup {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let place = Place::new(&self.settings)?;
+        if self.file.exists() {
+            let text = format!("{} is there already", self.file.display());
+            return Err(Error::Conflict(text).into());
+        }
+        let db = Db::attach(&place.options).await.map_err(Error::from)?;
+        let tell = |table: &str, rows| place.tell("reading", table, rows);
+        let folder = folder_of(&self.file);
+        let made = backup::make(&db, &place.keys, place.clock.now(), folder, &tell).await;
+        db.close().await;
+        let draft = made?;
+        if !self.quick {
+            let findings = place.rehearse(draft.path()).await?;
+            if let Some(code) = refused(&findings)? {
+                return Ok(code);
+            }
+        }
+        place.bar.finish_and_clear();
+        let (content, receipts) = (draft.content.clone(), draft.receipts.clone());
+        draft.keep(&self.file)?;
+        let mut value = serde_json::to_value(&content)?;
+        value["file"] = self.file.display().to_string().into();
+        value["verified"] = (!self.quick).into();
+        value["receipts"] = serde_json::to_value(&receipts)?;
+        self.settings.print(&value, || {
+            let checked = if self.quick { "not checked" } else { "checked" };
+            let mut lines = vec![
+                format!(
+                    "{}: {} rows of {} tables, {checked}",
+                    self.file.display(),
+                    content.rows,
+                    content.tables
+                ),
+                format!(
+                    "it needs the master key {}, which is not in it",
+                    content.key
+                ),
+                format!("sha256 of its content {}", content.sha256),
+            ];
+            lines.extend(receipts.iter().map(|receipt| format!("receipt {receipt}")));
+            lines.join("\n")
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Restore {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let place = Place::new(&self.settings)?;
+        let is_empty = replacement::is_empty(&place.options).await;
+        let is_empty = is_empty.map_err(backup::Failure::from)?;
+        if !self.replace && !is_empty {
+            return Err(backup::Failure::NotEmpty.into());
+        }
+        if self.quick {
+            let tell = |table: &str, rows| place.tell("reading", table, rows);
+            backup::check(&place.keys, &self.file, &tell)?;
+        } else {
+            let findings = place.rehearse(&self.file).await?;
+            if let Some(code) = refused(&findings)? {
+                return Ok(code);
+            }
+        }
+        let how = How {
+            replace: self.replace,
+            as_is: self.as_is,
+        };
+        let tell = |table: &str, rows| place.tell("loading", table, rows);
+        let at = place.clock.now();
+        let (options, keys) = (&place.options, &place.keys);
+        let loaded = backup::load(options, keys, at, &self.file, how, &tell).await?;
+        place.bar.finish_and_clear();
+        let mut value = serde_json::to_value(&loaded)?;
+        value["as_is"] = self.as_is.into();
+        self.settings.print(&value, || told(&loaded, self.as_is))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn told(loaded: &Loaded, as_is: bool) -> String {
+    let content = &loaded.content;
+    let mut lines = vec![format!(
+        "{} rows of {} tables are back as they were at {}",
+        content.rows, content.tables, content.made_at
+    )];
+    if as_is {
+        lines.push("nothing is held: they are taken as the present state".to_owned());
+        return lines.join("\n");
+    }
+    lines.push(format!(
+        "sessions, codes, links and invites from before open nothing any more (epoch {})",
+        loaded.access_epoch
+    ));
+    lines.push(format!(
+        "{} members have no rights until their directory writes them as active, or:",
+        loaded.members_held
+    ));
+    lines.push("  gatehouse members release --workspace SLUG --all".to_owned());
+    lines.push(format!(
+        "{} tokens open nothing until they are released, or replaced with rotate-token:",
+        loaded.tokens_held.len()
+    ));
+    lines.extend(loaded.tokens_held.iter().map(|token| {
+        format!(
+            "  gatehouse directory release-token --workspace {} --name \"{}\" --token {}",
+            token.workspace, token.directory, token.id
+        )
+    }));
+    lines.join("\n")
+}
+
+/// Says what a copy breaks; such a backup is not kept, and not taken back.
+fn refused(findings: &[Finding]) -> anyhow::Result<Option<ExitCode>> {
+    let broken: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.faults > 0)
+        .collect();
+    if broken.is_empty() {
+        return Ok(None);
+    }
+    eprintln!("gatehouse: a copy of it does not hold what is promised; --quick does not look");
+    let rows = broken
+        .iter()
+        .map(|finding| vec![finding.holds.clone(), format!("{} faults", finding.faults)]);
+    print_line(table(&["what must hold", ""], rows))?;
+    Ok(Some(ExitCode::from(5)))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}

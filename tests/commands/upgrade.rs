@@ -1,0 +1,231 @@
+//! Upgrades: broken off, by several at once, from older schemas; and the way back.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::process::Stdio;
+use std::str::FromStr;
+
+use serde_json::json;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::deployment::{Deployment, KEY};
+use crate::with_directory;
+
+/// A connection to a file that sorts as the program does.
+async fn sqlite(url: &str) -> SqliteConnection {
+    let file = SqliteConnectOptions::from_str(url).unwrap();
+    let file = file.create_if_missing(true).collation("C", Ord::cmp);
+    SqliteConnection::connect_with(&file).await.unwrap()
+}
+
+/// Runs statements on a database, whichever it is.
+async fn run(deployment: &Deployment, statements: &[String]) {
+    let url = deployment.url();
+    for sql in statements {
+        let sql = AssertSqlSafe(sql.clone());
+        if url.starts_with("sqlite:") {
+            let mut conn = sqlite(url).await;
+            sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+        } else {
+            let mut conn = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+        }
+    }
+}
+
+/// The numbers that a statement finds.
+async fn numbers(deployment: &Deployment, sql: &'static str) -> Vec<i64> {
+    let url = deployment.url();
+    if url.starts_with("sqlite:") {
+        let mut conn = sqlite(url).await;
+        sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap()
+    } else {
+        let mut conn = PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap()
+    }
+}
+
+/// The steps that a database has taken.
+async fn steps(deployment: &Deployment) -> Vec<i64> {
+    let sql = "SELECT version FROM _sqlx_migrations ORDER BY version";
+    numbers(deployment, sql).await
+}
+
+/// The steps of the schema, up to one.
+async fn migrator(last: i64) -> Migrator {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let all = Migrator::new(std::path::Path::new(folder)).await.unwrap();
+    let steps = all.iter().filter(|step| step.version <= last).cloned();
+    Migrator::with_migrations(steps.collect())
+}
+
+/// A database of the first schema, with a workspace in it.
+async fn old() -> Deployment {
+    let deployment = Deployment::new().await;
+    let url = deployment.url();
+    let steps = migrator(1).await;
+    if url.starts_with("sqlite:") {
+        let mut conn = sqlite(url).await;
+        steps.run(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    } else {
+        let mut conn = PgConnection::connect(url).await.unwrap();
+        steps.run(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+    let config = gatehouse::config::Config {
+        secrets: gatehouse::config::Secrets {
+            key: Some(KEY.into()),
+            key_file: None,
+        },
+        ..Default::default()
+    };
+    let check = gatehouse::secrets::load(&config).unwrap().key_check();
+    let check = data_encoding::HEXLOWER.encode(&check);
+    let id = "019aa000000070008000000000000001";
+    let (check, id, empty) = if url.starts_with("sqlite:") {
+        (format!("x'{check}'"), format!("x'{id}'"), "x''")
+    } else {
+        (format!("'\\x{check}'"), format!("'{id}'"), "''")
+    };
+    run(
+        &deployment,
+        &[
+            format!(
+                "INSERT INTO deployment (id, key_check, access_epoch, created_at) \
+                 VALUES (1, {check}, 1, 1)"
+            ),
+            format!(
+                "INSERT INTO workspaces (id, slug, name, status, access_epoch, rules_tag, \
+                 rules_version, rules_floor, rules_swept, rules_when, created_at) \
+                 VALUES ({id}, 'acme', 'Acme', 'active', 1, {id}, 0, 0, 0, 0, 1)"
+            ),
+            format!("INSERT INTO change_heads VALUES ({id}, 0, {empty})"),
+        ],
+    )
+    .await;
+    deployment
+}
+
+/// The newest step of this program on that engine.
+async fn newest(deployment: &Deployment) -> Vec<i64> {
+    let fresh = if deployment.url().starts_with("sqlite:") {
+        Deployment::embedded()
+    } else {
+        Deployment::new().await
+    };
+    fresh.json(&["migrate"]);
+    steps(&fresh).await
+}
+
+// C240
+#[tokio::test]
+async fn of_nodes_that_start_together_one_makes_the_schema_and_all_go_on() {
+    for deployment in [Deployment::new().await, old().await] {
+        let mut nodes: Vec<_> = (0..4)
+            .map(|_| {
+                let mut command = deployment.command(&["workspace", "list"]);
+                command.stdout(Stdio::null()).stderr(Stdio::piped());
+                command.spawn().unwrap()
+            })
+            .collect();
+        for node in nodes.drain(..) {
+            let output = node.wait_with_output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{error}");
+        }
+        assert_eq!(steps(&deployment).await, newest(&deployment).await);
+        deployment.json(&["verify"]);
+    }
+}
+
+// C240
+#[tokio::test]
+async fn an_upgrade_that_is_killed_goes_on_with_the_next_start() {
+    for round in 0..12_u64 {
+        let deployment = if round % 2 == 0 {
+            Deployment::new().await
+        } else {
+            old().await
+        };
+        let mut command = deployment.command(&["migrate"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "another process gets so far")]
+        tokio::time::sleep(std::time::Duration::from_millis(round * 8)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        deployment.json(&["migrate"]);
+        deployment.json(&["verify"]);
+    }
+}
+
+// C240
+#[tokio::test]
+async fn a_backup_of_an_old_schema_leaves_it_so_and_is_taken_back_into_the_new_one() {
+    let deployment = old().await;
+    let made = deployment.json(&["backup", "old.gatehouse"]);
+    assert_eq!(
+        (&made["schema"], &made["verified"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(steps(&deployment).await, [1]);
+    let file = deployment.folder().join("old.gatehouse");
+    for target in [Deployment::new().await, Deployment::embedded()] {
+        target.json(&["restore", &file.display().to_string()]);
+        assert_eq!(steps(&target).await, newest(&target).await);
+        assert_eq!(target.json(&["workspace", "list"])[0]["slug"], "acme");
+        target.json(&["verify"]);
+    }
+}
+
+// C240, C241
+#[tokio::test]
+async fn an_old_program_goes_on_beside_a_newer_schema_but_does_not_start_on_it() {
+    let (deployment, directory) = with_directory("generic").await;
+    let server = deployment.serve().await;
+    let token = directory["token"].as_str().unwrap();
+    let users = format!("{}/scim/v2/Users", server.url);
+    let ada = json!({"userName": "ada", "displayName": "Ada"});
+    let (_, made) = server.send("POST", &users, token, Some(&ada)).await;
+    let checksum = if deployment.url().starts_with("sqlite:") {
+        "x'00'"
+    } else {
+        "'\\x00'"
+    };
+    run(
+        &deployment,
+        &[
+            "ALTER TABLE users ADD COLUMN newer TEXT".to_owned(),
+            "UPDATE users SET newer = 'kept'".to_owned(),
+            format!(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
+                 execution_time) VALUES (9999, 'newer', TRUE, {checksum}, 0)"
+            ),
+        ],
+    )
+    .await;
+    let url = format!("{users}/{}", made["id"].as_str().unwrap());
+    let ada = json!({"userName": "ada", "displayName": "Ada L."});
+    let (status, body) = server.send("PUT", &url, token, Some(&ada)).await;
+    assert_eq!((status, &body["displayName"]), (200, &json!("Ada L.")));
+    let kept = "SELECT COUNT(*) FROM users WHERE newer = 'kept'";
+    assert_eq!(numbers(&deployment, kept).await, [1]);
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["migrate"],
+        &["verify"],
+        &["backup", "x"],
+    ] {
+        let output = deployment.run(command);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{command:?}: {error}");
+        assert!(error.contains("version 9999"), "{error}");
+        assert!(error.contains("a newer Gatehouse"), "{error}");
+    }
+    server.stop();
+}
