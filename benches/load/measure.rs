@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::Watch;
 
-/// How long work behind the answers (log lines, WAL) may still be counted to the requests.
-const SETTLE: Duration = Duration::from_millis(300);
+/// Work behind the answers (numbers of changes, the request log) is counted to the requests: the
+/// servers are at rest when they use no more of the CPU than a tick in each of so many moments.
+const MOMENT: Duration = Duration::from_millis(300);
+const MOMENTS: usize = 2;
+const TICK_MS: f64 = 10.0;
+/// For no longer than this.
+const REST: Duration = Duration::from_mins(2);
 
 /// What one scenario cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,11 +123,7 @@ pub(crate) async fn measure<T>(
     eprintln!("  {} {}: {scenario}", watch.engine, watch.subject);
     let before = watch.cpu()?;
     let mut taken = work.await?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the servers are let come to rest"
-    )]
-    tokio::time::sleep(SETTLE).await;
+    rest(watch).await?;
     let spent = watch.cpu()? - before;
     taken.latencies.sort_unstable();
     let requests = u32::try_from(taken.requests)?;
@@ -144,6 +145,24 @@ pub(crate) async fn measure<T>(
         rss_mib: watch.rss_mib()?,
     };
     Ok((figures, taken.result))
+}
+
+/// Waits until the servers have nothing left to do.
+async fn rest(watch: &Watch) -> Result<()> {
+    let deadline = Instant::now() + REST;
+    let mut quiet = 0;
+    while quiet < MOMENTS && Instant::now() < deadline {
+        let before = watch.cpu()?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the servers are let come to rest"
+        )]
+        tokio::time::sleep(MOMENT).await;
+        let spent = watch.cpu()? - before;
+        let is_quiet = spent.server_ms + spent.database_ms.unwrap_or_default() <= TICK_MS;
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+    }
+    Ok(())
 }
 
 /// A start of the server as a scenario of one request.

@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use tokio::sync::OnceCell;
 
 use super::error::Result;
 use super::migrate::migrations;
 use super::postgres::Server;
 use super::stats::Stats;
+use super::stock::Stock;
 use super::tx::{Conn, Tx};
 use super::writer::BoxFuture;
 
@@ -29,7 +31,7 @@ pub(super) enum Aside {
     /// A file that is made when it is first written to.
     Sqlite {
         file: Arc<SqliteConnectOptions>,
-        pool: Arc<OnceCell<SqlitePool>>,
+        stock: Arc<OnceCell<Stock<Sqlite>>>,
     },
     /// The database itself.
     Postgres(Server),
@@ -49,7 +51,7 @@ impl Aside {
             .pragma("cache_size", CACHE);
         Self::Sqlite {
             file: Arc::new(file),
-            pool: Arc::default(),
+            stock: Arc::default(),
         }
     }
 
@@ -63,8 +65,8 @@ impl Aside {
 
     pub(super) async fn read(&self) -> Result<Tx> {
         let conn = match self {
-            Self::Sqlite { file, pool } => {
-                Conn::SqliteOne(opened(file, pool).await?.acquire().await?)
+            Self::Sqlite { file, stock } => {
+                Conn::SqliteOne(opened(file, stock).await?.one().await?)
             }
             Self::Postgres(server) => server.one().await?,
         };
@@ -73,9 +75,10 @@ impl Aside {
 
     pub(super) async fn write(&self) -> Result<Tx> {
         let conn = match self {
-            Self::Sqlite { file, pool } => {
-                let pool = opened(file, pool).await?;
-                Conn::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?)
+            Self::Sqlite { file, stock } => {
+                let (conn, place) = opened(file, stock).await?.acquire().await?;
+                let begin = "BEGIN IMMEDIATE".into_sql_str();
+                Conn::Sqlite(Transaction::begin(conn, Some(begin)).await?, Some(place))
             }
             Self::Postgres(server) => server.begin().await?,
         };
@@ -100,10 +103,10 @@ impl Aside {
 
     /// Closes its connections; those of `PostgreSQL` are the database's.
     pub(super) async fn close(&self) {
-        if let Self::Sqlite { pool, .. } = self
-            && let Some(pool) = pool.get()
+        if let Self::Sqlite { stock, .. } = self
+            && let Some(stock) = stock.get()
         {
-            pool.close().await;
+            stock.close().await;
         }
     }
 }
@@ -111,20 +114,21 @@ impl Aside {
 /// Opened when it is first needed: most commands never do.
 async fn opened<'p>(
     file: &SqliteConnectOptions,
-    pool: &'p OnceCell<SqlitePool>,
-) -> Result<&'p SqlitePool> {
-    pool.get_or_try_init(|| open(file.clone())).await
+    stock: &'p OnceCell<Stock<Sqlite>>,
+) -> Result<&'p Stock<Sqlite>> {
+    stock.get_or_try_init(|| open(file.clone())).await
 }
 
-fn open(file: SqliteConnectOptions) -> BoxFuture<'static, Result<SqlitePool>> {
+fn open(file: SqliteConnectOptions) -> BoxFuture<'static, Result<Stock<Sqlite>>> {
     Box::pin(async move {
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
+            .test_before_acquire(false)
             .connect_with(file)
             .await?;
         migrations(|description| description.starts_with(MIGRATIONS))
             .run(&pool)
             .await?;
-        Ok(pool)
+        Ok(Stock::new(pool))
     })
 }

@@ -8,11 +8,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection, Sqlite, Transaction};
 
 use super::aside::Aside;
 use super::error::Result;
@@ -21,6 +20,7 @@ use super::measure::Measures;
 use super::migrate;
 use super::postgres::Server;
 use super::stats::Stats;
+use super::stock::Stock;
 use super::tx::{Conn, Tx};
 use super::writer::{BEGIN_TRY, Writer};
 use crate::config;
@@ -74,7 +74,7 @@ pub struct Db {
 
 #[derive(Clone)]
 pub(super) enum Engine {
-    Sqlite(SqlitePool),
+    Sqlite(Stock<Sqlite>),
     Postgres(Server),
 }
 
@@ -102,13 +102,15 @@ impl Db {
             let reader = SqlitePoolOptions::new()
                 .max_connections(READERS)
                 .acquire_timeout(options.acquire_timeout)
+                // Its file does not go away.
+                .test_before_acquire(false)
                 .connect_with(
                     file.pragma("query_only", "ON")
                         .pragma("cache_size", READER_CACHE),
                 )
                 .await?;
             Ok(Self {
-                engine: Engine::Sqlite(reader),
+                engine: Engine::Sqlite(Stock::new(reader)),
                 aside,
                 writer: Writer::sqlite(
                     writer,
@@ -152,7 +154,10 @@ impl Db {
         let stats = Stats::current();
         stats.round_trip();
         let conn = match &self.engine {
-            Engine::Sqlite(pool) => Conn::Sqlite(self.measures.acquired(pool.begin()).await?),
+            Engine::Sqlite(stock) => {
+                let (conn, place) = self.measures.acquired(stock.acquire()).await?;
+                Conn::Sqlite(Transaction::begin(conn, None).await?, Some(place))
+            }
             Engine::Postgres(server) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 self.measures.acquired(server.begin_with(begin)).await?
@@ -164,7 +169,7 @@ impl Db {
     /// A connection without a transaction: for reads of one statement.
     pub async fn one(&self) -> Result<Tx> {
         let conn = match &self.engine {
-            Engine::Sqlite(pool) => Conn::SqliteOne(self.measures.acquired(pool.acquire()).await?),
+            Engine::Sqlite(stock) => Conn::SqliteOne(self.measures.acquired(stock.one()).await?),
             Engine::Postgres(server) => self.measures.acquired(server.one()).await?,
         };
         Ok(Tx::new(conn, None, Stats::current()))
@@ -175,11 +180,12 @@ impl Db {
     /// first sync, long before its own housekeeping comes by.
     pub async fn analyze(&self) -> Result<()> {
         if let Engine::Postgres(server) = &self.engine {
+            let (mut conn, _place) = server.stock.acquire().await?;
             sqlx::query(
                 "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
                  members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
             )
-            .execute(&server.pool)
+            .execute(&mut *conn)
             .await?;
         }
         Ok(())
@@ -206,8 +212,8 @@ impl Db {
         self.writer.close().await;
         self.aside.close().await;
         match &self.engine {
-            Engine::Sqlite(pool) => pool.close().await,
-            Engine::Postgres(server) => server.pool.close().await,
+            Engine::Sqlite(stock) => stock.close().await,
+            Engine::Postgres(server) => server.stock.close().await,
         }
     }
 }

@@ -88,15 +88,34 @@ impl Faults {
     }
 }
 
-/// What goes around a statement: a fault, and how long its answer is waited for.
-pub(super) struct Around {
+/// What goes around a statement: a fault, how long its answer is waited for, and where to note
+/// whether the connection can go on being used.
+pub(super) struct Around<'c> {
     pub(super) fault: Option<(Point, Fault)>,
     pub(super) limit: Option<Duration>,
+    pub(super) is_sound: Option<&'c mut bool>,
 }
 
-impl Around {
+impl Around<'_> {
     /// Runs the statement.
-    pub(super) async fn run<T, F>(&self, statement: Pin<&mut F>) -> Result<T>
+    pub(super) async fn run<T, F>(mut self, statement: Pin<&mut F>) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.note(false);
+        let value = self.struck(statement).await?;
+        self.note(true);
+        Ok(value)
+    }
+
+    /// Notes whether the connection can go on being used.
+    pub(super) fn note(&mut self, sound: bool) {
+        if let Some(is_sound) = &mut self.is_sound {
+            **is_sound = sound;
+        }
+    }
+
+    async fn struck<T, F>(&self, statement: Pin<&mut F>) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {

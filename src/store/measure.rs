@@ -75,11 +75,11 @@ impl Db {
     /// How busy it is.
     pub fn pool(&self) -> Pool {
         let (max, open, idle) = match &self.engine {
-            Engine::Sqlite(pool) => (READERS, pool.size(), pool.num_idle()),
+            Engine::Sqlite(stock) => (READERS, stock.pool().size(), stock.count_idle()),
             Engine::Postgres(server) => {
-                let pool = &server.pool;
-                let max = pool.options().get_max_connections();
-                (max, pool.size(), pool.num_idle())
+                let stock = &server.stock;
+                let max = stock.pool().options().get_max_connections();
+                (max, stock.pool().size(), stock.count_idle())
             }
         };
         Pool {

@@ -112,7 +112,7 @@ pub(super) fn tables() -> Vec<String> {
 pub(super) async fn up_to(tx: &mut Tx, version: Option<i64>) -> Result<()> {
     let last = version.unwrap_or(i64::MAX);
     match &mut tx.conn {
-        Conn::Postgres(conn, _) => {
+        Conn::Postgres(conn, ..) => {
             let mut steps = migrations(is_on_postgres);
             steps
                 .migrations
@@ -120,7 +120,7 @@ pub(super) async fn up_to(tx: &mut Tx, version: Option<i64>) -> Result<()> {
                 .retain(|step| step.version <= last);
             steps.run_direct(None, &mut **conn, false).await?;
         }
-        Conn::Sqlite(conn) => {
+        Conn::Sqlite(conn, _) => {
             let mut steps = migrations(is_in_file);
             steps
                 .migrations

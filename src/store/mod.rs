@@ -43,6 +43,7 @@ pub mod runs;
 pub mod schemas;
 pub mod search;
 pub mod stats;
+mod stock;
 pub mod tables;
 pub mod tx;
 pub mod unique_values;

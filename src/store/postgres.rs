@@ -7,12 +7,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::SqlSafeStr;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Postgres, SqlSafeStr, Transaction};
 
 use super::db::{Options, STATEMENTS};
 use super::error::Result;
 use super::faults::within;
+use super::stock::Stock;
 use super::tx::Conn;
 
 /// How much longer than the server's own limit an answer is waited for.
@@ -21,7 +22,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Where connections come from.
 #[derive(Clone)]
 pub(super) struct Server {
-    pub(super) pool: PgPool,
+    pub(super) stock: Stock<Postgres>,
     limit: Duration,
 }
 
@@ -43,14 +44,14 @@ impl Server {
             ]))
             .await?;
         Ok(Self {
-            pool,
+            stock: Stock::new(pool),
             limit: options.statement_timeout + GRACE,
         })
     }
 
     /// A connection without a transaction.
     pub(super) async fn one(&self) -> Result<Conn> {
-        Ok(Conn::PostgresOne(self.pool.acquire().await?, self.limit))
+        Ok(Conn::PostgresOne(self.stock.one().await?, self.limit))
     }
 
     /// A transaction.
@@ -61,8 +62,11 @@ impl Server {
     /// A transaction that begins with that statement.
     pub(super) async fn begin_with(&self, begin: impl SqlSafeStr) -> Result<Conn> {
         // The wait for a free connection has a limit of its own.
-        let conn = std::pin::pin!(async { Ok(self.pool.begin_with(begin).await?) });
+        let (conn, place) = self.stock.acquire().await?;
+        let conn = std::pin::pin!(async {
+            Ok(Transaction::begin(conn, Some(begin.into_sql_str())).await?)
+        });
         let conn = within(Some(self.limit), conn).await?;
-        Ok(Conn::Postgres(conn, self.limit))
+        Ok(Conn::Postgres(conn, Some(place), self.limit))
     }
 }

@@ -49,7 +49,7 @@ impl Replacement {
             let pool = pool.connect_with(file).await.map_err(in_use)?;
             let conn = pool.begin_with("BEGIN EXCLUSIVE").await.map_err(in_use)?;
             return Ok(Self {
-                tx: Tx::new(Conn::Sqlite(conn), None, Stats::current()),
+                tx: Tx::new(Conn::Sqlite(conn, None), None, Stats::current()),
                 pool: Pool::Sqlite(pool),
             });
         }
@@ -59,7 +59,11 @@ impl Replacement {
         alone(&pool).await?;
         let conn = pool.begin().await?;
         Ok(Self {
-            tx: Tx::new(Conn::Postgres(conn, STATEMENT), None, Stats::current()),
+            tx: Tx::new(
+                Conn::Postgres(conn, None, STATEMENT),
+                None,
+                Stats::current(),
+            ),
             pool: Pool::Postgres(pool),
         })
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{
@@ -16,6 +15,7 @@ use sqlx::{
 use super::error::{DbError, Result};
 use super::faults::{Around, Faults, within};
 use super::stats::Stats;
+use super::stock::{Kept, Place};
 
 /// A value that both engines can store.
 pub trait Value:
@@ -43,11 +43,14 @@ pub struct Tx {
 pub(super) enum Conn {
     /// The writer task's connection, inside a savepoint.
     Shared(SqliteConnection),
-    Sqlite(Transaction<'static, Sqlite>),
-    SqliteOne(PoolConnection<Sqlite>),
+    Sqlite(
+        Transaction<'static, Sqlite>,
+        #[expect(dead_code, reason = "held, not read")] Option<Place>,
+    ),
+    SqliteOne(Kept<Sqlite>),
     /// With how long an answer is waited for, as the next.
-    Postgres(Transaction<'static, Postgres>, Duration),
-    PostgresOne(PoolConnection<Postgres>, Duration),
+    Postgres(Transaction<'static, Postgres>, Option<Place>, Duration),
+    PostgresOne(Kept<Postgres>, Duration),
 }
 
 /// How rows are locked on PostgreSQL; SQLite has one writer and needs no row locks.
@@ -77,16 +80,28 @@ impl Tx {
         self.statements += 1;
         self.stats.statement();
         let faults = self.faults.as_ref();
-        let around = Around {
-            fault: faults.and_then(|faults| faults.around(self.statements)),
-            limit: self.conn.limit(),
-        };
+        let fault = faults.and_then(|faults| faults.around(self.statements));
+        let limit = self.conn.limit();
+        let mut is_sound = None;
         let raw = match &mut self.conn {
             Conn::Shared(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
-            Conn::Sqlite(tx) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
-            Conn::SqliteOne(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
-            Conn::Postgres(tx, _) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
-            Conn::PostgresOne(conn, _) => RawQuery::Postgres(&mut *conn, sqlx::query(sql)),
+            Conn::Sqlite(tx, _) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
+            Conn::SqliteOne(kept) => {
+                let (conn, sound) = kept.parts();
+                is_sound = Some(sound);
+                RawQuery::Sqlite(conn, sqlx::query(sql))
+            }
+            Conn::Postgres(tx, ..) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
+            Conn::PostgresOne(kept, _) => {
+                let (conn, sound) = kept.parts();
+                is_sound = Some(sound);
+                RawQuery::Postgres(conn, sqlx::query(sql))
+            }
+        };
+        let around = Around {
+            fault,
+            limit,
+            is_sound,
         };
         Query { raw, around }
     }
@@ -136,19 +151,19 @@ impl Tx {
         self.stats.round_trip();
         self.at_commit().await?;
         match self.conn {
-            Conn::Postgres(tx, limit) => {
+            Conn::Postgres(tx, _place, limit) => {
                 within(Some(limit), pin!(async { Ok(tx.commit().await?) })).await?;
             }
-            Conn::Sqlite(tx) => tx.commit().await?,
+            Conn::Sqlite(tx, _) => tx.commit().await?,
             Conn::Shared(_) | Conn::SqliteOne(_) | Conn::PostgresOne(..) => {}
         }
         Ok(())
     }
 
-    /// Commits what the writer's closures have done.
-    pub(super) async fn commit_shared(&mut self) -> Result<()> {
+    /// Commits what the writer's closures have done, by these commands.
+    pub(super) async fn commit_shared(&mut self, commit: &'static str) -> Result<()> {
         self.at_commit().await?;
-        self.command("COMMIT").await
+        self.command(commit).await
     }
 
     async fn at_commit(&self) -> Result<()> {
@@ -179,8 +194,8 @@ impl Tx {
 impl Conn {
     fn limit(&self) -> Option<Duration> {
         match self {
-            Self::Postgres(_, limit) | Self::PostgresOne(_, limit) => Some(*limit),
-            Self::Shared(_) | Self::Sqlite(_) | Self::SqliteOne(_) => None,
+            Self::Postgres(_, _, limit) | Self::PostgresOne(_, limit) => Some(*limit),
+            Self::Shared(_) | Self::Sqlite(..) | Self::SqliteOne(_) => None,
         }
     }
 }
@@ -197,7 +212,7 @@ enum RawQuery<'c> {
 #[must_use = "a query does nothing until it is executed or fetched"]
 pub struct Query<'c> {
     raw: RawQuery<'c>,
-    around: Around,
+    around: Around<'c>,
 }
 
 impl Query<'_> {
@@ -248,12 +263,14 @@ impl Query<'_> {
         self,
         mut take: impl FnMut(R) -> Result<(), E>,
     ) -> Result<u64, E> {
+        let Self { raw, mut around } = self;
+        around.note(false);
         let mut count = 0;
         let mut one = |row: Result<R, sqlx::Error>| {
             count += 1;
             take(row.map_err(DbError::from)?)
         };
-        match self.raw {
+        match raw {
             RawQuery::Sqlite(conn, query) => {
                 let mut rows = query.fetch(conn);
                 while let Some(row) = rows.try_next().await.map_err(DbError::from)? {
@@ -267,6 +284,7 @@ impl Query<'_> {
                 }
             }
         }
+        around.note(true);
         Ok(count)
     }
 

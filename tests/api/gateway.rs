@@ -67,7 +67,7 @@ impl Gateway {
         config.server.public_url = url.parse().ok();
         // What requests are for that are written as bytes.
         config.server.hosts.push("gate".to_owned());
-        let app = App::open(config, clock).await.expect("opened");
+        let app = Box::pin(App::open(config, clock)).await.expect("opened");
         let stop = CancellationToken::new();
         let options = ServeOptions::from(&app.config.server);
         let router = gatehouse::http::router(app.clone());
