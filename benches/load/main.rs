@@ -175,6 +175,7 @@ async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     seeded.write(&database.folder)?;
     let measured = scenarios::gatehouse(&target, &seeded.users).await;
     figures.extend(measured.with_context(|| format!("see {}", log.display()))?);
+    figures.push(measure::at_rest(&target.watch).await?);
     let other = |slug: String| -> Result<ScimClient> {
         let token = workspace(program, &database.url, &slug)?;
         let base_url = format!("{}/scim/v2", server.url);

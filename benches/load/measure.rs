@@ -17,6 +17,8 @@ const MOMENTS: usize = 2;
 const TICK_MS: f64 = 10.0;
 /// For no longer than this.
 const REST: Duration = Duration::from_mins(2);
+/// How long [`at_rest`] looks on.
+const SECONDS: usize = 5;
 
 /// What one scenario cost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -145,6 +147,23 @@ pub(crate) async fn measure<T>(
         rss_mib: watch.rss_mib()?,
     };
     Ok((figures, taken.result))
+}
+
+/// What the servers use in a second in which nobody asks for anything.
+pub(crate) async fn at_rest(watch: &Watch) -> Result<Figures> {
+    let started = Instant::now();
+    let work = async {
+        #[expect(clippy::disallowed_methods, reason = "nothing happens meanwhile")]
+        tokio::time::sleep(Duration::from_secs(SECONDS as u64)).await;
+        Ok(Taken {
+            requests: SECONDS,
+            latencies: Vec::new(),
+            elapsed: started.elapsed(),
+            result: (),
+        })
+    };
+    let (figures, ()) = measure(watch, "a second at rest", 0, work).await?;
+    Ok(figures)
 }
 
 /// Waits until the servers have nothing left to do.

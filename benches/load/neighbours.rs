@@ -1,6 +1,7 @@
 //! A neighbour's look-ups: alone, beside a workspace that floods, and beside clients that send a
 //! byte a second. What the neighbour feels is the difference of the three.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) async fn neighbours(
     address: &str,
 ) -> Result<Vec<Figures>> {
     let neighbour = Arc::new(neighbour);
-    let mut figures = vec![look_ups(target, &neighbour, "a neighbour alone").await?];
+    let mut figures = vec![look_ups(target, &neighbour, "a neighbour alone", async {}).await?];
 
     let stop = Arc::new(AtomicBool::new(false));
     let mut flood = tokio::task::JoinSet::new();
@@ -40,9 +41,11 @@ pub(crate) async fn neighbours(
             }
         });
     }
-    figures.push(look_ups(target, &neighbour, "a neighbour beside a flood").await?);
-    stop.store(true, Ordering::Relaxed);
-    while flood.join_next().await.is_some() {}
+    let end = async {
+        stop.store(true, Ordering::Relaxed);
+        while flood.join_next().await.is_some() {}
+    };
+    figures.push(look_ups(target, &neighbour, "a neighbour beside a flood", end).await?);
 
     let mut slow = tokio::task::JoinSet::new();
     for _ in 0..SLOW {
@@ -60,12 +63,19 @@ pub(crate) async fn neighbours(
             }
         });
     }
-    figures.push(look_ups(target, &neighbour, "a neighbour beside 500 slow clients").await?);
-    slow.shutdown().await;
+    let end = async { slow.shutdown().await };
+    let scenario = "a neighbour beside 500 slow clients";
+    figures.push(look_ups(target, &neighbour, scenario, end).await?);
     Ok(figures)
 }
 
-async fn look_ups(target: &Target, client: &Arc<ScimClient>, scenario: &str) -> Result<Figures> {
+/// The neighbour's look-ups, and the `end` of what went on beside them.
+async fn look_ups(
+    target: &Target,
+    client: &Arc<ScimClient>,
+    scenario: &str,
+    end: impl Future<Output = ()>,
+) -> Result<Figures> {
     let client = Arc::clone(client);
     let work = drive(1, REQUESTS, move |_| {
         let client = Arc::clone(&client);
@@ -76,6 +86,11 @@ async fn look_ups(target: &Target, client: &Arc<ScimClient>, scenario: &str) -> 
             Ok(())
         }
     });
+    let work = async {
+        let taken = work.await;
+        end.await;
+        taken
+    };
     let (figures, _) = measure(&target.watch, scenario, 1, work).await?;
     Ok(figures)
 }

@@ -102,12 +102,17 @@ pub async fn insert(tx: &mut Tx, workspace: WorkspaceId, changes: &[Change]) -> 
     Ok(())
 }
 
-/// Workspaces that have changes without a number.
+/// Workspaces that have changes without a number. One look into the index of those for each of
+/// them: asked workspace by workspace whether there is one, SQLite walks all changes of each.
 pub async fn list_unnumbered_workspaces(tx: &mut Tx) -> Result<Vec<WorkspaceId>> {
     let rows: Vec<(WorkspaceId,)> = tx
         .query(
-            "SELECT w.id FROM workspaces w WHERE EXISTS (SELECT c.id FROM changes c \
-             WHERE c.workspace = w.id AND c.number IS NULL)",
+            "WITH RECURSIVE due (workspace) AS (SELECT (SELECT workspace FROM changes \
+             WHERE number IS NULL ORDER BY workspace, at, id LIMIT 1) \
+             UNION ALL SELECT (SELECT c.workspace FROM changes c WHERE c.number IS NULL \
+             AND c.workspace > due.workspace ORDER BY c.workspace, c.at, c.id LIMIT 1) \
+             FROM due WHERE due.workspace IS NOT NULL) \
+             SELECT workspace FROM due WHERE workspace IS NOT NULL",
         )
         .fetch_all()
         .await?;

@@ -196,9 +196,9 @@ pub async fn list_steps(
 ) -> Result<Vec<Step>> {
     tx.query(
         "WITH RECURSIVE steps (directory, group_id, origin) AS (SELECT m.directory, m.group_id, \
-         CAST(NULL AS UUID) FROM users u JOIN memberships m ON m.workspace = u.workspace \
+         CAST(NULL AS UUID) FROM users u CROSS JOIN memberships m \
+         WHERE u.workspace = $1 AND u.member = $2 AND m.workspace = $1 \
          AND m.directory = u.directory AND m.user_id = u.id \
-         WHERE u.workspace = $1 AND u.member = $2 \
          UNION SELECT n.directory, n.group_id, n.member_id FROM steps CROSS JOIN nestings n \
          WHERE n.workspace = $1 AND n.directory = steps.directory \
          AND n.member_id = steps.group_id) \

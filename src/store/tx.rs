@@ -16,6 +16,7 @@ use super::error::{DbError, Result};
 use super::faults::{Around, Faults, within};
 use super::stats::Stats;
 use super::stock::{Kept, Place};
+use super::values::nameless;
 
 /// A value that both engines can store.
 pub trait Value:
@@ -79,10 +80,16 @@ impl Tx {
     pub fn query(&mut self, sql: impl SqlSafeStr) -> Query<'_> {
         self.statements += 1;
         self.stats.statement();
+        let sql = sql.into_sql_str();
         let faults = self.faults.as_ref();
         let fault = faults.and_then(|faults| faults.around(self.statements));
         let limit = self.conn.limit();
         let mut is_sound = None;
+        let plain = (!self.is_postgres()).then(|| nameless(sql.as_str()));
+        let sql = match plain.flatten() {
+            Some(plain) => sqlx::AssertSqlSafe(plain).into_sql_str(),
+            None => sql,
+        };
         let raw = match &mut self.conn {
             Conn::Shared(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
             Conn::Sqlite(tx, _) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),

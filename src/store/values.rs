@@ -42,6 +42,41 @@ pub(super) fn rows(rows: usize, columns: usize) -> String {
     text
 }
 
+/// Below this length of a statement its names cost nothing to speak of, in bytes.
+const SHORT: usize = 256;
+
+/// The statement with nameless placeholders, where they are used in order and once each. To bind
+/// a value SQLite's driver looks for the name of its placeholder in a list of all names: `$1` to
+/// `$3000` cost more than the rows that they stand for.
+pub(super) fn nameless(sql: &str) -> Option<String> {
+    if sql.len() < SHORT {
+        return None;
+    }
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    let mut next = 1;
+    while let Some(at) = rest.find(['$', '\'']) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        if let Some(quoted) = from.strip_prefix('\'') {
+            let end = quoted.find('\'')? + 2;
+            text.push_str(&from[..end]);
+            rest = &from[end..];
+            continue;
+        }
+        let digits = from[1..].find(|it: char| !it.is_ascii_digit());
+        let end = digits.map_or(from.len(), |digits| digits + 1);
+        if from[1..end].parse() != Ok(next) {
+            return None;
+        }
+        next += 1;
+        text.push('?');
+        rest = &from[end..];
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
 /// Whether a statement of that many rows is worth keeping prepared.
 pub(super) fn is_usual(rows: usize) -> bool {
     rows <= 10 || rows.is_power_of_two() || rows.is_multiple_of(100)
@@ -57,7 +92,7 @@ fn padded(count: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{list, pad, rows};
+    use super::{list, nameless, pad, rows};
 
     #[test]
     fn lists_are_padded_to_few_lengths() {
@@ -66,6 +101,23 @@ mod tests {
         assert_eq!(pad(&[7, 8, 9]).collect::<Vec<_>>(), [7, 8, 9, 9]);
         assert_eq!(pad(&[0; 300]).count(), 500);
         assert_eq!(pad::<u8>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn names_are_left_out_where_the_order_says_it_all() {
+        let values = rows(30, 3);
+        let sql =
+            format!("INSERT INTO a VALUES {values} ON CONFLICT (b) WHERE c = '$x' DO NOTHING");
+        let expected = sql
+            .replace(|it: char| it.is_ascii_digit(), "")
+            .replace('$', "?");
+        assert_eq!(
+            nameless(&sql).as_deref(),
+            Some(&*expected.replace("?x", "$x"))
+        );
+        assert_eq!(nameless(&format!("{sql} RETURNING $1")), None);
+        assert_eq!(nameless(&format!("{sql} RETURNING $92")), None);
+        assert_eq!(nameless("SELECT $1"), None);
     }
 
     #[test]
