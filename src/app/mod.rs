@@ -4,6 +4,7 @@
 pub mod exchanges;
 
 use std::hash::RandomState;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,10 @@ const CLOCK_TIME: Duration = Duration::from_secs(5);
 
 /// The application; cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What the application is made of.
+pub struct Parts {
     /// The settings.
     pub config: Arc<Config>,
     /// The database.
@@ -70,6 +74,14 @@ pub struct App {
     pub(crate) page_names: RandomState,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Opens the database, brings its schema up to date and checks that the master key is the one
     /// that the database was made with.
@@ -83,7 +95,7 @@ impl App {
         let options = Options::from(&config.database);
         let documents = config.scim.documents()?;
         let db = Db::open(&options).await?;
-        let app = Self {
+        let app = Self(Arc::new(Parts {
             exchanges: Arc::new(Exchanges::new(&config.request_log)),
             config: Arc::new(config),
             db,
@@ -103,7 +115,7 @@ impl App {
             documents: Arc::new(documents),
             registries: Cache::new(1_000),
             page_names: RandomState::new(),
-        };
+        }));
         app.hold_clock().await?;
         app.check_key().await?;
         Ok(app)

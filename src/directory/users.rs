@@ -283,6 +283,10 @@ async fn update(
         return Ok(Changed::Taken);
     }
     let old_emails = Written::of(before)?.email_keys;
+    let is_renamed = core.user_name_key != user.user_name_key
+        || core.external_id != user.external_id
+        || core.display_key != user.display_key
+        || core.display != user.display;
     user.user_name_key.clone_from(&core.user_name_key);
     user.external_id.clone_from(&core.external_id);
     user.display_key.clone_from(&core.display_key);
@@ -291,9 +295,13 @@ async fn update(
     user.document = document;
     user.version += 1;
     user.updated_at = act.at;
-    rows::update(tx, place, &user)
-        .await
-        .on_duplicate("userName")?;
+    if is_renamed {
+        rows::update_all(tx, place, &user)
+            .await
+            .on_duplicate("userName")?;
+    } else {
+        rows::update(tx, place, &user).await?;
+    }
     if core.email_keys != old_emails {
         rows::delete_emails(tx, place, user.id).await?;
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;

@@ -220,10 +220,15 @@ pub async fn list(
         }
         From::Skipping(count) => skipped = Some(count),
     }
-    let clause = order.map_or("u.id".to_owned(), |order| order.clause(selection.kind));
+    let mut clause = order.map_or("u.id".to_owned(), |order| order.clause(selection.kind));
     if is_narrow && order.is_none() {
-        // Without statistics PostgreSQL would walk all rows in id order rather than use the index.
-        sql = format!("WITH u AS MATERIALIZED ({sql}) SELECT * FROM u");
+        // Without statistics both would walk all rows in id order rather than use the index of the
+        // condition. What each is told instead would be dearer, or nothing, to the other.
+        if tx.is_postgres() {
+            sql = format!("WITH u AS MATERIALIZED ({sql}) SELECT * FROM u");
+        } else {
+            "+u.id".clone_into(&mut clause);
+        }
     }
     sql = format!(
         "{sql} ORDER BY {clause} LIMIT {}",

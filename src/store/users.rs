@@ -160,8 +160,28 @@ pub async fn insert(tx: &mut Tx, place: Place, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// Writes a locked User anew; the userName must be free in the directory.
+/// Writes a locked User anew whose names are what they were. Named in an update, a column has its
+/// index written even where its value stays.
 pub async fn update(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE users SET active = $4, document = $5, version = $6, updated_at = $7 \
+             WHERE workspace = $1 AND directory = $2 AND id = $3",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user.id)
+        .bind(user.active)
+        .bind(user.document.clone())
+        .bind(user.version)
+        .bind(user.updated_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Writes a locked User anew; the userName must be free in the directory.
+pub async fn update_all(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
     let rows = tx
         .query(
             "UPDATE users SET user_name_key = $4, external_id = $5, display_key = $6, \

@@ -102,6 +102,22 @@ pub const METRICS: &[Metric] = &[
         "gatehouse_requests_in_flight",
         "Requests that are worked on now",
     ),
+    by(
+        "reason",
+        &["HTTP/2 was not agreed on", "flood of frames", "silent"],
+        counter(
+            "gatehouse_connections_cut_total",
+            "Connections that were ended for what their client did, by reason",
+        ),
+    ),
+    by(
+        "outcome",
+        &["renewed", "broken"],
+        counter(
+            "gatehouse_tls_reloads_total",
+            "New TLS certificates that were found while serving",
+        ),
+    ),
     histogram(
         "gatehouse_request_statements",
         STATEMENTS,

@@ -116,7 +116,7 @@ async fn every_metric_is_there_after_some_traffic_and_none_tells_of_a_person() {
     }
     assert!(missing.is_empty(), "{missing:?}");
     let may_be = [
-        "le", "method", "reason", "route", "status", "surface", "task", "version",
+        "le", "method", "outcome", "reason", "route", "status", "surface", "task", "version",
     ];
     for (name, labels, _) in &scrape.samples {
         assert!(known.contains(name), "{name} is not described");

@@ -1,14 +1,18 @@
 //! From an exchange to a row: secrets removed, cut, sealed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{Kept, PURPOSE, Private, binding};
 use crate::app::exchanges::{BODY, Exchange};
 use crate::error::{Error, Result};
+use crate::ids::WorkspaceId;
 use crate::scim::redact::{self, Kinds};
 use crate::scim::registry::Registry;
-use crate::secrets::{Keyring, tokens};
+use crate::secrets::{Keyring, WorkspaceKey, tokens};
 use crate::store::request_log::Logged;
 
 /// What a base URL ends in.
@@ -18,8 +22,35 @@ const PATH: usize = 4096;
 const USER_AGENT: usize = 200;
 const DETAIL: usize = 1000;
 
-/// The row of an exchange; of its bodies so many bytes are kept.
-pub(super) fn row(exchange: Exchange, keys: &Keyring, most: usize) -> Result<Logged> {
+/// Makes rows of exchanges.
+pub(super) struct Rows<'k> {
+    keys: &'k Keyring,
+    /// How many bytes of a body are kept.
+    most: usize,
+    /// Keys of workspaces that came by: to derive one takes as long as to seal with it.
+    known: HashMap<WorkspaceId, WorkspaceKey>,
+}
+
+impl<'k> Rows<'k> {
+    pub(super) fn new(keys: &'k Keyring, most: usize) -> Self {
+        Self {
+            keys,
+            most,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The row of an exchange.
+    pub(super) fn row(&mut self, exchange: Exchange) -> Result<Logged> {
+        let key = match self.known.entry(exchange.workspace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.keys.of_workspace(exchange.workspace, PURPOSE)?),
+        };
+        row(exchange, key, self.most)
+    }
+}
+
+fn row(exchange: Exchange, key: &WorkspaceKey, most: usize) -> Result<Logged> {
     let below = below_base(&exchange.path).to_owned();
     let registry = exchange.registry.unwrap_or(Registry::built_in());
     let kinds: Vec<_> = registry.types(true).collect();
@@ -40,7 +71,6 @@ pub(super) fn row(exchange: Exchange, keys: &Keyring, most: usize) -> Result<Log
         notes: exchange.notes,
     };
     let (workspace, directory) = (exchange.workspace, exchange.directory);
-    let key = keys.of_workspace(workspace, PURPOSE)?;
     let text = serde_json::to_vec(&private).map_err(Error::internal)?;
     let user_agent = exchange.user_agent.map(|text| {
         let text: String = text.chars().take(USER_AGENT).collect();

@@ -94,9 +94,8 @@ async fn store(app: &App, batch: Vec<Exchange>) -> Result<()> {
     let (keys, most) = (app.keys.clone(), app.config.request_log.body_bytes);
     // Bodies are read and sealed where no request waits for the thread.
     let made = tokio::task::spawn_blocking(move || {
-        let made = batch
-            .into_iter()
-            .map(|exchange| record::row(exchange, &keys, most));
+        let mut rows = record::Rows::new(&keys, most);
+        let made = batch.into_iter().map(|exchange| rows.row(exchange));
         made.collect::<Result<Vec<_>>>()
     })
     .await
