@@ -151,6 +151,8 @@ pub(crate) async fn measure<T>(
 
 /// What the servers use in a second in which nobody asks for anything.
 pub(crate) async fn at_rest(watch: &Watch) -> Result<Figures> {
+    // The last scenario left something to clean up.
+    rest(watch).await?;
     let started = Instant::now();
     let work = async {
         #[expect(clippy::disallowed_methods, reason = "nothing happens meanwhile")]
