@@ -314,20 +314,24 @@ async fn together(tx: &mut Tx, batch: &mut [Box<dyn Work>], measures: &Measures)
     }
     begin(tx).await?;
     let writes = batch.len();
-    let mut commit = "COMMIT";
+    let mut is_kept = true;
     for (at, work) in batch.iter_mut().enumerate() {
-        // One way to the database instead of two. A savepoint outlives what was undone to it.
-        match (at, commit) {
-            (0, _) => {}
-            (_, "COMMIT") => tx.command("RELEASE one; SAVEPOINT one").await?,
-            _ => tx.command("ROLLBACK TO one").await?,
+        if at > 0 {
+            // One way to the database instead of two. A savepoint outlives what was undone to it.
+            let next = if is_kept {
+                "RELEASE one; SAVEPOINT one"
+            } else {
+                "ROLLBACK TO one"
+            };
+            tx.command(next).await?;
         }
-        commit = if work.run(tx, measures).await {
-            "COMMIT"
-        } else {
-            "ROLLBACK TO one; COMMIT"
-        };
+        is_kept = work.run(tx, measures).await;
     }
+    let commit = if is_kept {
+        "COMMIT"
+    } else {
+        "ROLLBACK TO one; COMMIT"
+    };
     let started = Instant::now();
     let outcome = tx.commit_shared(commit).await;
     measures.committed(started, writes);
