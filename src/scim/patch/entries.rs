@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::scim::evaluate::matches_element;
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;
-use crate::scim::resource::{ENTRIES, Intake, demote_primaries, distinct, primary_at, too_many};
+use crate::scim::resource::{ENTRIES, Intake, distinct, make_primary, primary_at, too_many};
 use crate::scim::schema::{Attribute, Kind};
 
 /// The whole attribute.
@@ -219,19 +219,21 @@ fn finish(
         .iter()
         .copied()
         .find(|&index| index < entries.len() && primary_at(&entries[index..=index]).is_some());
-    if let Some(keep) = claimed {
-        demote_primaries(&mut entries, keep);
+    let mut keep = claimed;
+    if attribute.multi_valued && !touched.is_empty() {
+        // A part that was set may have made two entries the same (RFC 7643 section 2.4).
+        let places;
+        (entries, places) = distinct(attribute, entries);
+        keep = claimed.map(|claimed| places[claimed]);
+    }
+    if let Some(keep) = keep {
+        make_primary(&mut entries, keep);
     }
     if entries.is_empty() {
         return Ok(None);
     }
     Ok(Some(if attribute.multi_valued {
-        // A part that was set may have made two entries the same (RFC 7643 section 2.4).
-        Value::Array(if touched.is_empty() {
-            entries
-        } else {
-            distinct(attribute, entries)
-        })
+        Value::Array(entries)
     } else {
         entries.remove(0)
     }))

@@ -1,6 +1,5 @@
 //! Fitting a JSON value to its attribute: the listed coercions and nothing else (C061).
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
@@ -90,9 +89,9 @@ impl Intake {
         for item in items {
             entries.extend(self.entry(attribute, item)?);
         }
-        let mut entries = distinct(attribute, entries);
-        if let Some(first) = entries.iter().position(is_primary) {
-            demote_primaries(&mut entries, first);
+        let (mut entries, _) = distinct(attribute, entries);
+        if let Some(first) = primary_at(&entries) {
+            make_primary(&mut entries, first);
         }
         Ok((!entries.is_empty()).then_some(Value::Array(entries)))
     }
@@ -219,10 +218,14 @@ impl Intake {
 }
 
 /// Entries of which no two share value and type: a later one adds what it says to the earlier
-/// (RFC 7643 section 2.4).
-pub(in crate::scim) fn distinct(attribute: &Attribute, entries: Vec<Value>) -> Vec<Value> {
+/// (RFC 7643 section 2.4). With them, where each of the given ones is now.
+pub(in crate::scim) fn distinct(
+    attribute: &Attribute,
+    entries: Vec<Value>,
+) -> (Vec<Value>, Vec<usize>) {
     if entries.len() < 2 {
-        return entries;
+        let places = (0..entries.len()).collect();
+        return (entries, places);
     }
     let part = |entry: &Value, name: &str| match entry.get(name) {
         Some(Value::String(text)) => {
@@ -236,24 +239,20 @@ pub(in crate::scim) fn distinct(attribute: &Attribute, entries: Vec<Value>) -> V
         other => other.map(Value::to_string),
     };
     let mut kept: Vec<Value> = Vec::with_capacity(entries.len());
-    let mut places = HashMap::with_capacity(entries.len());
+    let mut known = HashMap::with_capacity(entries.len());
+    let mut places = Vec::with_capacity(entries.len());
     for entry in entries {
-        let known = part(&entry, "value").and_then(|value| {
-            let names = (value, part(&entry, "type"));
-            match places.entry(names) {
-                Entry::Occupied(place) => Some(*place.get()),
-                Entry::Vacant(place) => {
-                    place.insert(kept.len());
-                    None
-                }
-            }
+        let next = kept.len();
+        let place = part(&entry, "value").map_or(next, |value| {
+            *known.entry((value, part(&entry, "type"))).or_insert(next)
         });
-        match (known.map(|place: usize| &mut kept[place]), entry) {
+        places.push(place);
+        match (kept.get_mut(place), entry) {
             (Some(Value::Object(known)), Value::Object(entry)) => known.extend(entry),
             (_, entry) => kept.push(entry),
         }
     }
-    kept
+    (kept, places)
 }
 
 /// The sub-attribute of that name; some clients write `displayName` for `display`.
@@ -266,10 +265,10 @@ pub(in crate::scim) fn part<'a>(attribute: &'a Attribute, name: &str) -> Option<
 }
 
 /// Makes that entry the only primary one.
-pub(in crate::scim) fn demote_primaries(entries: &mut [Value], keep: usize) {
+pub(in crate::scim) fn make_primary(entries: &mut [Value], keep: usize) {
     for (index, entry) in entries.iter_mut().enumerate() {
-        if index != keep && is_primary(entry) {
-            entry["primary"] = Value::Bool(false);
+        if index == keep || is_primary(entry) {
+            entry["primary"] = Value::Bool(index == keep);
         }
     }
 }

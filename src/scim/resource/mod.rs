@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(super) use self::coerce::{
-    Intake, demote_primaries, distinct, members, part, primary_at, too_many,
+    Intake, distinct, make_primary, members, part, primary_at, too_many,
 };
 pub use self::core::{EmailRef, GroupCore, UserCore, group_core, user_core};
 pub use self::render::{Meta, from_stored, render, to_stored};

@@ -345,6 +345,24 @@ fn lists_are_extended_replaced_and_thinned() {
     );
     check(
         two.clone(),
+        one(
+            "replace",
+            "emails[value pr]",
+            json!({"value": "c", "primary": true}),
+        ),
+        json!({"emails": [{"value": "c", "primary": true}]}),
+    );
+    check(
+        two.clone(),
+        one(
+            "add",
+            "emails[type eq \"home\"]",
+            json!({"value": "A", "type": "work", "primary": true}),
+        ),
+        json!({"emails": [{"value": "A", "type": "work", "primary": true}]}),
+    );
+    check(
+        two.clone(),
         one("replace", "emails", json!([{"value": "c"}])),
         json!({"emails": [{"value": "c"}]}),
     );
