@@ -320,9 +320,9 @@ pub async fn keep_all(tx: &mut Tx, place: Place, ids: &[GroupId]) -> Result<Vec<
 /// The names of all live Groups of a workspace that rules look at.
 pub async fn list_names(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<(GroupId, String)>> {
     tx.query(
-        "SELECT g.id, g.display FROM user_groups g WHERE g.workspace = $1 \
-         AND g.deleted_at IS NULL AND EXISTS (SELECT r.rule FROM rule_groups r \
-         WHERE r.workspace = g.workspace AND r.group_id = g.id)",
+        "SELECT DISTINCT g.id, g.display FROM rule_groups r CROSS JOIN user_groups g \
+         WHERE r.workspace = $1 AND g.workspace = $1 AND g.directory = r.directory \
+         AND g.id = r.group_id AND g.deleted_at IS NULL",
     )
     .bind(workspace)
     .fetch_all()

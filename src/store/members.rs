@@ -363,9 +363,9 @@ pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: MemberId) -> Result<O
 /// The members of that folded address, those who are removed left out; three at most.
 pub async fn find_by_email(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result<Vec<Member>> {
     let sql = format!(
-        "{COLUMNS} WHERE workspace = $1 AND (email_key = $2 OR id = (SELECT l.member \
-         FROM login_names l WHERE l.workspace = $1 AND l.key = $2)) AND status <> 'removed' \
-         ORDER BY id LIMIT 3"
+        "{COLUMNS} WHERE workspace = $1 AND id IN (SELECT e.id FROM members e \
+         WHERE e.workspace = $1 AND e.email_key = $2 UNION SELECT l.member FROM login_names l \
+         WHERE l.workspace = $1 AND l.key = $2) AND status <> 'removed' ORDER BY id LIMIT 3"
     );
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)

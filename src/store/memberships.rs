@@ -161,14 +161,15 @@ pub async fn list_belongs(tx: &mut Tx, place: Place, users: &[UserId]) -> Result
     if users.is_empty() {
         return Ok(Vec::new());
     }
+    // Joined otherwise, SQLite would begin with all groups of the directory.
     let sql = format!(
         "WITH RECURSIVE up (user_id, group_id, is_indirect) AS (SELECT m.user_id, m.group_id, \
          FALSE FROM memberships m WHERE m.workspace = $1 AND m.directory = $2 \
          AND m.user_id IN ({}) UNION SELECT up.user_id, n.group_id, TRUE FROM up \
          CROSS JOIN nestings n WHERE n.workspace = $1 AND n.directory = $2 \
          AND n.member_id = up.group_id) SELECT up.user_id, up.group_id, g.display, \
-         up.is_indirect FROM up JOIN user_groups g ON g.workspace = $1 AND g.directory = $2 \
-         AND g.id = up.group_id WHERE g.deleted_at IS NULL",
+         up.is_indirect FROM up CROSS JOIN user_groups g WHERE g.workspace = $1 \
+         AND g.directory = $2 AND g.id = up.group_id AND g.deleted_at IS NULL",
         placeholders(3, users.len())
     );
     let mut query = tx

@@ -23,15 +23,19 @@ pub struct Nesting {
 
 /// Takes a Group out of all others, and all others out of it; tells which edges those were.
 pub async fn delete_by_group(tx: &mut Tx, place: Place, group: GroupId) -> Result<Vec<Nesting>> {
-    tx.query(
-        "DELETE FROM nestings WHERE workspace = $1 AND directory = $2 \
-         AND (group_id = $3 OR member_id = $3) RETURNING group_id, member_id",
-    )
-    .bind(place.workspace)
-    .bind(place.directory)
-    .bind(group)
-    .fetch_all()
-    .await
+    // With an OR, SQLite goes through all of the directory.
+    const HALVES: [&str; 2] = [
+        "DELETE FROM nestings WHERE workspace = $1 AND directory = $2 AND group_id = $3 \
+         RETURNING group_id, member_id",
+        "DELETE FROM nestings WHERE workspace = $1 AND directory = $2 AND member_id = $3 \
+         RETURNING group_id, member_id",
+    ];
+    let mut gone = Vec::new();
+    for sql in HALVES {
+        let query = tx.query(sql).bind(place.workspace).bind(place.directory);
+        gone.extend(query.bind(group).fetch_all::<Nesting>().await?);
+    }
+    Ok(gone)
 }
 
 /// All edges on the ways down from Groups.
@@ -202,9 +206,9 @@ pub async fn list_steps(
          UNION SELECT n.directory, n.group_id, n.member_id FROM steps CROSS JOIN nestings n \
          WHERE n.workspace = $1 AND n.directory = steps.directory \
          AND n.member_id = steps.group_id) \
-         SELECT steps.group_id, g.display, steps.origin FROM steps \
-         JOIN user_groups g ON g.workspace = $1 AND g.directory = steps.directory \
-         AND g.id = steps.group_id WHERE g.deleted_at IS NULL",
+         SELECT steps.group_id, g.display, steps.origin FROM steps CROSS JOIN user_groups g \
+         WHERE g.workspace = $1 AND g.directory = steps.directory AND g.id = steps.group_id \
+         AND g.deleted_at IS NULL",
     )
     .bind(workspace)
     .bind(member)

@@ -11,7 +11,7 @@ pub struct Check {
     /// What must hold.
     pub holds: &'static str,
     /// Counts the rows for which it does not.
-    faults: &'static str,
+    pub faults: &'static str,
 }
 
 /// Which groups are in which, through however many others.

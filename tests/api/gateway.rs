@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
+use crate::plans;
 
 /// A gateway; it ends with the test.
 pub(crate) struct Gateway {
@@ -29,7 +30,7 @@ pub(crate) struct Gateway {
     pub(crate) workspace: Workspace,
     pub(crate) url: String,
     stop: CancellationToken,
-    _database: Database,
+    database: Database,
     _folder: TempDir,
 }
 
@@ -56,6 +57,7 @@ impl Gateway {
 
     /// The same with a clock of its own.
     pub(crate) async fn at(clock: Clock, set: impl FnOnce(&mut Config)) -> Self {
+        plans::listen();
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::new(folder.path()).await;
         let mut config = Config::for_tests(&database.url);
@@ -80,7 +82,7 @@ impl Gateway {
             workspace,
             url,
             stop,
-            _database: database,
+            database,
             _folder: folder,
         }
     }
@@ -422,6 +424,10 @@ impl Scim {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
+        if !std::thread::panicking() && self.database.url.starts_with("sqlite:") {
+            let walks = plans::walks(&self.database.url);
+            assert!(walks.is_empty(), "{walks:#?}");
+        }
     }
 }
 

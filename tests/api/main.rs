@@ -29,6 +29,7 @@ mod mapping;
 mod nested;
 mod nesting;
 mod oracle;
+mod plans;
 mod pushdown;
 mod races;
 mod raw;

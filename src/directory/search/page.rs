@@ -38,14 +38,14 @@ pub(super) async fn by_index(
             scan::window(tx, source, skip, room, &deadline).await?
         } else {
             // Where the last page of this very query ended, this one begins.
-            let known = app.pages.get(&(query.name, index));
-            let from = match known {
-                Some((key, id)) if sources.len() == 1 && index > 1 => From::After(key, id),
-                _ => From::Skipping(skip),
-            };
+            let known = (sources.len() == 1 && index > 1)
+                .then(|| app.pages.get(&(query.name, index)))
+                .flatten();
+            let from = known.map_or(From::Skipping(skip), |(key, id)| From::After(key, id));
             let found = source.list(tx, from, room).await?;
             let length = i64::try_from(found.len()).unwrap_or(i64::MAX);
-            if let (Some(last), [_]) = (found.last(), sources) {
+            // A page that is not full has none after it.
+            if let (Some(last), [_], true) = (found.last(), sources, length == room) {
                 let next = index.saturating_add(length);
                 let end = (source.order_key(last), last.id());
                 app.pages.insert((query.name, next), end);

@@ -1,0 +1,219 @@
+//! What SQLite makes of every statement that a test ran: no walk over a table that grows with a
+//! directory, unless it says why. The statements come from sqlx's own log, those of background work
+//! too; each is planned on the database of the test that ran it, and how many rows that has does not
+//! matter to the plan.
+
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use gatehouse::store::verify::CHECKS;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+/// Tables that hold few rows however large a directory is.
+const SMALL: [&str; 16] = [
+    "_sqlx_migrations",
+    "change_heads",
+    "counters",
+    "credentials",
+    "deployment",
+    "directories",
+    "leases",
+    "quotas",
+    "role_permissions",
+    "roles",
+    "rule_grants",
+    "rule_groups",
+    "rules",
+    "schemas",
+    "teams",
+    "workspaces",
+];
+
+/// Indexes that hold only what waits to be done.
+const WAITING: [&str; 2] = ["changes_unnumbered", "runs_open"];
+
+/// How statements begin that walk by design.
+const WALKS: [(&str, &str); 3] = [
+    (
+        "SELECT u.",
+        "a client's own filter or order, a page at a time",
+    ),
+    (
+        "SELECT COUNT(*) AS total FROM",
+        "what such a filter selects",
+    ),
+    (
+        "INSERT INTO changes",
+        "grants are asked only while a foreign key is broken",
+    ),
+];
+
+/// How statements begin that the tests themselves send.
+const TESTS: [&str; 14] = [
+    "DELETE FROM changes WHERE number",
+    "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
+    "SELECT COALESCE(",
+    "SELECT COUNT(*) AS rows FROM",
+    "SELECT COUNT(*) FROM changes WHERE",
+    "SELECT access_epoch FROM members WHERE user_name",
+    "SELECT detail FROM changes",
+    "SELECT kind, subject, directory, credential",
+    "UPDATE changes SET",
+    "UPDATE directories SET workspace",
+    "UPDATE members SET rules_version = 1 WHERE user_name",
+    "UPDATE user_groups SET deleted_at = 1",
+    "UPDATE users SET document",
+    "UPDATE users SET member = (SELECT",
+];
+
+static HEARD: LazyLock<Mutex<Heard>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Heard {
+    fresh: BTreeSet<String>,
+    planned: BTreeSet<String>,
+}
+
+/// Hears every statement from now on.
+pub(crate) fn listen() {
+    let _ = tracing::subscriber::set_global_default(Ear);
+}
+
+/// Plans what was heard since the last time, and tells what walks.
+pub(crate) fn walks(file: &str) -> Vec<String> {
+    let file = file.to_owned();
+    // A test's own runtime is busy with the end of the test.
+    std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(planned(&file))
+    })
+    .join()
+    .expect("planned")
+}
+
+async fn planned(url: &str) -> Vec<String> {
+    let fresh = std::mem::take(&mut heard().fresh);
+    let options: SqliteConnectOptions = url.parse().expect("a URL");
+    let options = options
+        .disable_statement_logging()
+        .read_only(true)
+        .collation("C", Ord::cmp);
+    let mut conn = SqliteConnection::connect_with(&options)
+        .await
+        .expect("there");
+    let tables = tables(&mut conn).await;
+    let mut walks = Vec::new();
+    for sql in fresh {
+        if is_known(&sql) || !heard().planned.insert(sql.clone()) {
+            continue;
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        // What has no plan, and what speaks of tables that were there for a moment.
+        let Ok(steps) = sqlx::query(explain).fetch_all(&mut conn).await else {
+            continue;
+        };
+        let steps: Vec<String> = steps
+            .iter()
+            .filter_map(|step| step.try_get("detail").ok())
+            .collect();
+        let walked = steps.iter().filter(|step| is_walk(step, &sql, &tables));
+        walks.extend(walked.map(|step| format!("{step}: {sql}")));
+    }
+    walks
+}
+
+async fn tables(conn: &mut SqliteConnection) -> Vec<String> {
+    let rows = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(conn)
+        .await
+        .expect("read");
+    let names = rows.iter().map(|row| row.get::<String, _>(0));
+    names
+        .filter(|name| !SMALL.contains(&name.as_str()))
+        .collect()
+}
+
+/// Whether a statement may walk: `verify` walks by its nature.
+fn is_known(sql: &str) -> bool {
+    let mut begins = WALKS.iter().map(|(begin, _)| begin).chain(&TESTS);
+    begins.any(|begin| sql.starts_with(begin))
+        || ["DELETE FROM grants", "DELETE FROM nestings"].contains(&sql)
+        || CHECKS.iter().any(|check| check.faults == sql)
+}
+
+/// Whether a step of a plan goes over all rows of a table, or over those of a whole workspace or
+/// directory.
+fn is_walk(step: &str, sql: &str, tables: &[String]) -> bool {
+    let mut words = step.split(' ');
+    let (Some(what), Some(name)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let is_wide = what == "SCAN"
+        || step.ends_with("(workspace=?)")
+        || step.ends_with("(workspace=? AND directory=?)");
+    // An EXISTS ends with the first row.
+    let is_short = step.contains(" EXISTS ") || WAITING.iter().any(|index| step.contains(index));
+    let is_named = |table: &String| table == name || sql.contains(&format!(" {table} {name}"));
+    is_wide && !is_short && tables.iter().any(is_named)
+}
+
+fn heard() -> std::sync::MutexGuard<'static, Heard> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what sqlx logs, and nothing else.
+struct Ear;
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let sql = if text.statement.is_empty() {
+            text.summary
+        } else {
+            text.statement
+        };
+        heard().fresh.insert(sql.trim().to_owned());
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// A statement in the log: a short one is its own summary.
+#[derive(Default)]
+struct Text {
+    summary: String,
+    statement: String,
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "summary" => value.clone_into(&mut self.summary),
+            "db.statement" => value.clone_into(&mut self.statement),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
