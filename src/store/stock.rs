@@ -69,19 +69,23 @@ impl<DB: Database> Stock<DB> {
     }
 
     async fn acquired(&self) -> sqlx::Result<(At<DB>, Place)> {
-        let pool = self.pool();
-        let place = Arc::clone(&self.0.places).acquire_owned();
-        let place = tokio::time::timeout(pool.options().get_acquire_timeout(), place)
+        // One limit for both waits.
+        let limit = self.pool().options().get_acquire_timeout();
+        tokio::time::timeout(limit, self.waited())
             .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
-            .map_err(|_| sqlx::Error::PoolClosed)?;
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn waited(&self) -> sqlx::Result<(At<DB>, Place)> {
+        let place = Arc::clone(&self.0.places).acquire_owned().await;
+        let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle().pop();
         let conn = match idle {
             Some((conn, seen)) if seen.elapsed() < TRUST => (conn, seen),
             // The pool tests what it gets back.
             old => {
                 drop(old);
-                (pool.acquire().await?, Instant::now())
+                (self.pool().acquire().await?, Instant::now())
             }
         };
         Ok((conn, place))
