@@ -9,7 +9,7 @@ use crate::ids::{MemberId, PersonId, WorkspaceId};
 use crate::secrets::PersonKey;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
-use crate::store::members::{self, Member, Profile, Source, Status};
+use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
 
@@ -186,12 +186,18 @@ async fn revive(
     }
     let key = person_key(tx, app, act.workspace, member.person).await?;
     let status = status(newcomer.active);
+    // Another directory may have the member in as it did at the time of a backup.
+    let hold = if newcomer.active {
+        Hold::End
+    } else {
+        Hold::Keep
+    };
     members::update(
         tx,
         act.workspace,
         member.id,
         &newcomer.profile,
-        status,
+        (status, hold),
         act.at,
     )
     .await?;

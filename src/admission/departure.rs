@@ -2,37 +2,47 @@
 
 use serde_json::json;
 
+use super::holds::Word;
 use crate::changes::{self, Act, Change};
 use crate::error::Result;
 use crate::ids::{MemberId, PersonId, UserId};
 use crate::secrets::PersonKey;
 use crate::store::error::DbError;
-use crate::store::members::{self, Member, Profile, Status};
+use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
 use crate::store::users;
 
 /// Brings a member in line with a User that was written: profile, and in or out. Off is off with
 /// the commit: the member's access epoch rises. Another directory that holds the person active
-/// keeps the member in. Gives the change to be told, if anything did.
+/// keeps the member in, but only a word from now ends a hold. Gives the change to be told, if
+/// anything did.
 pub async fn follow(
     tx: &mut Tx,
     act: &Act,
     (user, member): (UserId, MemberId),
-    active: bool,
+    word: Word,
     profile: &Profile,
     (person, key): (PersonId, &PersonKey),
 ) -> Result<Option<Change>> {
     let member = lock(tx, act, member).await?;
-    let status = if active || users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
-        Status::Active
-    } else {
-        Status::Suspended
-    };
-    let is_released = status == Status::Active && member.held_at.is_some();
+    let status =
+        if word.active || users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
+            Status::Active
+        } else {
+            Status::Suspended
+        };
+    let is_released = word.lets_in() && member.held_at.is_some();
     if status == member.status && shows(&member, profile) && !is_released {
         return Ok(None);
     }
-    members::update(tx, act.workspace, member.id, profile, status, act.at).await?;
+    // Of one who is shut out nothing needs to be held: it takes a word to come in again.
+    let hold = if status == Status::Active && !word.lets_in() {
+        Hold::Keep
+    } else {
+        Hold::End
+    };
+    let outcome = (status, hold);
+    members::update(tx, act.workspace, member.id, profile, outcome, act.at).await?;
     let kind = match (member.status, status) {
         (Status::Active, Status::Suspended) => "member.suspended",
         (Status::Suspended, Status::Active) => "member.reactivated",
@@ -75,7 +85,7 @@ pub async fn leave(
         act.workspace,
         member.id,
         &profile,
-        Status::Removed,
+        (Status::Removed, Hold::End),
         act.at,
     )
     .await?;

@@ -1,5 +1,9 @@
 //! Members whom a restore brought back, and who may have been shut out since the backup: they are
-//! held until their directory says that they are in, or an admin does.
+//! held until their directory says that they are in, or an admin does. A User's own `active` is no
+//! such word, since it came out of the backup too: only a request that writes `active` is one.
+//!
+//! Groups and who is in them are those of the backup until the directory sends them again, and
+//! nothing holds them: whoever is released has the rights of the groups as they are stored.
 
 use serde_json::json;
 
@@ -13,15 +17,32 @@ use crate::store::tx::Tx;
 /// How many members a transaction releases.
 const BATCH: i64 = 500;
 
-/// A directory says of a User that it is as it was: where that is in, its member has its rights
-/// again. Gives the change to be told, if the member was held.
+/// What stands in a User about whether its person is in, and who put it there.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// Whether the person is in.
+    pub active: bool,
+    /// Whether this request says so; otherwise it stands from before, and perhaps from a backup.
+    pub is_written: bool,
+}
+
+impl Word {
+    /// Whether the directory says now that the person is in.
+    #[must_use]
+    pub fn lets_in(self) -> bool {
+        self.active && self.is_written
+    }
+}
+
+/// A User was written and is as it was: where the request says that it is in, its member has its
+/// rights again. Gives the change to be told, if the member was held.
 pub async fn confirm(
     tx: &mut Tx,
     act: &Act,
     member: MemberId,
-    active: bool,
+    word: Word,
 ) -> Result<Option<Change>> {
-    if !active {
+    if !word.lets_in() {
         return Ok(None);
     }
     Ok(free(tx, act, &[member]).await?.pop())

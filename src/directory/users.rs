@@ -9,7 +9,10 @@ use super::written::Written;
 use super::{Caller, Mode, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::settle::{Rules, settle, settle_written};
-use crate::admission::{departure, holds};
+use crate::admission::{
+    departure,
+    holds::{self, Word},
+};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
@@ -183,11 +186,13 @@ pub async fn replace(
     let kind = caller.registry.user();
     change(app, caller, id, precondition, move |before| {
         let mut incoming = incoming.clone();
+        let writes_active = incoming.has_active();
         incoming.default_active(resource::user_core(before).active);
         resource::keep_immutable(kind, before, &mut incoming.document)?;
         Ok(Edited {
             document: incoming.document,
             notes: incoming.notes,
+            writes_active,
         })
     })
     .await
@@ -209,6 +214,7 @@ pub async fn patch(
         Ok(Edited {
             document,
             notes: applied.notes,
+            writes_active: applied.active.is_some(),
         })
     })
     .await
@@ -217,6 +223,8 @@ pub async fn patch(
 struct Edited {
     document: Map<String, Value>,
     notes: Vec<Note>,
+    /// Whether the request speaks of `active`, be it to say what stands there already.
+    writes_active: bool,
 }
 
 enum Changed {
@@ -272,7 +280,11 @@ async fn update(
     if document == user.document {
         note(tx, &act, &user, &edited.notes).await?;
         if let Some(member) = user.member {
-            let told = holds::confirm(tx, &act, member, user.active).await?;
+            let word = Word {
+                active: user.active,
+                is_written: edited.writes_active,
+            };
+            let told = holds::confirm(tx, &act, member, word).await?;
             changes::record(tx, act.workspace, told.as_slice()).await?;
         }
         let groups = belongs(tx, place, user.id).await?;
@@ -312,7 +324,11 @@ async fn update(
     if let Some(member) = user.member {
         let link = (user.id, member);
         let person = (user.person, &key);
-        told.extend(departure::follow(tx, &act, link, core.active, &core.profile(), person).await?);
+        let word = Word {
+            active: core.active,
+            is_written: edited.writes_active,
+        };
+        told.extend(departure::follow(tx, &act, link, word, &core.profile(), person).await?);
     }
     let detail = json!({
         "attributes": attributes_changed(before, &edited.document),

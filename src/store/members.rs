@@ -94,6 +94,15 @@ pub struct Profile {
     pub email_key: Option<String>,
 }
 
+/// What becomes of a hold where a member is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It stays, if there is one.
+    Keep,
+    /// It ends.
+    End,
+}
+
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
                        family_name, email, rules_version, version, created_at, updated_at, \
                        held_at FROM members";
@@ -226,13 +235,13 @@ pub async fn update_versions(
 }
 
 /// Writes profile and status of a locked member and raises its version. A status that takes access
-/// away raises the access epoch with it; what a directory says now ends a hold.
+/// away raises the access epoch with it.
 pub async fn update(
     tx: &mut Tx,
     workspace: WorkspaceId,
     id: MemberId,
     profile: &Profile,
-    status: Status,
+    (status, hold): (Status, Hold),
     at: Timestamp,
 ) -> Result<bool> {
     let rows = tx
@@ -243,7 +252,8 @@ pub async fn update(
              THEN 1 ELSE 0 END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
              removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
-             held_at = NULL, status = $9, version = version + 1, updated_at = $10 \
+             held_at = CASE WHEN $11 THEN NULL ELSE held_at END, \
+             status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",
         )
         .bind(workspace)
@@ -256,6 +266,7 @@ pub async fn update(
         .bind(profile.email_key.clone())
         .bind(status)
         .bind(at)
+        .bind(hold == Hold::End)
         .execute()
         .await?;
     Ok(rows == 1)

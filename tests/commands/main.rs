@@ -7,6 +7,7 @@ mod dashboard;
 mod database;
 #[path = "../support/deployment.rs"]
 mod deployment;
+mod held;
 mod request_log;
 mod schemas;
 mod service;
