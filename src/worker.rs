@@ -180,9 +180,12 @@ impl Worker {
         let numbered = sequencer::number(app).await?;
         self.unanalyzed += numbered;
         if self.unanalyzed >= self.analyze_at {
-            app.db.analyze().await?;
             self.unanalyzed = 0;
             self.analyze_at = (self.analyze_at * 2).min(ANALYZE_MOST);
+            if let Err(error) = app.db.analyze().await {
+                // The database's own housekeeping comes by as well.
+                tracing::warn!(error = ?error, "the planner's statistics are not renewed");
+            }
         }
         Ok(numbered)
     }

@@ -44,7 +44,7 @@ pub struct Server {
     pub body_seconds: u64,
     /// How long a client may leave an answer unread, in seconds.
     pub write_seconds: u64,
-    /// How many connections are open at once.
+    /// How many connections are served at once.
     pub max_connections: usize,
 }
 

@@ -75,6 +75,8 @@ pub async fn issue_for(
     app.write(move |tx| {
         let (credential, act) = (made.clone(), act.clone());
         Box::pin(async move {
+            // Two at once would both find room.
+            rows::lock(tx, act.workspace, directory).await?;
             let others = rows::list_credentials(tx, act.workspace, directory).await?;
             if others.iter().filter(|other| is_live(other, at)).count() >= MOST {
                 return Err(Error::Conflict(format!(
@@ -232,8 +234,9 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> 
                 .map(Arc::new)
                 .ok_or(Error::Unauthenticated)?;
             drop(tx);
-            Box::pin(note_use(app, &found)).await;
+            // At once: what is revoked meanwhile is to be forgotten.
             app.credentials.insert(hash, Arc::clone(&found));
+            Box::pin(note_use(app, &found)).await;
             found
         }
     };

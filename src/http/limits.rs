@@ -42,7 +42,7 @@ const HEADER: usize = 8 * 1024 - 1;
 const SMALL: usize = 64;
 /// How much the larger bodies in flight may have together, in KiB, and those of one workspace: as
 /// parsed JSON they take more than ten times as much.
-const BODIES: usize = 32 * 1024;
+const BODIES: usize = 12 * 1024;
 const OWN_BODIES: usize = 8 * 1024;
 /// How many workspaces' shares are remembered.
 const WORKSPACES: u64 = 10_000;

@@ -50,7 +50,8 @@ pub struct ServeOptions {
     pub write_timeout: Duration,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
-    /// How many connections are open at once; more wait to be accepted.
+    /// How many connections are served at once; more wait as long as a client may take to send a
+    /// header, and are closed then.
     pub max_connections: usize,
 }
 
@@ -87,6 +88,7 @@ pub async fn serve_with(
     let handle = Handle::new();
     let places = Places {
         free: Arc::new(Semaphore::new(options.max_connections)),
+        patience: options.header_timeout,
         write_timeout: options.write_timeout,
     };
     let patience = Patience {
@@ -146,6 +148,7 @@ fn limit(builder: &mut Builder<TokioExecutor>, options: &ServeOptions) {
 #[derive(Clone)]
 struct Places {
     free: Arc<Semaphore>,
+    patience: Duration,
     write_timeout: Duration,
 }
 
@@ -158,10 +161,11 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Places {
     type Future = Accepting<Self::Stream, Self::Service>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let free = Arc::clone(&self.free);
+        let free = Arc::clone(&self.free).acquire_owned();
+        let free = tokio::time::timeout(self.patience, free);
         let write_timeout = self.write_timeout;
         Box::pin(async move {
-            let place = free.acquire_owned().await.map_err(io::Error::other)?;
+            let place = free.await?.map_err(io::Error::other)?;
             stream.set_nodelay(true)?;
             #[cfg(target_os = "linux")]
             SockRef::from(&stream).set_tcp_user_timeout(Some(write_timeout))?;

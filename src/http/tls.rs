@@ -71,6 +71,9 @@ impl Certificate {
             "broken"
         };
         metrics::counter!("gatehouse_tls_reloads_total", "outcome" => told).increment(1);
+        // A look between the writes of both files finds them broken until the next.
+        metrics::gauge!("gatehouse_tls_certificate_broken")
+            .set(f64::from(u8::from(outcome == Renewal::Broken)));
         outcome
     }
 

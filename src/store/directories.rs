@@ -196,6 +196,20 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Directory>>
     .await
 }
 
+/// Locks a directory against others who lock it; resources are made in it meanwhile.
+pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, directory: DirectoryId) -> Result<()> {
+    tx.locked(
+        "SELECT d.id FROM directories d WHERE d.workspace = $1 AND d.id = $2",
+        Lock::NoKeyUpdate,
+        "d",
+    )
+    .bind(workspace)
+    .bind(directory)
+    .fetch_one::<(DirectoryId,)>()
+    .await
+    .map(|_| ())
+}
+
 /// Locks the directories of a workspace: nobody is making a resource in them meanwhile.
 pub async fn lock_all(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<DirectoryId>> {
     let rows: Vec<(DirectoryId,)> = tx

@@ -118,6 +118,10 @@ pub const METRICS: &[Metric] = &[
             "New TLS certificates that were found while serving",
         ),
     ),
+    gauge(
+        "gatehouse_tls_certificate_broken",
+        "1 while the files of the TLS certificate cannot be used",
+    ),
     histogram(
         "gatehouse_request_statements",
         STATEMENTS,
@@ -294,6 +298,7 @@ pub fn start_metrics() -> Result<Metrics> {
         describe(metric);
     }
     metrics::gauge!("gatehouse_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("gatehouse_tls_certificate_broken").set(0.0);
     let upkeep = handle.clone();
     // Samples pile up until somebody folds them, and nobody may be reading.
     std::thread::spawn(move || {

@@ -108,6 +108,52 @@ async fn slow_and_foreign_clients_are_cut_off() {
     stop.cancel();
 }
 
+// C050, C244
+#[tokio::test]
+async fn nobody_waits_for_a_place_without_end() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = ServeOptions {
+        header_timeout: Duration::from_millis(300),
+        write_timeout: Duration::from_secs(1),
+        drain: Duration::from_secs(1),
+        max_connections: 1,
+    };
+    let stop = CancellationToken::new();
+    let router = gatehouse::http::router(gateway.app.clone());
+    tokio::spawn(server::serve(listener, router, options, stop.clone()));
+    // The only place is taken by a request whose body is under way.
+    let body = r#"{"userName":"a@acme.example"}"#;
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /scim/v2/Users HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nConnection: close\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\n\r\n",
+        scim.token,
+        body.len()
+    );
+    busy.write_all(head.as_bytes()).await.unwrap();
+    let mut on = [0; 12];
+    busy.read_exact(&mut on).await.unwrap();
+    assert_eq!(&on, b"HTTP/1.1 100");
+    let mut next = TcpStream::connect(address).await.unwrap();
+    next.write_all(&get("/healthz", "")).await.unwrap();
+    let mut unheard = Vec::new();
+    let ended = next.read_to_end(&mut unheard);
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+    assert!(ended.is_ok() && unheard.is_empty(), "closed without a word");
+    busy.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("HTTP/1.1 201"), "{answer}");
+    let (status, _) = exchange(&address.to_string(), &get("/healthz", "")).await;
+    assert_eq!(status, 200);
+    stop.cancel();
+}
+
 // C050
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {

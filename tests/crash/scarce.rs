@@ -61,10 +61,19 @@ fn peak(id: u32) -> u64 {
 
 // C244
 #[tokio::test(flavor = "multi_thread")]
-async fn large_bodies_of_many_clients_take_a_bounded_memory() {
+async fn large_bodies_of_many_workspaces_take_a_bounded_memory() {
     let bed = Bed::new().await;
     let server = bed.deployment.serve().await;
     let client = bed.client(&server);
+    // Each workspace may have one large body in flight.
+    let mut clients = vec![client.clone()];
+    for slug in ["one", "two", "three"] {
+        let run = |arguments: &[&str]| bed.deployment.json(arguments);
+        run(&["workspace", "create", slug, "--name", slug]);
+        let of = ["directory", "create", "--workspace", slug];
+        let made = run(&[&of[..], &["--name", "idp", "--kind", "generic"]].concat());
+        clients.push(client.with_token(made["token"].as_str().expect("a token")));
+    }
     let member = r#"{"value":"01a210d2-6dff-7451-9e7a-62931b011c62"},"#;
     // Whole but for its end: it is read and parsed, and then refused.
     let body = format!(
@@ -72,8 +81,8 @@ async fn large_bodies_of_many_clients_take_a_bounded_memory() {
         member.repeat(165_000)
     );
     let mut sent = Vec::new();
-    for _ in 0..5 {
-        let (client, body) = (client.clone(), body.clone());
+    for client in [&clients[..], &clients].concat() {
+        let body = body.clone();
         sent.push(tokio::spawn(async move {
             client.send_text("POST", "/Groups", body).await
         }));
