@@ -170,7 +170,7 @@ async fn every_statement(fault: Fault, point: fn(u32) -> Point) {
     }
 }
 
-// C066, C240
+// C066, C220
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_fails_leaves_nothing_half_done() {
     every_statement(Fault::Error, Point::Before).await;

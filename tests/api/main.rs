@@ -28,6 +28,7 @@ mod log_writer;
 mod mapping;
 mod nested;
 mod nesting;
+mod operated;
 mod oracle;
 mod plans;
 mod pushdown;
