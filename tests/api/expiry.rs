@@ -68,3 +68,44 @@ async fn nothing_that_ended_is_accepted_though_nobody_cleans_up() {
     );
     gateway.check().await;
 }
+
+// C011
+#[tokio::test]
+async fn a_token_ends_to_the_second_with_its_life_or_the_overlap_of_a_rotation() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let scim = gateway.scim().await;
+    let (app, origin) = (&gateway.app, Origin::cli());
+    let issue = async |life| {
+        let issued = credentials::issue(app, &origin, &scim.directory, life).await;
+        let issued = issued.unwrap();
+        (
+            issued.credential.id,
+            format!("Bearer {}", issued.token.expose_secret()),
+        )
+    };
+    let status = async |token: &str| {
+        let answer = gateway.call("GET", "/scim/v2/Users", &[token], None).await;
+        answer.status
+    };
+    let (_, old) = issue(None).await;
+    let (_, short) = issue(Some(Duration::from_mins(30))).await;
+    let (kept, new) = issue(None).await;
+    let overlap = Duration::from_hours(1);
+    credentials::limit_others(app, &origin, &scim.directory, kept, overlap)
+        .await
+        .unwrap();
+    let second = Duration::from_secs(1);
+    // The overlap makes nothing live longer than it would.
+    clock.advance(Duration::from_mins(30) - second);
+    assert_eq!(status(&short).await, 200);
+    clock.advance(second);
+    assert_eq!(status(&short).await, 401);
+    clock.advance(Duration::from_mins(30) - second);
+    assert_eq!(status(&old).await, 200);
+    clock.advance(second);
+    assert_eq!(status(&old).await, 401);
+    assert_eq!(status(&new).await, 200);
+    clock.advance(DAY * 365);
+    assert_eq!(status(&new).await, 200);
+}
