@@ -1,11 +1,17 @@
-//! Every statement of what an operator does fails once, before it and after it: a token is there or
-//! not, revoked or not, a rule likewise, and the record of it with it.
+//! What an operator does leaves its record, and is done whole or not at all: each statement fails
+//! once, before it and after it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gatehouse::admission::rules::{self, NewRule};
 use gatehouse::changes::Origin;
-use gatehouse::directory::credentials;
+use gatehouse::directory::{self, credentials};
 use gatehouse::error::Result;
+use gatehouse::ids::CredentialId;
 use gatehouse::store::faults::{Fault, Point};
+use gatehouse::workspace::{self, schemas};
+use serde_json::json;
 
 use crate::gateway::{Gateway, Scim};
 
@@ -86,4 +92,70 @@ async fn what_an_operator_does_is_done_whole_or_not_at_all() {
         }
     }
     gateway.check().await;
+}
+
+/// How many records there are of each kind, by whom.
+async fn records(gateway: &Gateway) -> BTreeMap<String, usize> {
+    let mut records = BTreeMap::new();
+    let kinds = gateway.texts("changes", "kind || ' by ' || actor").await;
+    for kind in kinds {
+        *records.entry(kind).or_default() += 1;
+    }
+    records
+}
+
+// C212
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_does_is_told_once_with_who_did_it() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let (app, origin) = (&gateway.app, Origin::cli());
+    let mut before = records(&gateway).await;
+    let mut tells = async |kind: &str| {
+        let after = records(&gateway).await;
+        *before.entry(format!("{kind} by cli")).or_default() += 1;
+        assert_eq!(after, before);
+    };
+    for (name, kind) in ACTS.into_iter().zip([
+        "directory.token_issued",
+        "directory.token_revoked",
+        "rule.added",
+    ]) {
+        act(&gateway, &scim, name).await.unwrap();
+        tells(kind).await;
+    }
+    let mut directory = scim.directory.clone();
+    directory.strict = true;
+    directory::update(app, &origin, &directory).await.unwrap();
+    tells("directory.updated").await;
+    let issued = credentials::issue(app, &origin, &directory, None).await;
+    tells("directory.token_issued").await;
+    let kept = issued.unwrap().credential.id;
+    let overlap = Duration::from_hours(1);
+    credentials::limit_others(app, &origin, &directory, kept, overlap)
+        .await
+        .unwrap();
+    tells("directory.tokens_limited").await;
+    let schema = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
+        "id": "urn:acme:Badge", "name": "Badge",
+        "attributes": [{"name": "number", "type": "string"}],
+    });
+    schemas::add(app, &origin, &gateway.workspace, vec![schema])
+        .await
+        .unwrap();
+    tells("schemas.registered").await;
+    schemas::remove(app, &origin, &gateway.workspace, "urn:acme:Badge")
+        .await
+        .unwrap();
+    tells("schemas.removed").await;
+    // What is refused changes nothing, and says nothing of a change.
+    let unknown = credentials::revoke(app, &origin, &directory, CredentialId::new()).await;
+    assert!(unknown.is_err());
+    assert!(
+        workspace::create(app, &origin, "acme", "Again")
+            .await
+            .is_err()
+    );
+    assert_eq!(records(&gateway).await, before);
 }
