@@ -14,7 +14,7 @@ use crate::secrets::Keyring;
 use crate::store::db::Options;
 use crate::store::directories::{self, HeldToken};
 use crate::store::error::DbError;
-use crate::store::replacement::{Replacement, has_columns};
+use crate::store::replacement::{self, Replacement, has_columns};
 use crate::store::tables::{self, Table};
 use crate::store::tx::Tx;
 use crate::store::{deployment, members, migrate, workspaces};
@@ -42,6 +42,8 @@ pub struct Loaded {
     pub members_held: u64,
     /// Tokens that open nothing until they are released.
     pub tokens_held: Vec<HeldToken>,
+    /// Where the file is now that was there and could not be read.
+    pub damaged: Option<String>,
 }
 
 /// Reads a file to its end: that it is whole, for this program and for this key.
@@ -66,7 +68,28 @@ pub fn check(keys: &Keyring, file: &Path, progress: Progress<'_>) -> Result<Cont
 }
 
 /// Puts a backup into a database, in one transaction: that is as it was until all of it is there.
+/// Only a file that cannot be read is moved aside before, if it is to be replaced.
 pub async fn load(
+    options: &Options,
+    keys: &Keyring,
+    at: Timestamp,
+    file: &Path,
+    how: How,
+    progress: Progress<'_>,
+) -> Result<Loaded, Failure> {
+    match fill(options, keys, at, file, how, progress).await {
+        Err(Failure::Db(error)) if how.replace && error.is_damaged() => {
+            let aside = replacement::set_aside(options)?.display().to_string();
+            tracing::warn!("the database's file cannot be read and was moved to {aside}");
+            let mut loaded = fill(options, keys, at, file, how, progress).await?;
+            loaded.damaged = Some(aside);
+            Ok(loaded)
+        }
+        done => done,
+    }
+}
+
+async fn fill(
     options: &Options,
     keys: &Keyring,
     at: Timestamp,
@@ -76,18 +99,35 @@ pub async fn load(
 ) -> Result<Loaded, Failure> {
     let mut reader = open(keys, file)?;
     let mut target = Replacement::begin(options).await?;
+    match fill_open(&mut target, &mut reader, at, how, progress).await {
+        Ok(loaded) => {
+            target.commit(options).await?;
+            Ok(loaded)
+        }
+        Err(failure) => {
+            target.close().await;
+            Err(failure)
+        }
+    }
+}
+
+async fn fill_open(
+    target: &mut Replacement,
+    reader: &mut Reader<File>,
+    at: Timestamp,
+    how: How,
+    progress: Progress<'_>,
+) -> Result<Loaded, Failure> {
     if !how.replace && !target.is_empty().await? {
         return Err(Failure::NotEmpty);
     }
     target.clear(reader.header.version()).await?;
-    let content = rows(&mut target.tx, &mut reader, progress).await?;
+    let content = rows(&mut target.tx, reader, progress).await?;
     target.migrate().await?;
     if target.count_dangling().await? > 0 {
         return Err(reader.broken("rows refer to rows that are not there"));
     }
-    let loaded = hold(&mut target.tx, content, at, how).await?;
-    target.commit(options).await?;
-    Ok(loaded)
+    hold(&mut target.tx, content, at, how).await
 }
 
 fn open(keys: &Keyring, file: &Path) -> Result<Reader<File>, Failure> {
@@ -175,6 +215,7 @@ async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: How) -> Result<
         access_epoch: deployment::find_epoch(tx).await?,
         members_held: 0,
         tokens_held: Vec::new(),
+        damaged: None,
         content,
     };
     if !how.as_is {

@@ -8,11 +8,14 @@
 //!   days only; nor is the master key, of which the file names the id. What is sealed stays sealed.
 //! * A file of an older schema is loaded into that schema and brought up to date in the same
 //!   transaction; one of a newer schema is refused.
-//! * What was taken away since must not come back. A restore raises the deployment's access epoch,
-//!   on which every session, code, refresh token, invite and reset hangs, so that none from before
-//!   opens anything; `SCIM` tokens hang on no epoch and are held one by one; members have no rights
-//!   until their directory writes them as active or an admin releases them. Whoever only moves to
-//!   another database, with nothing written since, says so and keeps it all.
+//! * Access that was taken away since must not come back. A restore raises the deployment's access
+//!   epoch, on which every session, code, refresh token, invite and reset hangs, so that none from
+//!   before opens anything; `SCIM` tokens hang on no epoch and are held one by one; members have no
+//!   rights until a request of their directory writes them as active or an admin releases them.
+//!   Whoever only moves to another database, with nothing written since, says so and keeps it all.
+//! * Groups, who is in them, and rules are those of the backup and are not held: a member who is let
+//!   in has what they give until the directory sends them again, which the operator is told to have
+//!   done first. Holding them too would leave a directory that sends only what changes held for good.
 //! * Changes come back with their ids and numbers, so that none is told twice under a new name.
 //!   Numbers given out after the backup are given again: a reader's place therefore is the
 //!   deployment's epoch with the number, and one of another epoch has to read anew.

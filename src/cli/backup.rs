@@ -155,10 +155,13 @@ impl Backup {
 impl Restore {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::new(&self.settings)?;
-        let is_empty = replacement::is_empty(&place.options).await;
-        let is_empty = is_empty.map_err(backup::Failure::from)?;
-        if !self.replace && !is_empty {
-            return Err(backup::Failure::NotEmpty.into());
+        match replacement::is_empty(&place.options).await {
+            Ok(false) if !self.replace => return Err(backup::Failure::NotEmpty.into()),
+            // One that cannot be read is moved aside once the backup was found good.
+            Err(error) if !(self.replace && error.is_damaged()) => {
+                return Err(backup::Failure::from(error).into());
+            }
+            _ => {}
         }
         if self.quick {
             let tell = |table: &str, rows| place.tell("reading", table, rows);
@@ -180,10 +183,19 @@ impl Restore {
         place.bar.finish_and_clear();
         let mut value = serde_json::to_value(&loaded)?;
         value["as_is"] = self.as_is.into();
+        if !self.as_is {
+            value["groups_as_of"] = serde_json::to_value(loaded.content.made_at)?;
+            value["before_release"] = SEND_AGAIN.into();
+        }
         self.settings.print(&value, || told(&loaded, self.as_is))?;
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// What nothing holds, and what is to be done about it before members are let in by hand.
+const SEND_AGAIN: &str = "let every directory send everything again (Entra ID: Restart \
+                          provisioning; Okta: push the groups again), or members have the rights \
+                          of groups that they have left since";
 
 fn told(loaded: &Loaded, as_is: bool) -> String {
     let content = &loaded.content;
@@ -191,6 +203,11 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
         "{} rows of {} tables are back as they were at {}",
         content.rows, content.tables, content.made_at
     )];
+    if let Some(path) = &loaded.damaged {
+        lines.push(format!(
+            "the file that was there could not be read, and is {path} now"
+        ));
+    }
     if as_is {
         lines.push("nothing is held: they are taken as the present state".to_owned());
         return lines.join("\n");
@@ -199,11 +216,6 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
         "sessions, codes, links and invites from before open nothing any more (epoch {})",
         loaded.access_epoch
     ));
-    lines.push(format!(
-        "{} members have no rights until their directory writes them as active, or:",
-        loaded.members_held
-    ));
-    lines.push("  gatehouse members release --workspace SLUG --all".to_owned());
     lines.push(format!(
         "{} tokens open nothing until they are released, or replaced with rotate-token:",
         loaded.tokens_held.len()
@@ -214,6 +226,16 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
             token.workspace, token.directory, token.id
         )
     }));
+    lines.push(format!(
+        "groups, who is in them, and rules are as they were at {}, and are not held:",
+        content.made_at
+    ));
+    lines.push(format!("  {SEND_AGAIN}"));
+    lines.push(format!(
+        "{} members have no rights until their directory writes them as active, or after that:",
+        loaded.members_held
+    ));
+    lines.push("  gatehouse members release --workspace SLUG --all".to_owned());
     lines.join("\n")
 }
 

@@ -214,8 +214,12 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     match error.downcast_ref::<Failure>() {
-        Some(Failure::Broken { .. }) => return ExitCode::from(5),
-        Some(Failure::NotEmpty | Failure::Db(DbError::InUse)) => return ExitCode::from(4),
+        Some(Failure::Broken { .. } | Failure::Db(DbError::Damaged(_))) => {
+            return ExitCode::from(5);
+        }
+        Some(Failure::NotEmpty | Failure::Db(DbError::InUse | DbError::NotOurs)) => {
+            return ExitCode::from(4);
+        }
         Some(Failure::Db(error)) if is_of_another_version(error) => return ExitCode::from(6),
         _ => {}
     }
@@ -232,7 +236,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn is_of_another_version(error: &DbError) -> bool {
-    matches!(error, DbError::Newer(_) | DbError::OtherBuild(_))
+    matches!(
+        error,
+        DbError::Newer(_) | DbError::OtherBuild(_) | DbError::UnknownStep(_)
+    )
 }
 
 /// A table of rows for people.

@@ -88,7 +88,8 @@ pub(super) enum MembersCommand {
         /// The member: id, address or user name.
         #[arg(long, value_name = "ID_OR_EMAIL", required_unless_present = "all")]
         member: Option<String>,
-        /// Every member of the workspace.
+        /// Every member of the workspace. They have the rights of the groups that they were in at
+        /// the time of the backup: let their directory send everything again first.
         #[arg(long, conflicts_with = "member")]
         all: bool,
         #[command(flatten)]

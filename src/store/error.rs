@@ -33,6 +33,19 @@ pub enum DbError {
     /// A database that is to be replaced has others connected to it.
     #[error("the database is in use; stop every Gatehouse on it first")]
     InUse,
+    /// A database that is to be replaced was made by steps that this program does not know, which
+    /// may have made tables that it would leave behind.
+    #[error(
+        "the database has step {0} of the schema, which this Gatehouse does not know, nor therefore \
+         which tables to take away; make an empty database and restore into that one"
+    )]
+    UnknownStep(i64),
+    /// A file that is to be replaced holds tables, but not those of a Gatehouse.
+    #[error("the file is the database of something else; name another one")]
+    NotOurs,
+    /// A file that is to be replaced cannot be read.
+    #[error("the database's file is damaged ({0}); restore --replace moves it aside")]
+    Damaged(String),
     /// The catalog holds what no backup knows how to keep.
     #[error("{0}")]
     Catalog(String),
@@ -87,9 +100,10 @@ impl DbError {
             )
             | Self::Closed
             | Self::Silent => true,
-            Self::Sql(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| is_trouble(&code))
-            }
+            Self::Sql(sqlx::Error::Database(error)) => match self.sqlite_kind() {
+                Some(kind) => is_trouble_of_a_file(kind),
+                None => error.code().is_some_and(|code| is_trouble(&code)),
+            },
             // What `SQLite` says of a transaction that it gave up by itself, such as when the disk
             // is full, is that there is none: whatever it was, nobody's input is to blame.
             Self::Commit(error) => !matches!(**error, Self::Duplicate),
@@ -99,20 +113,34 @@ impl DbError {
 
     /// Whether another process holds the `SQLite` file.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sql(sqlx::Error::Database(error))
-            if matches!(error.code().as_deref(), Some("5" | "261" | "517")))
+        matches!(self.sqlite_kind(), Some(5 | 6))
+    }
+
+    /// Whether a `SQLite` file is none, or not whole.
+    pub(crate) fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged(_)) || matches!(self.sqlite_kind(), Some(11 | 26))
+    }
+
+    /// The low byte of `SQLite`'s code, which says what kind of error it is.
+    fn sqlite_kind(&self) -> Option<u32> {
+        let Self::Sql(sqlx::Error::Database(error)) = self else {
+            return None;
+        };
+        let code = error.code().filter(|code| code.len() < 5)?;
+        code.parse::<u32>().ok().map(|code| code & 0xff)
     }
 }
 
-/// Codes of a database that is in trouble of its own. `SQLite` has numbers, whose low byte says
-/// what kind it is: busy, locked, read-only, an I/O error, malformed (which is also what it calls a
-/// page that cannot be read), full, cannot be opened, no database. `PostgreSQL` has five characters,
-/// of which the first two are the class.
+/// Kinds of trouble that a `SQLite` file has of its own: busy, locked, read-only, an I/O error,
+/// malformed (which is also what it calls a page that cannot be read), full, cannot be opened, no
+/// database.
+fn is_trouble_of_a_file(kind: u32) -> bool {
+    matches!(kind, 5 | 6 | 8 | 10 | 11 | 13 | 14 | 26)
+}
+
+/// Codes of a server that is in trouble of its own: five characters, of which the first two are the
+/// class.
 fn is_trouble(code: &str) -> bool {
-    if code.len() < 5 {
-        let kind = code.parse::<u32>().map(|code| code & 0xff);
-        return matches!(kind, Ok(5 | 6 | 8 | 10 | 11 | 13 | 14 | 26));
-    }
     // Connection lost, out of resources, shutdown, an error of the system; then: a read-only
     // server, a lock that was not to be had, a statement that took too long.
     matches!(&code[..2], "08" | "53" | "58")

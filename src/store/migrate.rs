@@ -54,7 +54,7 @@ async fn sqlite(file: &SqliteConnectOptions) -> Result<()> {
             .map_err(DbError::from)
         {
             // Of several that switch a new file to its journal, SQLite sends all but one away.
-            Err(error) if error.is_away() && Instant::now() < deadline => {}
+            Err(error) if error.is_away() && !error.is_damaged() && Instant::now() < deadline => {}
             connected => break connected?,
         }
     };

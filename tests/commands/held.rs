@@ -39,7 +39,8 @@ impl Restored {
         assert_eq!(status, 201, "{group}");
         server.stop();
         deployment.json(&["backup", "one.gatehouse"]);
-        deployment.json(&["restore", "one.gatehouse", "--replace"]);
+        let back = deployment.json(&["restore", "one.gatehouse", "--replace"]);
+        assert_eq!(back["members_held"], names.len());
         let release = ["directory", "release-token", "--workspace", "acme"];
         let one = ["--name", "idp", "--token"];
         let id = directory["token_id"].as_str().unwrap();
@@ -143,4 +144,25 @@ async fn a_request_that_writes_active_lets_in_also_where_it_changes_nothing() {
         .wait_until_numbered(&restored.deployment)
         .await;
     restored.deployment.json(&["verify"]);
+}
+
+// C242
+#[tokio::test]
+async fn a_restore_says_that_groups_are_those_of_the_backup_and_what_to_do_first() {
+    let (deployment, _) = with_directory("entra").await;
+    deployment.json(&["backup", "one.gatehouse"]);
+    let restore = ["restore", "one.gatehouse", "--replace"];
+    let back = deployment.json(&restore);
+    assert_eq!(back["groups_as_of"], back["content"]["made_at"]);
+    let told = back["before_release"].as_str().unwrap();
+    for part in ["Restart provisioning", "push the groups again"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let output = deployment.run(&restore);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (first, then) = text.split_once("Restart provisioning").unwrap();
+    assert!(first.contains("are not held"), "{text}");
+    assert!(then.contains("members release"), "{text}");
+    let moved = deployment.json(&[&restore[..], &["--as-is"]].concat());
+    assert_eq!(moved["before_release"], Value::Null);
 }

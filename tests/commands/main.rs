@@ -2,6 +2,7 @@
 //! beside a running server on the same database.
 
 mod backup;
+mod damaged;
 mod dashboard;
 #[path = "../support/database.rs"]
 mod database;

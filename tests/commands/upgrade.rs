@@ -229,3 +229,73 @@ async fn an_old_program_goes_on_beside_a_newer_schema_but_does_not_start_on_it()
     }
     server.stop();
 }
+
+// C240
+#[tokio::test]
+async fn the_way_back_from_a_newer_schema_is_the_backup_from_before() {
+    let (deployment, _) = with_directory("generic").await;
+    deployment.json(&["backup", "before.gatehouse"]);
+    let is_file = deployment.url().starts_with("sqlite:");
+    let checksum = if is_file { "x'00'" } else { "'\\x00'" };
+    run(
+        &deployment,
+        &[
+            "CREATE TABLE seats (workspace UUID NOT NULL REFERENCES workspaces (id), \
+             taken BIGINT NOT NULL)"
+                .to_owned(),
+            "CREATE TABLE \"seat \"\"kinds\"\"\" (seat BIGINT)".to_owned(),
+            "CREATE VIEW seats_taken AS SELECT taken FROM seats".to_owned(),
+            "INSERT INTO seats SELECT id, 5 FROM workspaces".to_owned(),
+            format!(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
+                 execution_time) VALUES (9999, 'seats', TRUE, {checksum}, 0)"
+            ),
+        ],
+    )
+    .await;
+    let restore = ["restore", "before.gatehouse", "--replace"];
+    let back = if is_file {
+        deployment.json(&restore);
+        let left = "SELECT COUNT(*) FROM sqlite_schema WHERE name LIKE 'seat%'";
+        assert_eq!(numbers(&deployment, left).await, [0]);
+        deployment
+    } else {
+        // A server may hold tables of others, so that nothing is dropped on a guess.
+        let output = deployment.run(&restore);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{error}");
+        assert!(error.contains("step 9999"), "{error}");
+        assert!(error.contains("make an empty database"), "{error}");
+        let kept = "SELECT taken FROM seats JOIN workspaces ON id = workspace";
+        assert_eq!(numbers(&deployment, kept).await, [5]);
+        let empty = Deployment::new().await;
+        let file = deployment.folder().join("before.gatehouse");
+        empty.json(&["restore", &file.display().to_string()]);
+        empty
+    };
+    assert_eq!(steps(&back).await, newest(&back).await);
+    assert_eq!(back.json(&["workspace", "list"])[0]["slug"], "acme");
+    back.json(&["verify"]);
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_neither_filled_nor_replaced() {
+    let (deployment, _) = with_directory("generic").await;
+    deployment.json(&["backup", "one.gatehouse"]);
+    let file = deployment.folder().join("one.gatehouse");
+    let file = file.display().to_string();
+    let other = Deployment::embedded();
+    let notes = [
+        "CREATE TABLE notes (text TEXT)",
+        "INSERT INTO notes VALUES ('kept')",
+    ];
+    run(&other, &notes.map(str::to_owned)).await;
+    for restore in [&["restore", &file][..], &["restore", &file, "--replace"]] {
+        let output = other.run(restore);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(4), "{error}");
+        assert!(error.contains("of something else"), "{error}");
+    }
+    let kept = "SELECT COUNT(*) FROM notes WHERE text = 'kept'";
+    assert_eq!(numbers(&other, kept).await, [1]);
+}
