@@ -97,11 +97,11 @@ async fn a_token_ends_to_the_second_with_its_life_or_the_overlap_of_a_rotation()
         .unwrap();
     let second = Duration::from_secs(1);
     // The overlap makes nothing live longer than it would.
-    clock.advance(Duration::from_mins(30) - second);
+    clock.advance(Duration::from_secs(30 * 60 - 1));
     assert_eq!(status(&short).await, 200);
     clock.advance(second);
     assert_eq!(status(&short).await, 401);
-    clock.advance(Duration::from_mins(30) - second);
+    clock.advance(Duration::from_secs(30 * 60 - 1));
     assert_eq!(status(&old).await, 200);
     clock.advance(second);
     assert_eq!(status(&old).await, 401);

@@ -35,8 +35,8 @@ async fn act(gateway: &Gateway, scim: &Scim, name: &str) -> Result<()> {
             .map(|_| ()),
         "revoke a token" => {
             let known = credentials::list(app, directory).await?;
-            let live = known.iter().filter(|token| token.revoked_at.is_none());
-            let newest = live.last().expect("a live token").id;
+            let mut live = known.iter().filter(|token| token.revoked_at.is_none());
+            let newest = live.next_back().expect("a live token").id;
             credentials::revoke(app, &origin, directory, newest).await
         }
         _ => rules::add(app, &origin, workspace, rule())
