@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::gateway::Gateway;
+use crate::limits::Log;
 use crate::request_log::logged;
 
 const SECOND: i64 = 1_000_000;
@@ -45,6 +46,28 @@ async fn nodes_whose_clocks_are_apart_go_by_one_time() {
         for app in [&gateway.app, &node] {
             assert!(credentials::authenticate(app, token).await.is_ok());
         }
+        node.db.close().await;
+    }
+}
+
+// C235
+#[tokio::test]
+async fn a_machine_that_is_more_than_half_a_minute_off_is_told_of() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let gateway = Gateway::new().await;
+    for (seconds, is_told) in [(20, false), (-20, false), (45, true), (-45, true)] {
+        let node = node(&gateway, seconds * SECOND).await;
+        log.take();
+        node.hold_clock().await.unwrap();
+        let lines = log.take();
+        let said = lines.contains("this machine's clock is");
+        assert_eq!(said, is_told, "{seconds} s: {lines}");
         node.db.close().await;
     }
 }
