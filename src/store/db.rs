@@ -180,13 +180,16 @@ impl Db {
     /// first sync, long before its own housekeeping comes by.
     pub async fn analyze(&self) -> Result<()> {
         if let Engine::Postgres(server) = &self.engine {
-            let (mut conn, _place) = server.stock.acquire().await?;
+            let mut kept = server.stock.one().await?;
+            let (conn, is_sound) = kept.parts();
+            *is_sound = false;
             sqlx::query(
                 "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
                  members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
             )
-            .execute(&mut *conn)
+            .execute(conn)
             .await?;
+            *is_sound = true;
         }
         Ok(())
     }

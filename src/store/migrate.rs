@@ -16,6 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use super::aside;
 use super::db::{Options, sqlite_options};
 use super::error::{DbError, Result};
+use super::postgres::refuse_standby;
 use super::tx::{Conn, Tx};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -39,6 +40,7 @@ pub async fn run(options: &Options) -> Result<()> {
     }
     let server = PgConnectOptions::from_str(&options.url)?.application_name("gatehouse");
     let mut conn = PgConnection::connect_with(&server).await?;
+    refuse_standby(&mut conn).await?;
     // Holds a lock of the server meanwhile, which ends with the connection.
     migrations(is_on_postgres).run(&mut conn).await?;
     Ok(conn.close().await?)
@@ -112,7 +114,7 @@ pub(super) fn tables() -> Vec<String> {
 pub(super) async fn up_to(tx: &mut Tx, version: Option<i64>) -> Result<()> {
     let last = version.unwrap_or(i64::MAX);
     match &mut tx.conn {
-        Conn::Postgres(conn, ..) => {
+        Conn::PostgresAlone(conn, _) => {
             let mut steps = migrations(is_on_postgres);
             steps
                 .migrations

@@ -80,11 +80,7 @@ impl Replacement {
         alone(&pool).await?;
         let conn = pool.begin().await?;
         Ok(Self {
-            tx: Tx::new(
-                Conn::Postgres(conn, None, STATEMENT),
-                None,
-                Stats::current(),
-            ),
+            tx: Tx::new(Conn::PostgresAlone(conn, STATEMENT), None, Stats::current()),
             pool: Pool::Postgres(pool),
         })
     }

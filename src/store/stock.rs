@@ -1,8 +1,10 @@
 //! Connections at hand. A pool asks a connection that comes back whether it still lives, and on
 //! SQLite one that goes out as well: a round trip each, for a read of one statement as much as the
 //! statement itself. One that comes back from a statement that succeeded has just answered: it is
-//! kept here for whoever needs one next. All others go by the pool, which tests them.
+//! kept here for whoever needs one next. All others go by the pool, which tests them, and which
+//! would wait for the answer for ever: a server that vanished must not keep their places.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// For how long the pool need not see a connection. It ends those that are old or were idle for
 /// long, and one that a network has forgotten must be found out before it is used.
 const TRUST: Duration = Duration::from_secs(10);
+
+/// How long a connection that comes back may take to say that it still lives.
+pub(super) const RETURN: Duration = Duration::from_secs(1);
 
 /// A place among those who use a connection.
 pub(super) type Place = OwnedSemaphorePermit;
@@ -64,7 +69,7 @@ impl<DB: Database> Stock<DB> {
             conn: Some(conn),
             stock: self.clone(),
             is_sound: true,
-            _place: place,
+            place: Some(place),
         })
     }
 
@@ -82,9 +87,11 @@ impl<DB: Database> Stock<DB> {
         let idle = self.idle().pop();
         let conn = match idle {
             Some((conn, seen)) if seen.elapsed() < TRUST => (conn, seen),
-            // The pool tests what it gets back.
             old => {
-                drop(old);
+                // The pool tests what it gets back.
+                if let Some((mut old, _)) = old {
+                    let _ = tokio::time::timeout(RETURN, old.return_to_pool()).await;
+                }
                 (self.pool().acquire().await?, Instant::now())
             }
         };
@@ -104,12 +111,15 @@ impl<DB: Database> Stock<DB> {
         closing.await;
     }
 
-    fn put(&self, conn: At<DB>) {
+    /// Takes a connection that has just answered, if it need not be seen by the pool.
+    fn put(&self, conn: At<DB>) -> Option<At<DB>> {
         let mut idle = self.idle();
         // Asked under the lock under which the rest is closed.
-        if conn.1.elapsed() < TRUST && !self.pool().is_closed() {
-            idle.push(conn);
+        if conn.1.elapsed() >= TRUST || self.pool().is_closed() {
+            return Some(conn);
         }
+        idle.push(conn);
+        None
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<At<DB>>> {
@@ -132,7 +142,7 @@ pub(super) struct Kept<DB: Database> {
     conn: Option<At<DB>>,
     stock: Stock<DB>,
     is_sound: bool,
-    _place: Place,
+    place: Option<Place>,
 }
 
 impl<DB: Database> Kept<DB> {
@@ -141,14 +151,41 @@ impl<DB: Database> Kept<DB> {
         let (conn, _) = self.conn.as_mut().expect("it is there until the drop");
         (conn, &mut self.is_sound)
     }
+
+    pub(super) fn conn(&self) -> &DB::Connection {
+        let (conn, _) = self.conn.as_ref().expect("it is there until the drop");
+        conn
+    }
+
+    /// Gives it up without a farewell, for which a server that is silent would be waited for.
+    pub(super) fn discard(mut self) {
+        if let Some((conn, _)) = self.conn.take() {
+            drop(conn.detach());
+        }
+    }
 }
 
 impl<DB: Database> Drop for Kept<DB> {
     fn drop(&mut self) {
-        if let Some(conn) = self.conn.take()
-            && self.is_sound
-        {
-            self.stock.put(conn);
+        let (conn, place) = (self.conn.take(), self.place.take());
+        let conn = match conn {
+            Some(conn) if self.is_sound => self.stock.put(conn),
+            conn => conn,
+        };
+        if let Some((mut conn, _)) = conn {
+            // Ended in the middle, this closes the connection.
+            let back = conn.return_to_pool();
+            on_the_way_back(async move {
+                let _ = tokio::time::timeout(RETURN, back).await;
+                drop(place);
+            });
         }
+    }
+}
+
+/// Lets a connection find its way back after whoever used it; the close of the pool waits for it.
+pub(super) fn on_the_way_back(way: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(way);
     }
 }

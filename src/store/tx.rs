@@ -14,6 +14,7 @@ use sqlx::{
 
 use super::error::{DbError, Result};
 use super::faults::{Around, Faults, within};
+use super::postgres::Begun;
 use super::stats::Stats;
 use super::stock::{Kept, Place};
 use super::values::nameless;
@@ -49,9 +50,11 @@ pub(super) enum Conn {
         #[expect(dead_code, reason = "held, not read")] Option<Place>,
     ),
     SqliteOne(Kept<Sqlite>),
-    /// With how long an answer is waited for, as the next.
-    Postgres(Transaction<'static, Postgres>, Option<Place>, Duration),
+    /// With how long an answer is waited for, as the next two.
+    Postgres(Begun, Duration),
     PostgresOne(Kept<Postgres>, Duration),
+    /// With nobody else on the database; parts of it may be undone alone.
+    PostgresAlone(Transaction<'static, Postgres>, Duration),
 }
 
 /// How rows are locked on PostgreSQL; SQLite has one writer and needs no row locks.
@@ -98,7 +101,8 @@ impl Tx {
                 is_sound = Some(sound);
                 RawQuery::Sqlite(conn, sqlx::query(sql))
             }
-            Conn::Postgres(tx, ..) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
+            Conn::Postgres(tx, _) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
+            Conn::PostgresAlone(tx, _) => RawQuery::Postgres(&mut *tx, sqlx::query(sql)),
             Conn::PostgresOne(kept, _) => {
                 let (conn, sound) = kept.parts();
                 is_sound = Some(sound);
@@ -136,7 +140,10 @@ impl Tx {
 
     /// Whether it is at a server, whose catalog and settings have a language of their own.
     pub(super) fn is_postgres(&self) -> bool {
-        matches!(self.conn, Conn::Postgres(..) | Conn::PostgresOne(..))
+        matches!(
+            self.conn,
+            Conn::Postgres(..) | Conn::PostgresOne(..) | Conn::PostgresAlone(..)
+        )
     }
 
     /// Counts fail points from here on: a new use case begins.
@@ -158,7 +165,8 @@ impl Tx {
         self.stats.round_trip();
         self.at_commit().await?;
         match self.conn {
-            Conn::Postgres(tx, _place, limit) => {
+            Conn::Postgres(tx, limit) => within(Some(limit), pin!(tx.commit())).await?,
+            Conn::PostgresAlone(tx, limit) => {
                 within(Some(limit), pin!(async { Ok(tx.commit().await?) })).await?;
             }
             Conn::Sqlite(tx, _) => tx.commit().await?,
@@ -201,7 +209,9 @@ impl Tx {
 impl Conn {
     fn limit(&self) -> Option<Duration> {
         match self {
-            Self::Postgres(_, _, limit) | Self::PostgresOne(_, limit) => Some(*limit),
+            Self::Postgres(_, limit)
+            | Self::PostgresOne(_, limit)
+            | Self::PostgresAlone(_, limit) => Some(*limit),
             Self::Shared(_) | Self::Sqlite(..) | Self::SqliteOne(_) => None,
         }
     }

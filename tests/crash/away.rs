@@ -10,21 +10,29 @@ use crate::client::{Answer, Client, Lost};
 use crate::load::Load;
 use crate::proxy::{Line, Proxy};
 
-/// Waits for the status of a probe; gives how long that took.
-async fn until(client: &Client, path: &str, status: u16) -> Duration {
+/// How soon a node says that it is not ready, and that it is again: twice what is promised, and half
+/// as much again, since the machine may be slow.
+pub(crate) const SECONDS_TO_NOTICE: u64 = 10;
+pub(crate) const SECONDS_TO_BE_BACK: u64 = 15;
+
+/// Waits so many seconds for the status of a probe; gives how long that took.
+pub(crate) async fn until(client: &Client, path: &str, status: u16, seconds: u64) -> Duration {
     let started = Instant::now();
     while client.probe(path).await != Some(status) {
+        let waited = started.elapsed();
         assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "{path} answers {status}"
+            waited < Duration::from_secs(seconds),
+            "{path} answers {status} after {waited:?}"
         );
         pause(50).await;
     }
-    started.elapsed()
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(seconds), "{path}: {took:?}");
+    took
 }
 
 /// Decisions that need the database are refused, and none is guessed.
-async fn refuses(client: &Client) {
+pub(crate) async fn refuses(client: &Client) {
     let new = json!({"userName": "nobody@acme.example"});
     for (method, path, body) in [
         ("GET", "/Users", None),
@@ -50,7 +58,7 @@ async fn a_database_that_is_away_for_a_while_is_waited_for() {
     let load = Load::start(&client, bed.writers(&server, seed()).await);
     load.until_done(100).await;
     proxy.set(Line::Cut);
-    let unready = until(&client, "/readyz", 503).await;
+    let unready = until(&client, "/readyz", 503, SECONDS_TO_NOTICE).await;
     let away = Instant::now();
     load.until_unavailable(50).await;
     while away.elapsed() < Duration::from_secs(knob("CRASH_AWAY", 5)) {
@@ -59,10 +67,14 @@ async fn a_database_that_is_away_for_a_while_is_waited_for() {
         assert_eq!(client.probe("/readyz").await, Some(503));
         pause(100).await;
     }
+    let before = proxy.count();
     proxy.set(Line::Open);
-    let ready = until(&client, "/readyz", 200).await;
+    let ready = until(&client, "/readyz", 200, SECONDS_TO_BE_BACK).await;
     load.until_done(100).await;
-    println!("not ready after {unready:?}, ready again after {ready:?}");
+    let connections = proxy.count() - before;
+    // Each place once, and a few that were on their way or belong to no place.
+    assert!(connections <= 10 + 5, "{connections} connections at once");
+    println!("{connections} connections, not ready after {unready:?}, ready again after {ready:?}");
     load.end(&client).await;
     bed.check().await;
     server.stop();
@@ -81,7 +93,7 @@ async fn a_node_that_is_cut_off_trusts_no_memory() {
     let (client, there) = (bed.client(&here), bed.client(&cut_off));
     assert_eq!(there.call("GET", "/Users", None).await.status, 200);
     proxy.set(Line::Silent);
-    let unready = until(&there, "/readyz", 503).await;
+    let unready = until(&there, "/readyz", 503, SECONDS_TO_NOTICE).await;
     assert_eq!(there.probe("/healthz").await, Some(200));
     let asked = Instant::now();
     refuses(&there).await;
@@ -96,16 +108,48 @@ async fn a_node_that_is_cut_off_trusts_no_memory() {
     let revoked = there.with_token(&other.token);
     assert_eq!(revoked.call("GET", "/Users", None).await.status, 503);
     proxy.set(Line::Open);
-    let ready = until(&there, "/readyz", 200).await;
+    let ready = until(&there, "/readyz", 200, SECONDS_TO_BE_BACK).await;
     println!("ready again after {ready:?}");
     assert_eq!(revoked.call("GET", "/Users", None).await.status, 401);
     let back = Instant::now();
     while there.call("GET", "/Users", None).await.status != 200 {
-        assert!(back.elapsed() < Duration::from_secs(20), "it works again");
+        assert!(back.elapsed() < Duration::from_secs(10), "it works again");
         pause(50).await;
     }
     cut_off.stop();
     here.stop();
+}
+
+// C234: what had been asked when the server vanished is never answered, nor is the connection closed
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_fell_silent_for_ever_give_up_their_places() {
+    let bed = Bed::new().await;
+    if bed.is_sqlite() {
+        return;
+    }
+    let proxy = Proxy::before(&bed.deployment.database.url).await;
+    let variables = [
+        ("GATEHOUSE__DATABASE__MAX_CONNECTIONS", "4"),
+        ("GATEHOUSE__DATABASE__STATEMENT_SECONDS", "1"),
+    ];
+    let server = bed.deployment.serve_as(&proxy.url, &[], &variables).await;
+    let client = bed.client(&server);
+    let load = Load::start(&client, bed.writers(&server, seed()).await);
+    for _ in 0..2 {
+        load.until_done(100).await;
+        proxy.lose();
+        let lost = Instant::now();
+        // More ask than there are places, so that each place hangs; some where what was asked is
+        // answered already, and the connection on its way back.
+        load.until_unavailable(1).await;
+        load.until_done(100).await;
+        let back = lost.elapsed();
+        println!("at work again after {back:?}");
+        assert!(back < Duration::from_secs(10), "{back:?}");
+    }
+    load.end(&client).await;
+    bed.check().await;
+    server.stop();
 }
 
 /// Sends many requests at once; gives their answers.
@@ -177,7 +221,7 @@ async fn a_slow_database_holds_up_nothing_for_long() {
     );
     assert!(refused(&answers) > 0, "a statement ends by its time limit");
     holder.execute("ROLLBACK").await.expect("unlocked");
-    until(&client, "/readyz", 200).await;
+    until(&client, "/readyz", 200, SECONDS_TO_BE_BACK).await;
 
     // Every answer of the database comes late.
     proxy.set(Line::Slow(Duration::from_secs(5)));

@@ -20,6 +20,7 @@ mod load;
 mod nodes;
 mod proxy;
 mod scarce;
+mod standby;
 mod stop;
 mod torn;
 mod writer;

@@ -1,5 +1,7 @@
 //! Between a gateway and its database: cut, silent or slow when told to.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -26,6 +28,8 @@ pub(crate) struct Proxy {
     /// The database by way of it.
     pub(crate) url: String,
     line: watch::Sender<Line>,
+    lost: watch::Sender<()>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -38,17 +42,35 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (line, watched) = watch::channel(Line::Open);
+        let (lost, losing) = watch::channel(());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (socket, line) = (socket.clone(), watched.clone());
-                tokio::spawn(connection(client, socket, line));
+                counted.fetch_add(1, Ordering::Relaxed);
+                let (socket, line, mut lost) = (socket.clone(), watched.clone(), losing.clone());
+                lost.mark_unchanged();
+                tokio::spawn(connection(client, socket, line, lost));
             }
         });
         Self {
             url: format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable"),
             line,
+            lost,
+            connections,
             task,
         }
+    }
+
+    /// Every connection that there is stays silent for ever, and its client is not told: the server
+    /// is gone, and another one answers who asks anew.
+    pub(crate) fn lose(&self) {
+        self.lost.send_replace(());
+    }
+
+    /// How many connections were asked for so far.
+    pub(crate) fn count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set(&self, line: Line) {
@@ -62,21 +84,30 @@ impl Drop for Proxy {
     }
 }
 
-async fn connection(client: TcpStream, socket: String, mut line: watch::Receiver<Line>) {
+async fn connection(
+    mut client: TcpStream,
+    socket: String,
+    mut line: watch::Receiver<Line>,
+    mut lost: watch::Receiver<()>,
+) {
     if *line.borrow() == Line::Cut {
         return;
     }
-    let Ok(server) = UnixStream::connect(socket).await else {
+    let Ok(mut server) = UnixStream::connect(socket).await else {
         return;
     };
-    let (client_in, client_out) = client.into_split();
-    let (server_in, server_out) = server.into_split();
+    let (client_in, client_out) = client.split();
+    let (server_in, server_out) = server.split();
     let ends = line.clone();
     tokio::select! {
-        () = pump(client_in, server_out, line.clone(), false) => {}
-        () = pump(server_in, client_out, ends, true) => {}
-        _ = line.wait_for(|line| *line == Line::Cut) => {}
+        () = pump(client_in, server_out, line.clone(), false) => return,
+        () = pump(server_in, client_out, ends, true) => return,
+        _ = line.wait_for(|line| *line == Line::Cut) => return,
+        Ok(()) = lost.changed() => {}
     }
+    // The server lets go of what it held; the client keeps its end and hears nothing.
+    drop(server);
+    std::future::pending().await
 }
 
 async fn pump(
