@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
+use gatehouse::changes::Origin;
+use gatehouse::directory::credentials;
+use gatehouse::error::Error;
 use serde_json::json;
 
 /// A client has users of its own that nobody else touches, so that what the group must hold of them
@@ -239,6 +242,45 @@ async fn a_rule_added_while_people_join_misses_nobody() {
         }
         gateway.work().await;
         assert_eq!(gateway.in_team(&name).await, 12, "{name}");
+    }
+    gateway.check().await;
+}
+
+// C011
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_made_on_two_nodes_at_once_are_never_more_than_five() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let other = if gateway.app.db.is_shared() {
+        gateway.second_node().await
+    } else {
+        gateway.app.clone()
+    };
+    let nodes = [gateway.app.clone(), other];
+    for _ in 0..10 {
+        let mut issues = Vec::new();
+        for at in 0..16 {
+            let (app, directory) = (nodes[at % 2].clone(), scim.directory.clone());
+            issues.push(tokio::spawn(async move {
+                credentials::issue(&app, &Origin::cli(), &directory, None).await
+            }));
+        }
+        let mut made = Vec::new();
+        for issue in issues {
+            match issue.await.unwrap() {
+                Ok(token) => made.push(token.credential.id),
+                Err(error) => assert!(matches!(error, Error::Conflict(_)), "{error:?}"),
+            }
+        }
+        assert_eq!(made.len(), 4, "beside the one that is there");
+        let listed = credentials::list(&nodes[1], &scim.directory).await.unwrap();
+        let live = listed.iter().filter(|token| token.revoked_at.is_none());
+        assert_eq!(live.count(), 5);
+        for id in made {
+            credentials::revoke(&nodes[0], &Origin::cli(), &scim.directory, id)
+                .await
+                .unwrap();
+        }
     }
     gateway.check().await;
 }

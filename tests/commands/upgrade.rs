@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde_json::json;
 use sqlx::migrate::Migrator;
@@ -152,16 +153,102 @@ async fn an_upgrade_that_is_killed_goes_on_with_the_next_start() {
         } else {
             old().await
         };
-        let mut command = deployment.command(&["migrate"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = migrating(&deployment);
         #[expect(clippy::disallowed_methods, reason = "another process gets so far")]
-        tokio::time::sleep(std::time::Duration::from_millis(round * 8)).await;
+        tokio::time::sleep(Duration::from_millis(round * 8)).await;
         child.kill().unwrap();
         child.wait().unwrap();
         deployment.json(&["migrate"]);
         deployment.json(&["verify"]);
     }
+}
+
+/// Kills an upgrade of a file while it writes to it, which it does from before the first step to
+/// after the last.
+async fn kill_while_it_writes(deployment: &Deployment) {
+    let file = SqliteConnectOptions::from_str(deployment.url()).unwrap();
+    let file = file.busy_timeout(Duration::ZERO);
+    let mut conn = SqliteConnection::connect_with(&file).await.unwrap();
+    let mut child = migrating(deployment);
+    while sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+        .execute(&mut conn)
+        .await
+        .is_ok()
+        && child.try_wait().unwrap().is_none()
+    {
+        moment().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Kills an upgrade at a server in the middle of its second step, of which it has done a part.
+async fn kill_while_it_waits(deployment: &Deployment) {
+    let mut conn = PgConnection::connect(deployment.url()).await.unwrap();
+    let locked = "BEGIN; LOCK TABLE members IN ACCESS SHARE MODE";
+    sqlx::raw_sql(locked).execute(&mut conn).await.unwrap();
+    let mut child = migrating(deployment);
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND \
+                   relation = 'members'::regclass";
+    while numbers(deployment, waiting).await == [0] {
+        assert!(child.try_wait().unwrap().is_none(), "it waits for the lock");
+        moment().await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    conn.close().await.unwrap();
+    let connected = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND application_name = 'gatehouse'";
+    while numbers(deployment, connected).await != [0] {
+        moment().await;
+    }
+}
+
+fn migrating(deployment: &Deployment) -> Child {
+    let mut command = deployment.command(&["migrate"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+async fn moment() {
+    #[expect(clippy::disallowed_methods, reason = "another process gets so far")]
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+// C240
+#[tokio::test]
+async fn an_upgrade_that_is_killed_within_a_step_leaves_nothing_of_it() {
+    let mut within = 0;
+    for _ in 0..20 {
+        let deployment = old().await;
+        let is_file = deployment.url().starts_with("sqlite:");
+        let added = if is_file {
+            // As every file is that was served from; else the upgrade would write for that alone.
+            run(&deployment, &["PRAGMA journal_mode = WAL".to_owned()]).await;
+            kill_while_it_writes(&deployment).await;
+            "SELECT COUNT(*) FROM pragma_table_info('credentials') WHERE name = 'held_at'"
+        } else {
+            kill_while_it_waits(&deployment).await;
+            "SELECT COUNT(*) FROM information_schema.columns \
+             WHERE table_name = 'credentials' AND column_name = 'held_at'"
+        };
+        let whole = newest(&deployment).await;
+        if steps(&deployment).await == [1] {
+            within += 1;
+            assert_eq!(numbers(&deployment, added).await, [0]);
+        } else {
+            // The file was written to the end before the kill came.
+            assert_eq!(steps(&deployment).await, whole);
+        }
+        deployment.json(&["migrate"]);
+        assert_eq!(steps(&deployment).await, whole);
+        assert_eq!(numbers(&deployment, added).await, [1]);
+        deployment.json(&["verify"]);
+        if within == 3 {
+            return;
+        }
+    }
+    panic!("{within} of 20 kills fell within the upgrade");
 }
 
 // C240

@@ -1,6 +1,7 @@
 // Loaded before the C library: lets calls on files fail as a bad disk would. The first byte of the
 // file that DISK_FAULT names says how, the rest up to a zero which files, by a part of their path;
-// only what lies in the folder DISK_UNDER is ever touched.
+// only files whose paths begin with DISK_UNDER are ever touched. From byte 2048 on stand two numbers:
+// how far the write-ahead log of DISK_UNDER is written, and how far it was when last flushed.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 static volatile char *fault;
 static const char *under;
+static volatile size_t *log_ends;
 
 __attribute__((constructor)) static void start(void) {
     const char *path = getenv("DISK_FAULT");
@@ -22,20 +24,43 @@ __attribute__((constructor)) static void start(void) {
     int fd = path ? open(path, O_RDWR) : -1;
     if (fd >= 0 && under) {
         void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (map != MAP_FAILED) fault = map;
+        if (map != MAP_FAILED) {
+            fault = map;
+            log_ends = (volatile size_t *)((char *)map + 2048);
+        }
         close(fd);
     }
 }
 
+// The path of a file behind where DISK_UNDER ends, if it begins so.
+static const char *behind(int fd, char path[4096]) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, 4095);
+    if (length < 0) return NULL;
+    path[length] = 0;
+    return strncmp(path, under, strlen(under)) == 0 ? path + strlen(under) : NULL;
+}
+
 // Whether the fault is one of those kinds and this file is meant.
 static int strikes(int fd, const char *kinds) {
-    char link[64], path[4096];
+    char path[4096];
     if (!fault || !*fault || !strchr(kinds, *fault)) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
-    path[length] = 0;
-    return strncmp(path, under, strlen(under)) == 0 && strstr(path, (const char *)fault + 1);
+    return behind(fd, path) && strstr(path, (const char *)fault + 1);
+}
+
+static int is_log(int fd) {
+    char path[4096];
+    const char *rest = log_ends ? behind(fd, path) : NULL;
+    return rest && strcmp(rest, "-wal") == 0;
+}
+
+// Notes a write that ends there. One at the beginning begins the log anew.
+static ssize_t noted(int fd, ssize_t length, off64_t end) {
+    if (length <= 0 || !is_log(fd)) return length;
+    if (end == length) log_ends[1] = 0;
+    if (end == length || (size_t)end > log_ends[0]) log_ends[0] = end;
+    return length;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -50,15 +75,24 @@ static int refused(int fd) {
     return 0;
 }
 
-#define WRITER(name, arguments, values)                                                           \
+// Where a file stands; anything else that is written to stands nowhere.
+static off64_t here(int fd) {
+    int before = errno;
+    off64_t at = lseek64(fd, 0, SEEK_CUR);
+    errno = before;
+    return at;
+}
+
+#define WRITER(name, arguments, values, end)                                                      \
     ssize_t name arguments {                                                                      \
         int code = refused(fd);                                                                   \
         if (code) FAIL(code);                                                                     \
-        return REAL(name) values;                                                                 \
+        ssize_t done = REAL(name) values;                                                         \
+        return noted(fd, done, end);                                                              \
     }
-WRITER(write, (int fd, const void *data, size_t length), (fd, data, length))
-WRITER(pwrite, (int fd, const void *data, size_t length, off_t at), (fd, data, length, at))
-WRITER(pwrite64, (int fd, const void *data, size_t length, off64_t at), (fd, data, length, at))
+WRITER(write, (int fd, const void *data, size_t length), (fd, data, length), here(fd))
+WRITER(pwrite, (int fd, const void *data, size_t length, off_t at), (fd, data, length, at), at + done)
+WRITER(pwrite64, (int fd, const void *data, size_t length, off64_t at), (fd, data, length, at), at + done)
 
 #define READER(name, arguments, values)                                                           \
     ssize_t name arguments {                                                                      \
@@ -74,7 +108,10 @@ READER(pread64, (int fd, void *data, size_t length, off64_t at), (fd, data, leng
         int once = strikes(fd, "s");                                                              \
         if (once) *fault = 0;                                                                     \
         if (once || strikes(fd, "S")) FAIL(EIO);                                                  \
-        return REAL(name)(fd);                                                                    \
+        size_t end = is_log(fd) ? log_ends[0] : 0;                                                \
+        int code = REAL(name)(fd);                                                                \
+        if (end && !code) log_ends[1] = end;                                                      \
+        return code;                                                                              \
     }
 FLUSHER(fsync)
 FLUSHER(fdatasync)

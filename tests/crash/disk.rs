@@ -10,7 +10,7 @@ use crate::deployment::Server;
 use crate::load::Load;
 
 /// A disk whose faults can be switched on and off.
-struct Disk {
+pub(crate) struct Disk {
     library: PathBuf,
     fault: PathBuf,
     under: PathBuf,
@@ -18,7 +18,7 @@ struct Disk {
 
 impl Disk {
     /// The disk of a deployment.
-    fn new(bed: &Bed) -> Self {
+    pub(crate) fn new(bed: &Bed) -> Self {
         let folder = bed.deployment.folder();
         let library = folder.join("disk.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crash/disk.c");
@@ -39,7 +39,7 @@ impl Disk {
         disk
     }
 
-    async fn serve(&self, bed: &Bed) -> Server {
+    pub(crate) async fn serve(&self, bed: &Bed) -> Server {
         let text = |path: &Path| path.to_str().expect("text").to_owned();
         let variables = [
             ("LD_PRELOAD", text(&self.library)),
@@ -51,6 +51,13 @@ impl Disk {
             .map(|(key, it)| (*key, it.as_str()))
             .collect();
         bed.deployment.serve_with(&variables).await
+    }
+
+    /// How much of the write-ahead log was flushed when it last was.
+    pub(crate) fn flushed(&self) -> usize {
+        let noted = fs::read(&self.fault).expect("is there");
+        let end = noted[2056..2064].try_into().expect("eight bytes");
+        usize::from_ne_bytes(end)
     }
 
     /// Lets calls on files with that in their name fail; the file is changed in place, since the

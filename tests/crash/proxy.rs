@@ -107,7 +107,7 @@ async fn connection(
     }
     // The server lets go of what it held; the client keeps its end and hears nothing.
     drop(server);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn pump(

@@ -1,9 +1,9 @@
 //! A server that runs out of descriptors or is asked for much memory.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::bed::{Bed, pause};
 
@@ -15,25 +15,38 @@ async fn a_server_out_of_descriptors_turns_clients_away_and_recovers() {
     let url = bed.deployment.database.url.clone();
     let mut server = bed.deployment.serve_as(&url, &limited, &[]).await;
     let client = bed.client(&server);
-    assert_eq!(client.call("GET", "/Users", None).await.status, 200);
+    let mut made = Vec::new();
+    for at in 0..20 {
+        let user = json!({"userName": format!("c{at}@acme.example")});
+        made.push(client.created("/Users", &user).await);
+    }
     let address = server.url.strip_prefix("http://").expect("http").to_owned();
-    // More than there are descriptors; the system holds those beyond for the server to accept.
+    // More than there are descriptors; the system holds some of those beyond for the server to
+    // accept, and lets the others knock.
+    let knocking: Vec<_> = (0..1_000)
+        .map(|_| {
+            let knock = TcpStream::connect(address.clone());
+            tokio::spawn(tokio::time::timeout(Duration::from_secs(5), knock))
+        })
+        .collect();
     let mut held = Vec::new();
-    for _ in 0..400 {
-        let address = address.parse().expect("an address");
-        if let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+    for knocking in knocking {
+        if let Ok(Ok(stream)) = knocking.await.expect("it knocked") {
             held.push(stream);
         }
     }
+    println!("{} connections", held.len());
     assert!(held.len() > 256, "{} connections", held.len());
-    // Whoever has a connection is answered; the database has its files and connections already.
+    // Whoever has a connection is answered, be it that the database has no descriptor left.
     for at in 0..20 {
         let user = json!({"userName": format!("d{at}@acme.example")});
-        match client.send("POST", "/Users", Some(&user)).await {
-            Ok(answer) => assert!([201, 503].contains(&answer.status), "{}", answer.body),
-            Err(lost) => println!("{lost:?}"),
+        let answer = client.call("POST", "/Users", Some(&user)).await;
+        assert!([201, 503].contains(&answer.status), "{}", answer.body);
+        if answer.status == 201 {
+            made.push(answer.body["id"].as_str().expect("an id").to_owned());
         }
     }
+    println!("{} of 20 made meanwhile", made.len() - 20);
     assert!(server.child.try_wait().expect("asked").is_none(), "it runs");
     drop(held);
     let back = Instant::now();
@@ -43,6 +56,10 @@ async fn a_server_out_of_descriptors_turns_clients_away_and_recovers() {
         pause(50).await;
     }
     println!("serves again after {:?}", back.elapsed());
+    for id in made {
+        let found = fresh.call("GET", &format!("/Users/{id}"), None).await;
+        assert_eq!(found.status, 200, "what was acknowledged is there");
+    }
     for at in 0..20 {
         let user = json!({"userName": format!("e{at}@acme.example")});
         fresh.created("/Users", &user).await;

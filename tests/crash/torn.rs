@@ -1,5 +1,5 @@
-//! Power loss: the database file as it was at one moment, and its log cut or scrambled anywhere
-//! behind what was flushed.
+//! Power loss: the database file as it was at one moment, and its log cut where it was last flushed,
+//! or cut or scrambled anywhere behind a state of rest.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,8 @@ use sqlx::Connection;
 
 use crate::bed::{Bed, integrity, knob, pause, seed, signal, sqlite};
 use crate::client::Random;
-use crate::load::{finished, streaming};
+use crate::disk::Disk;
+use crate::load::{finished, repeated, streaming};
 
 /// Where the frames of a write-ahead log begin, and what stands before each page.
 const HEADER: usize = 32;
@@ -93,7 +94,8 @@ async fn a_torn_log_loses_nothing_that_was_acknowledged_and_gives_nothing_half()
         // PostgreSQL's own log is PostgreSQL's own matter.
         return;
     }
-    let server = bed.deployment.serve().await;
+    let disk = Disk::new(&bed);
+    let mut server = disk.serve(&bed).await;
     let mut writers = bed.writers(&server, seed).await;
     let client = bed.client(&server);
     for writer in &mut writers {
@@ -113,13 +115,20 @@ async fn a_torn_log_loses_nothing_that_was_acknowledged_and_gives_nothing_half()
         assert!(Instant::now() < deadline, "in time: work");
         pause(20).await;
     }
-    signal(&server, "STOP");
+    server.child.kill().expect("killed");
+    server.child.wait().expect("it is gone");
     let after = Copy::of(&bed.file());
-    signal(&server, "CONT");
-    signal(&server, "KILL");
-    let _ = finished(streams).await;
+    let (_, writers) = finished(streams).await;
 
     let folder = tempfile::tempdir().expect("a folder");
+    // The power goes: what was written and not flushed is lost, and none of it was acknowledged.
+    let kept = disk.flushed();
+    println!("{kept} bytes of log were flushed");
+    let url = after.placed(folder.path(), &after.log[..kept]);
+    let revived = bed.deployment.serve_as(&url, &[], &[]).await;
+    repeated(&bed.client(&revived), writers).await;
+    revived.stop();
+
     let commits = after.commits();
     println!(
         "{} commits in {} bytes of log",
