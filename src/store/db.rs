@@ -15,7 +15,7 @@ use sqlx::{Connection, Sqlite, Transaction};
 
 use super::aside::Aside;
 use super::error::Result;
-use super::faults::Faults;
+use super::faults::{Faults, within};
 use super::measure::Measures;
 use super::migrate;
 use super::postgres::Server;
@@ -183,12 +183,13 @@ impl Db {
             let mut kept = server.stock.one().await?;
             let (conn, is_sound) = kept.parts();
             *is_sound = false;
-            sqlx::query(
+            let analyzed = sqlx::query(
                 "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
                  members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
             )
-            .execute(conn)
-            .await?;
+            .execute(conn);
+            let analyzed = std::pin::pin!(async { Ok(analyzed.await?) });
+            within(Some(server.limit), analyzed).await?;
             *is_sound = true;
         }
         Ok(())

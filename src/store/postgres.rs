@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) stock: Stock<Postgres>,
-    limit: Duration,
+    pub(super) limit: Duration,
 }
 
 impl Server {

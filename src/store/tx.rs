@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{
@@ -281,6 +281,7 @@ impl Query<'_> {
         mut take: impl FnMut(R) -> Result<(), E>,
     ) -> Result<u64, E> {
         let Self { raw, mut around } = self;
+        let limit = around.limit;
         around.note(false);
         let mut count = 0;
         let mut one = |row: Result<R, sqlx::Error>| {
@@ -296,7 +297,7 @@ impl Query<'_> {
             }
             RawQuery::Postgres(conn, query) => {
                 let mut rows = query.fetch(conn);
-                while let Some(row) = rows.try_next().await.map_err(DbError::from)? {
+                while let Some(row) = within(limit, pin!(next(&mut rows))).await? {
                     one(R::from_row(&row))?;
                 }
             }
@@ -327,6 +328,11 @@ impl Query<'_> {
     pub async fn fetch_one<R: Row>(self) -> Result<R> {
         self.fetch_optional().await?.ok_or(DbError::NotFound)
     }
+}
+
+/// The next row, if there is one.
+async fn next<R>(rows: &mut (impl Stream<Item = sqlx::Result<R>> + Unpin)) -> Result<Option<R>> {
+    Ok(rows.try_next().await?)
 }
 
 fn decode<R, T>(rows: &[R]) -> Result<Vec<T>>
