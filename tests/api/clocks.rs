@@ -53,13 +53,7 @@ async fn nodes_whose_clocks_are_apart_go_by_one_time() {
 // C235
 #[tokio::test]
 async fn a_machine_that_is_more_than_half_a_minute_off_is_told_of() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::up_to(tracing::Level::INFO);
     let gateway = Gateway::new().await;
     for (seconds, is_told) in [(20, false), (-20, false), (45, true), (-45, true)] {
         let node = node(&gateway, seconds * SECOND).await;

@@ -142,13 +142,7 @@ async fn what_is_too_long_costs_no_look_up() {
 // C193
 #[tokio::test]
 async fn the_address_of_who_tries_a_credential_is_told_as_trusted_proxies_say_it() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::up_to(tracing::Level::INFO);
     let trusting = Gateway::with(|config| {
         config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     })

@@ -1,6 +1,7 @@
 //! What a request, a client and a workspace may cost.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
 
 use crate::gateway::{Gateway, member, operations, users};
 use crate::raw::{exchange, get};
@@ -71,10 +74,8 @@ async fn a_body_beyond_its_limit_is_refused_and_not_kept() {
     }
 }
 
-// C050, C051
-#[tokio::test]
-async fn slow_and_foreign_clients_are_cut_off() {
-    let gateway = Gateway::new().await;
+/// A further listener of a gateway that waits for hardly anything.
+fn serve_impatiently(gateway: &Gateway, places: usize) -> (SocketAddr, CancellationToken) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -82,11 +83,19 @@ async fn slow_and_foreign_clients_are_cut_off() {
         header_timeout: Duration::from_millis(300),
         write_timeout: Duration::from_secs(1),
         drain: Duration::from_secs(1),
-        max_connections: 100,
+        max_connections: places,
     };
     let stop = CancellationToken::new();
     let router = gatehouse::http::router(gateway.app.clone());
     tokio::spawn(server::serve(listener, router, options, stop.clone()));
+    (address, stop)
+}
+
+// C050, C051
+#[tokio::test]
+async fn slow_and_foreign_clients_are_cut_off() {
+    let gateway = Gateway::new().await;
+    let (address, stop) = serve_impatiently(&gateway, 100);
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /healthz HTTP/1.1\r\nHo")
         .await
@@ -113,18 +122,7 @@ async fn slow_and_foreign_clients_are_cut_off() {
 async fn nobody_waits_for_a_place_without_end() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    let options = ServeOptions {
-        header_timeout: Duration::from_millis(300),
-        write_timeout: Duration::from_secs(1),
-        drain: Duration::from_secs(1),
-        max_connections: 1,
-    };
-    let stop = CancellationToken::new();
-    let router = gatehouse::http::router(gateway.app.clone());
-    tokio::spawn(server::serve(listener, router, options, stop.clone()));
+    let (address, stop) = serve_impatiently(&gateway, 1);
     // The only place is taken by a request whose body is under way.
     let body = r#"{"userName":"a@acme.example"}"#;
     let mut busy = TcpStream::connect(address).await.unwrap();
@@ -348,6 +346,18 @@ async fn a_stop_lets_requests_in_flight_end_and_loses_nothing() {
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// Takes what is logged up to that level, while the guard is kept.
+    pub(crate) fn up_to(level: Level) -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
     /// What was logged since this was last asked.
     pub(crate) fn take(&self) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
@@ -369,13 +379,7 @@ impl Write for Log {
 // C211, C016
 #[tokio::test]
 async fn no_secret_is_logged_told_or_stored() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = Log::up_to(Level::TRACE);
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let bearer = format!("Bearer {}", scim.token);
