@@ -24,9 +24,10 @@ use crate::telemetry;
 const LEASE: &str = "worker";
 /// How long a lease holds; it is prolonged before each round.
 const LEASE_LIFE: Duration = Duration::from_secs(15);
-/// After how many changes the planner's statistics are renewed: first, and at most.
-const ANALYZE_FIRST: usize = 500;
-const ANALYZE_MOST: usize = 100_000;
+/// How often it is seen whether the planner's statistics are out of date, and for how long after the
+/// last change: a database is late in counting its own rows.
+const STATISTICS: Duration = Duration::from_secs(2);
+const STATISTICS_FOR: Duration = Duration::from_mins(1);
 /// How often the clock is held against the database's.
 const HOLD: Duration = Duration::from_secs(10);
 /// How long to wait when there is nothing to do.
@@ -134,9 +135,9 @@ pub struct Worker {
     app: App,
     /// Until when the lease is prolonged before anything else.
     held_until: Timestamp,
-    /// Changes since the planner's statistics were renewed, and how many ask for that.
-    unanalyzed: usize,
-    analyze_at: usize,
+    /// When there was a change last, and when the planner's statistics were looked at.
+    changed: Option<Instant>,
+    statistics: Option<Instant>,
 }
 
 impl Worker {
@@ -145,8 +146,8 @@ impl Worker {
         Self {
             app,
             held_until: Timestamp(0),
-            unanalyzed: 0,
-            analyze_at: ANALYZE_FIRST,
+            changed: None,
+            statistics: None,
         }
     }
 
@@ -176,15 +177,20 @@ impl Worker {
 
     /// Numbers changes.
     async fn number(&mut self) -> Result<usize> {
-        let app = &self.app;
-        let numbered = sequencer::number(app).await?;
-        self.unanalyzed += numbered;
-        if self.unanalyzed >= self.analyze_at {
-            self.unanalyzed = 0;
-            self.analyze_at = (self.analyze_at * 2).min(ANALYZE_MOST);
-            if let Err(error) = app.db.analyze().await {
+        let numbered = sequencer::number(&self.app).await?;
+        if numbered > 0 {
+            self.changed = Some(Instant::now());
+        }
+        let is_within = |at: Option<Instant>, time| at.is_some_and(|at| at.elapsed() < time);
+        if is_within(self.changed, STATISTICS_FOR) && !is_within(self.statistics, STATISTICS) {
+            self.statistics = Some(Instant::now());
+            match self.app.db.renew_statistics().await {
+                Ok(tables) if tables.is_empty() => {}
+                Ok(tables) => tracing::debug!(?tables, "the planner's statistics are renewed"),
                 // The database's own housekeeping comes by as well.
-                tracing::warn!(error = ?error, "the planner's statistics are not renewed");
+                Err(error) => {
+                    tracing::warn!(error = ?error, "the planner's statistics are not renewed");
+                }
             }
         }
         Ok(numbered)

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use axum_server::tls_rustls::RustlsConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::config::Server;
@@ -43,6 +46,7 @@ impl Certificate {
                 let [certificate, key] = files.each_ref().map(|file| file.display());
                 format!("the TLS certificate {certificate} with the key {key}")
             })?;
+        tell_end(&tried[0]);
         Ok(Some(Self { files, tried, used }))
     }
 
@@ -94,8 +98,24 @@ impl Certificate {
         self.tried = found;
         let [certificate, key] = self.tried.clone().map(|bytes| bytes.to_vec());
         self.used.reload_from_pem(certificate, key).await?;
+        tell_end(&self.tried[0]);
         Ok(true)
     }
+}
+
+/// Tells operators when what is in use ends.
+fn tell_end(chain: &[u8]) {
+    if let Some(end) = end(chain) {
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+        metrics::gauge!("gatehouse_tls_certificate_end_timestamp_seconds").set(end as f64);
+    }
+}
+
+/// When the first certificate of a chain ends, in seconds since 1970.
+fn end(chain: &[u8]) -> Option<i64> {
+    let first = CertificateDer::from_pem_slice(chain).ok()?;
+    let (_, first) = X509Certificate::from_der(&first).ok()?;
+    Some(first.validity().not_after.timestamp())
 }
 
 /// The bytes of both files.

@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sqlx::Sqlite;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Sqlite, Transaction};
 use tokio::sync::OnceCell;
 
+use super::begun::Begun;
 use super::error::Result;
 use super::migrate::migrations;
 use super::postgres::Server;
@@ -76,9 +77,8 @@ impl Aside {
     pub(super) async fn write(&self) -> Result<Tx> {
         let conn = match self {
             Self::Sqlite { file, stock } => {
-                let (conn, place) = opened(file, stock).await?.acquire().await?;
-                let begin = "BEGIN IMMEDIATE".into_sql_str();
-                Conn::Sqlite(Transaction::begin(conn, Some(begin)).await?, Some(place))
+                let kept = opened(file, stock).await?.one().await?;
+                Conn::Sqlite(Begun::begin(kept, "BEGIN IMMEDIATE").await?)
             }
             Self::Postgres(server) => server.begin().await?,
         };

@@ -11,11 +11,12 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::{Connection, Sqlite};
 
 use super::aside::Aside;
+use super::begun::Begun;
 use super::error::Result;
-use super::faults::{Faults, within};
+use super::faults::Faults;
 use super::measure::Measures;
 use super::migrate;
 use super::postgres::Server;
@@ -155,8 +156,8 @@ impl Db {
         stats.round_trip();
         let conn = match &self.engine {
             Engine::Sqlite(stock) => {
-                let (conn, place) = self.measures.acquired(stock.acquire()).await?;
-                Conn::Sqlite(Transaction::begin(conn, None).await?, Some(place))
+                let kept = self.measures.acquired(stock.one()).await?;
+                Conn::Sqlite(Begun::begin(kept, "BEGIN").await?)
             }
             Engine::Postgres(server) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -175,24 +176,16 @@ impl Db {
         Ok(Tx::new(conn, None, Stats::current()))
     }
 
-    /// Renews what `PostgreSQL` knows of the sizes of tables, and with it the plans that it keeps:
-    /// those made while the tables were empty would go on reading them whole in the middle of a
-    /// first sync, long before its own housekeeping comes by.
-    pub async fn analyze(&self) -> Result<()> {
-        if let Engine::Postgres(server) = &self.engine {
-            let mut kept = server.stock.one().await?;
-            let (conn, is_sound) = kept.parts();
-            *is_sound = false;
-            let analyzed = sqlx::query(
-                "ANALYZE users, user_emails, user_groups, group_touches, memberships, nestings, \
-                 members, login_names, person_keys, rules, rule_groups, causes, grants, changes",
-            )
-            .execute(conn);
-            let analyzed = std::pin::pin!(async { Ok(analyzed.await?) });
-            within(Some(server.limit), analyzed).await?;
-            *is_sound = true;
+    /// Renews what `PostgreSQL` knows of the sizes of tables that have grown by half, and with it
+    /// the plans that it keeps: those made while the tables were empty would go on reading them
+    /// whole in the middle of a first sync, long before its own housekeeping comes by. Says which
+    /// tables those were.
+    pub async fn renew_statistics(&self) -> Result<Vec<String>> {
+        match &self.engine {
+            // Its plans do not ask how large a table is.
+            Engine::Sqlite(_) => Ok(Vec::new()),
+            Engine::Postgres(server) => server.renew_statistics().await,
         }
-        Ok(())
     }
 
     /// Whether there is a request log to read.

@@ -122,7 +122,7 @@ pub(super) async fn up_to(tx: &mut Tx, version: Option<i64>) -> Result<()> {
                 .retain(|step| step.version <= last);
             steps.run_direct(None, &mut **conn, false).await?;
         }
-        Conn::Sqlite(conn, _) => {
+        Conn::SqliteAlone(conn) => {
             let mut steps = migrations(is_in_file);
             steps
                 .migrations

@@ -17,6 +17,7 @@
 //! the same SQL drift apart.
 
 mod aside;
+mod begun;
 pub mod changes;
 pub mod db;
 pub mod deployment;

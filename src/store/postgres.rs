@@ -5,21 +5,26 @@
 //! There is one server for reads and for writes: nothing is decided by what a replica shows, and
 //! one that is reached all the same, such as after a failover, is refused (C228).
 
-use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Postgres, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr};
 
+use super::begun::Begun;
 use super::db::{Options, STATEMENTS};
 use super::error::Result;
 use super::faults::within;
-use super::stock::{Kept, RETURN, Stock, on_the_way_back};
+use super::stock::Stock;
 use super::tx::Conn;
 
 /// How much longer than the server's own limit an answer is waited for.
 const GRACE: Duration = Duration::from_millis(500);
+/// The tables whose statistics are out of date, with their names as a statement has them. What is
+/// known of the size of a table that was never analyzed is -1.
+const OUTDATED: &str = "SELECT quote_ident(s.relname) FROM pg_stat_user_tables s \
+     JOIN pg_class c ON c.oid = s.relid WHERE s.schemaname = current_schema() \
+     AND s.n_mod_since_analyze > 500 + GREATEST(c.reltuples, 0) / 2 ORDER BY s.relname";
 
 /// Where connections come from.
 #[derive(Clone)]
@@ -70,66 +75,24 @@ impl Server {
         let begun = within(Some(self.limit), begun).await?;
         Ok(Conn::Postgres(begun, self.limit))
     }
-}
 
-/// A transaction. Unlike the library's own, one that is dropped does not keep its place for as long
-/// as a server is silent.
-pub(super) struct Begun {
-    /// There until the drop, and sound once the transaction is over.
-    kept: Option<Kept<Postgres>>,
-}
-
-impl Begun {
-    async fn begin(kept: Kept<Postgres>, statement: impl SqlSafeStr) -> Result<Self> {
-        let mut begun = Self { kept: Some(kept) };
-        *begun.parts().1 = false;
-        sqlx::raw_sql(statement).execute(&mut *begun).await?;
-        Ok(begun)
-    }
-
-    pub(super) async fn commit(mut self) -> Result<()> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
-        *self.parts().1 = true;
-        Ok(())
-    }
-
-    fn parts(&mut self) -> (&mut PgConnection, &mut bool) {
-        let kept = self.kept.as_mut();
-        kept.expect("it is there until the drop").parts()
-    }
-}
-
-impl Deref for Begun {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        let kept = self.kept.as_ref();
-        kept.expect("it is there until the drop").conn()
-    }
-}
-
-impl DerefMut for Begun {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.parts().0
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        let Some(mut kept) = self.kept.take() else {
-            return;
-        };
-        if *kept.parts().1 {
-            return;
-        }
-        on_the_way_back(async move {
-            let (conn, is_sound) = kept.parts();
-            let undone = sqlx::raw_sql("ROLLBACK").execute(conn);
-            *is_sound = matches!(tokio::time::timeout(RETURN, undone).await, Ok(Ok(_)));
-            if !*is_sound {
-                kept.discard();
+    /// See [`super::db::Db::renew_statistics`].
+    pub(super) async fn renew_statistics(&self) -> Result<Vec<String>> {
+        let mut kept = self.stock.one().await?;
+        let (conn, is_sound) = kept.parts();
+        *is_sound = false;
+        let renewed = std::pin::pin!(async move {
+            let outdated: Vec<String> = sqlx::query_scalar(OUTDATED).fetch_all(&mut *conn).await?;
+            if !outdated.is_empty() {
+                let analyze = format!("ANALYZE {}", outdated.join(", "));
+                // Names that the server itself has quoted.
+                sqlx::raw_sql(AssertSqlSafe(analyze)).execute(conn).await?;
             }
+            Ok(outdated)
         });
+        let renewed = within(Some(self.limit), renewed).await?;
+        *is_sound = true;
+        Ok(renewed)
     }
 }
 

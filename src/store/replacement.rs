@@ -68,7 +68,7 @@ impl Replacement {
         let pool = pool.connect_with(file).await.map_err(of_file)?;
         let conn = pool.begin_with("BEGIN EXCLUSIVE").await.map_err(of_file)?;
         Ok(Self {
-            tx: Tx::new(Conn::Sqlite(conn, None), None, Stats::current()),
+            tx: Tx::new(Conn::SqliteAlone(conn), None, Stats::current()),
             pool: Pool::Sqlite(pool),
         })
     }

@@ -56,13 +56,7 @@ impl<DB: Database> Stock<DB> {
         &self.0.pool
     }
 
-    /// A connection for a transaction, and its place.
-    pub(super) async fn acquire(&self) -> sqlx::Result<(PoolConnection<DB>, Place)> {
-        let ((conn, _), place) = self.acquired().await?;
-        Ok((conn, place))
-    }
-
-    /// A connection for single statements.
+    /// A connection.
     pub(super) async fn one(&self) -> sqlx::Result<Kept<DB>> {
         let (conn, place) = self.acquired().await?;
         Ok(Kept {

@@ -12,11 +12,11 @@ use sqlx::{
     query::Query as Raw,
 };
 
+use super::begun::Begun;
 use super::error::{DbError, Result};
 use super::faults::{Around, Faults, within};
-use super::postgres::Begun;
 use super::stats::Stats;
-use super::stock::{Kept, Place};
+use super::stock::Kept;
 use super::values::nameless;
 
 /// A value that both engines can store.
@@ -45,15 +45,13 @@ pub struct Tx {
 pub(super) enum Conn {
     /// The writer task's connection, inside a savepoint.
     Shared(SqliteConnection),
-    Sqlite(
-        Transaction<'static, Sqlite>,
-        #[expect(dead_code, reason = "held, not read")] Option<Place>,
-    ),
+    Sqlite(Begun<Sqlite>),
     SqliteOne(Kept<Sqlite>),
     /// With how long an answer is waited for, as the next two.
-    Postgres(Begun, Duration),
+    Postgres(Begun<Postgres>, Duration),
     PostgresOne(Kept<Postgres>, Duration),
-    /// With nobody else on the database; parts of it may be undone alone.
+    /// With nobody else on the database, as the next one; parts of it may be undone alone.
+    SqliteAlone(Transaction<'static, Sqlite>),
     PostgresAlone(Transaction<'static, Postgres>, Duration),
 }
 
@@ -95,7 +93,8 @@ impl Tx {
         };
         let raw = match &mut self.conn {
             Conn::Shared(conn) => RawQuery::Sqlite(&mut *conn, sqlx::query(sql)),
-            Conn::Sqlite(tx, _) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
+            Conn::Sqlite(tx) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
+            Conn::SqliteAlone(tx) => RawQuery::Sqlite(&mut *tx, sqlx::query(sql)),
             Conn::SqliteOne(kept) => {
                 let (conn, sound) = kept.parts();
                 is_sound = Some(sound);
@@ -169,7 +168,8 @@ impl Tx {
             Conn::PostgresAlone(tx, limit) => {
                 within(Some(limit), pin!(async { Ok(tx.commit().await?) })).await?;
             }
-            Conn::Sqlite(tx, _) => tx.commit().await?,
+            Conn::Sqlite(tx) => tx.commit().await?,
+            Conn::SqliteAlone(tx) => tx.commit().await?,
             Conn::Shared(_) | Conn::SqliteOne(_) | Conn::PostgresOne(..) => {}
         }
         Ok(())
@@ -212,7 +212,7 @@ impl Conn {
             Self::Postgres(_, limit)
             | Self::PostgresOne(_, limit)
             | Self::PostgresAlone(_, limit) => Some(*limit),
-            Self::Shared(_) | Self::Sqlite(..) | Self::SqliteOne(_) => None,
+            Self::Shared(_) | Self::Sqlite(_) | Self::SqliteAlone(_) | Self::SqliteOne(_) => None,
         }
     }
 }

@@ -122,6 +122,10 @@ pub const METRICS: &[Metric] = &[
         "gatehouse_tls_certificate_broken",
         "1 while the files of the TLS certificate cannot be used",
     ),
+    gauge(
+        "gatehouse_tls_certificate_end_timestamp_seconds",
+        "When the TLS certificate in use ends, in seconds since 1970",
+    ),
     histogram(
         "gatehouse_request_statements",
         STATEMENTS,

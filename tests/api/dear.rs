@@ -73,3 +73,29 @@ async fn many_operations_on_long_values_are_not_dear() {
     // Folded anew for each comparison it takes minutes.
     assert!(begun.elapsed() < std::time::Duration::from_secs(30));
 }
+
+#[tokio::test]
+async fn what_a_first_sync_fills_has_its_statistics_renewed() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "new", 510).await;
+    let members: Vec<_> = ids.iter().map(|id| json!({"value": id})).collect();
+    // One change, and as many rows.
+    let group = json!({"displayName": "all", "members": members});
+    scim.created("/Groups", &group).await;
+    let renewed = async || gateway.app.db.renew_statistics().await.expect("renewed");
+    if !gateway.app.db.is_shared() {
+        assert!(renewed().await.is_empty(), "they are not asked for");
+        return;
+    }
+    let mut missing = vec!["memberships", "users"];
+    let begun = std::time::Instant::now();
+    while !missing.is_empty() {
+        // The server is late in counting its rows.
+        assert!(begun.elapsed() < std::time::Duration::from_mins(1));
+        let tables = renewed().await;
+        missing.retain(|table| !tables.iter().any(|renewed| renewed == table));
+    }
+    let again = renewed().await;
+    assert!(!again.contains(&"users".to_owned()), "not again at once");
+}

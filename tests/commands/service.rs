@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, free_port};
+use crate::telemetry::Scrape;
 
 /// How long anything may take; far more than it needs.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -89,9 +90,8 @@ fn activated(deployment: &Deployment, listener: TcpListener, arguments: &[&str])
     command
 }
 
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+fn free_address() -> String {
+    format!("127.0.0.1:{}", free_port())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,24 +137,28 @@ async fn a_socket_that_systemd_opened_is_served_and_it_is_told_how_it_stands() {
     server.ends();
 }
 
-/// Writes a certificate with its key.
-fn write_pair(folder: &Path) -> reqwest::Certificate {
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
-    std::fs::write(folder.join("tls.crt"), pair.cert.pem()).unwrap();
-    reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).unwrap()
+/// Writes a certificate that ends with that year's begin, with its key.
+fn write_pair(folder: &Path, year: i32) -> reqwest::Certificate {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+    reqwest::Certificate::from_pem(certificate.pem().as_bytes()).unwrap()
 }
 
 #[tokio::test]
 async fn a_certificate_that_changes_is_taken_up_by_itself_and_on_sighup() {
     let deployment = Deployment::new().await;
-    let first = write_pair(deployment.folder());
-    let listen = free_port();
+    let first = write_pair(deployment.folder(), 2100);
+    let (listen, metrics) = (free_address(), free_address());
     let port = listen.rsplit(':').next().unwrap().to_owned();
     let mut command = deployment.command(&["serve", "--listen", &listen]);
     command
         .env("GATEHOUSE__SERVER__TLS_CERT", "tls.crt")
-        .env("GATEHOUSE__SERVER__TLS_KEY", "tls.key");
+        .env("GATEHOUSE__SERVER__TLS_KEY", "tls.key")
+        .env("GATEHOUSE__SERVER__METRICS_LISTEN", &metrics);
     let server = Running::start(command);
     server.logged("serving on");
     let ask = async |trusted: &reqwest::Certificate| {
@@ -163,15 +167,28 @@ async fn a_certificate_that_changes_is_taken_up_by_itself_and_on_sighup() {
         let answer = client.build().unwrap().get(url).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     };
+    let ends = async |at: &str| {
+        let scrape = Scrape::of(&metrics).await;
+        let told = scrape.value("gatehouse_tls_certificate_end_timestamp_seconds", &[]);
+        told == Some(
+            at.parse::<jiff::Timestamp>()
+                .unwrap()
+                .as_duration()
+                .as_secs_f64(),
+        )
+    };
     assert!(ask(&first).await);
-    let second = write_pair(deployment.folder());
+    assert!(ends("2100-01-01T00:00:00Z").await);
+    let second = write_pair(deployment.folder(), 2101);
     server.logged("new connections have the new TLS certificate");
     assert!(ask(&second).await && !ask(&first).await);
+    assert!(ends("2101-01-01T00:00:00Z").await);
     std::fs::write(deployment.folder().join("tls.key"), "broken").unwrap();
     server.signal("-HUP");
     server.logged("the old one stays");
     assert!(ask(&second).await);
-    let third = write_pair(deployment.folder());
+    assert!(ends("2101-01-01T00:00:00Z").await);
+    let third = write_pair(deployment.folder(), 2102);
     server.signal("-HUP");
     server.logged("new connections have the new TLS certificate");
     assert!(ask(&third).await);
@@ -198,7 +215,7 @@ async fn a_start_names_each_insecure_option_and_refuses_what_is_not_forced() {
     assert!(!refused.status.success());
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(told.contains("server.allow_insecure_http"), "{told}");
-    let listen = free_port();
+    let listen = free_address();
     let mut command = deployment.command(&["serve", "--listen", &listen, public[0], public[1]]);
     command
         .env("GATEHOUSE__SERVER__ALLOW_INSECURE_HTTP", "true")

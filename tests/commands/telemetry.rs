@@ -21,13 +21,13 @@ use crate::deployment::{Server, free_port};
 use crate::with_directory;
 
 /// What a scrape says: each sample with its labels.
-struct Scrape {
+pub(crate) struct Scrape {
     text: String,
     samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
 impl Scrape {
-    async fn of(address: &str) -> Self {
+    pub(crate) async fn of(address: &str) -> Self {
         let answer = reqwest::get(format!("http://{address}/metrics")).await;
         let text = answer.unwrap().text().await.unwrap();
         let lines = text.lines().filter(|line| !line.is_empty());
@@ -38,7 +38,7 @@ impl Scrape {
         Self { text, samples }
     }
 
-    fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let found = self.samples.iter().find(|(found, with, _)| {
             found == name
                 && labels

@@ -1,7 +1,8 @@
 // Loaded before the C library: lets calls on files fail as a bad disk would. The first byte of the
 // file that DISK_FAULT names says how, the rest up to a zero which files, by a part of their path;
-// only files whose paths begin with DISK_UNDER are ever touched. From byte 2048 on stand two numbers:
-// how far the write-ahead log of DISK_UNDER is written, and how far it was when last flushed.
+// only files whose paths begin with DISK_UNDER are ever touched. From byte 2048 on stand three
+// numbers: how far the write-ahead log of DISK_UNDER is written, how far it was when last flushed,
+// and how many calls have failed.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 static volatile char *fault;
 static const char *under;
 static volatile size_t *log_ends;
+static volatile size_t *struck;
 
 __attribute__((constructor)) static void start(void) {
     const char *path = getenv("DISK_FAULT");
@@ -27,6 +29,7 @@ __attribute__((constructor)) static void start(void) {
         if (map != MAP_FAILED) {
             fault = map;
             log_ends = (volatile size_t *)((char *)map + 2048);
+            struck = log_ends + 2;
         }
         close(fd);
     }
@@ -46,7 +49,9 @@ static const char *behind(int fd, char path[4096]) {
 static int strikes(int fd, const char *kinds) {
     char path[4096];
     if (!fault || !*fault || !strchr(kinds, *fault)) return 0;
-    return behind(fd, path) && strstr(path, (const char *)fault + 1);
+    if (!behind(fd, path) || !strstr(path, (const char *)fault + 1)) return 0;
+    __atomic_add_fetch(struck, 1, __ATOMIC_RELAXED);
+    return 1;
 }
 
 static int is_log(int fd) {

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::bed::{Bed, pause, seed};
 use crate::client::Client;
@@ -14,6 +17,9 @@ pub(crate) struct Disk {
     library: PathBuf,
     fault: PathBuf,
     under: PathBuf,
+    /// Where the database puts what it needs for the time of a statement; its path begins as that
+    /// of the database does.
+    temporary: PathBuf,
 }
 
 impl Disk {
@@ -34,7 +40,9 @@ impl Disk {
             library,
             fault: folder.join("fault"),
             under: folder.join("gatehouse.db"),
+            temporary: folder.join("gatehouse.db-temporary"),
         };
+        fs::create_dir(&disk.temporary).expect("made");
         fs::write(&disk.fault, [0; 4096]).expect("written");
         disk
     }
@@ -45,6 +53,7 @@ impl Disk {
             ("LD_PRELOAD", text(&self.library)),
             ("DISK_FAULT", text(&self.fault)),
             ("DISK_UNDER", text(&self.under)),
+            ("SQLITE_TMPDIR", text(&self.temporary)),
         ];
         let variables: Vec<_> = variables
             .iter()
@@ -58,6 +67,23 @@ impl Disk {
         let noted = fs::read(&self.fault).expect("is there");
         let end = noted[2056..2064].try_into().expect("eight bytes");
         usize::from_ne_bytes(end)
+    }
+
+    /// How many calls have failed.
+    fn struck(&self) -> usize {
+        let noted = fs::read(&self.fault).expect("is there");
+        let struck = noted[2064..2072].try_into().expect("eight bytes");
+        usize::from_ne_bytes(struck)
+    }
+
+    /// Waits until further calls have failed.
+    async fn until_struck(&self, more: usize) {
+        let (from, begun) = (self.struck(), Instant::now());
+        while self.struck() < from + more {
+            let waited = begun.elapsed();
+            assert!(waited < Duration::from_mins(1), "in time: the disk fails");
+            pause(20).await;
+        }
     }
 
     /// Lets calls on files with that in their name fail; the file is changed in place, since the
@@ -91,6 +117,40 @@ async fn reads(client: &Client, allowed: &[u16]) {
     assert_eq!(client.probe("/healthz").await, Some(200));
 }
 
+/// Nothing of a fault stays behind: every reader sees what is there now, and the request log goes on.
+async fn recovered(bed: &Bed, server: &Server, client: &Client) {
+    for round in 0..3 {
+        let total =
+            async || client.call("GET", "/Users?count=1", None).await.body["totalResults"].clone();
+        let before = total().await.as_u64().expect("a number");
+        let user = json!({"userName": format!("{before}-{round}@after.example")});
+        client.created("/Users", &user).await;
+        let readers = futures_util::future::join_all((0..32).map(|_| total())).await;
+        assert!(
+            readers.iter().all(|told| *told == before + 1),
+            "{before} and {readers:?}"
+        );
+    }
+    let last = format!("/Users?filter=title%20eq%20%22{}%22", uuid::Uuid::new_v4());
+    assert_eq!(client.call("GET", &last, None).await.status, 200);
+    let id = &last[last.len() - 39..last.len() - 3];
+    let log = [
+        "directory",
+        "log",
+        "--workspace",
+        "acme",
+        "--name",
+        "idp",
+        "--limit",
+        "20",
+    ];
+    server
+        .until("the log goes on", async || {
+            bed.deployment.json(&log).to_string().contains(id)
+        })
+        .await;
+}
+
 // C222
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_writes_and_loses_none() {
@@ -104,7 +164,8 @@ async fn a_full_disk_refuses_writes_and_loses_none() {
     let client = bed.client(&server);
     let load = Load::start(&client, bed.writers(&server, seed()).await);
     load.until_done(100).await;
-    for files in ["gatehouse.db-wal", ""] {
+    // The log, then what a write needs for its own time, then everything.
+    for files in ["gatehouse.db-wal", "-temporary", ""] {
         disk.fail(b'F', files);
         load.until_unavailable(40).await;
         reads(&client, &[200]).await;
@@ -122,6 +183,7 @@ async fn a_full_disk_refuses_writes_and_loses_none() {
     );
     disk.mend();
     load.end(&client).await;
+    recovered(&bed, &server, &client).await;
     bed.check().await;
     server.stop();
 }
@@ -147,8 +209,8 @@ async fn a_failing_disk_refuses_for_the_moment_and_loses_nothing() {
         load.until_done(50).await;
         disk.fail(fault, "");
         if fault == b'R' {
-            // Pages in memory may be enough to go on with.
-            pause(500).await;
+            // Pages in memory may be enough for some to go on with.
+            disk.until_struck(40).await;
         } else {
             load.until_unavailable(40).await;
         }
@@ -166,6 +228,7 @@ async fn a_failing_disk_refuses_for_the_moment_and_loses_nothing() {
             );
         }
         writers = load.end(&client).await;
+        recovered(&bed, &server, &client).await;
         bed.check().await;
         // What was acknowledged around the fault is on the disk and not only in memory.
         server.child.kill().expect("killed");

@@ -148,9 +148,11 @@ async fn trouble(
             pause(100 + random.below(300) as u64).await;
             signal(&servers[at], "CONT");
         }
+        // In the middle of it all.
+        bed.check().await;
         turn += 1;
     }
-    println!("{turn} kills and pauses");
+    println!("{turn} kills and pauses, everything held after each");
     servers
 }
 
