@@ -52,6 +52,8 @@ ids! {
     DirectoryId,
     /// A credential of a directory.
     CredentialId,
+    /// A key of the management API.
+    ApiKeyId,
     /// A SCIM resource of type User.
     UserId,
     /// A SCIM resource of type Group.

@@ -1,6 +1,7 @@
 //! What every use case gets: database, clock, keys, configuration and caches; and the queue by
 //! which requests reach the request log.
 
+pub mod credentials;
 pub mod exchanges;
 
 use std::hash::RandomState;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::scim::registry::Registry;
 use crate::scim::sort::Key;
 use crate::secrets::Keyring;
+use crate::store::api_keys::Opened;
 use crate::store::db::{Db, Options};
 use crate::store::deployment;
 use crate::store::directories::Authenticated;
@@ -61,6 +63,8 @@ pub struct Parts {
     pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
     /// Live credentials by hash.
     pub(crate) credentials: Cache<[u8; 32], Arc<Authenticated>>,
+    /// Live API keys by hash.
+    pub(crate) api_keys: Cache<[u8; 32], Arc<Opened>>,
     /// Where a page of a list ended: (query, start index) to the last resource before it, and what
     /// that is sorted by.
     pub(crate) pages: Cache<(u64, i64), (Option<Key>, Uuid)>,
@@ -104,6 +108,10 @@ impl App {
             node: Uuid::now_v7(),
             rules: Cache::new(1_000),
             credentials: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(CREDENTIAL_LIFE)
+                .build(),
+            api_keys: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(CREDENTIAL_LIFE)
                 .build(),

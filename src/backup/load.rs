@@ -11,6 +11,7 @@ use super::{Content, Failure, Progress, TELL};
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::secrets::Keyring;
+use crate::store::api_keys::{self, HeldKey};
 use crate::store::db::Options;
 use crate::store::directories::{self, HeldToken};
 use crate::store::error::DbError;
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub members_held: u64,
     /// Tokens that open nothing until they are released.
     pub tokens_held: Vec<HeldToken>,
+    /// API keys that open nothing until they are released.
+    pub keys_held: Vec<HeldKey>,
     /// Where the file is now that was there and could not be read.
     pub damaged: Option<String>,
 }
@@ -215,12 +218,14 @@ async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: How) -> Result<
         access_epoch: deployment::find_epoch(tx).await?,
         members_held: 0,
         tokens_held: Vec::new(),
+        keys_held: Vec::new(),
         damaged: None,
         content,
     };
     if !how.as_is {
         loaded.access_epoch = deployment::raise_epoch(tx, at).await?;
         loaded.tokens_held = directories::hold_credentials(tx, at).await?;
+        loaded.keys_held = api_keys::hold_all(tx, at).await?;
     }
     for workspace in workspaces::list(tx).await? {
         let held = if how.as_is {

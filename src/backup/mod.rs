@@ -10,7 +10,7 @@
 //!   transaction; one of a newer schema is refused.
 //! * Access that was taken away since must not come back. A restore raises the deployment's access
 //!   epoch, on which every session, code, refresh token, invite and reset hangs, so that none from
-//!   before opens anything; `SCIM` tokens hang on no epoch and are held one by one; members have no
+//!   before opens anything; `SCIM` tokens and API keys hang on none and are held one by one; members have no
 //!   rights until a request of their directory writes them as active or an admin releases them.
 //!   Whoever only moves to another database, with nothing written since, says so and keeps it all.
 //! * Groups, who is in them, and rules are those of the backup and are not held: a member who is let

@@ -227,6 +227,20 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
         )
     }));
     lines.push(format!(
+        "{} API keys open nothing until they are released, or revoked and made anew:",
+        loaded.keys_held.len()
+    ));
+    lines.extend(loaded.keys_held.iter().map(|key| {
+        let of = match &key.workspace {
+            Some(slug) => format!("--workspace {slug}"),
+            None => "--operator".to_owned(),
+        };
+        format!(
+            "  gatehouse api-key release {of} --id {}    # \"{}\"",
+            key.id, key.name
+        )
+    }));
+    lines.push(format!(
         "groups, who is in them, and rules are as they were at {}, and are not held:",
         content.made_at
     ));

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults, 6 the
 //! database or backup was made by another version and is left alone.
 
+mod api_keys;
 mod backup;
 mod demo;
 mod directories;
@@ -48,6 +49,9 @@ enum Command {
     /// Workspaces.
     #[command(subcommand)]
     Workspace(workspaces::Command),
+    /// Keys of the management API.
+    #[command(subcommand)]
+    ApiKey(api_keys::Command),
     /// Directories and their tokens.
     #[command(subcommand)]
     Directory(directories::Command),
@@ -152,6 +156,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(command) => command.run().await,
         Command::Demo(command) => Box::pin(command.run()).await,
         Command::Workspace(command) => command.run().await,
+        Command::ApiKey(command) => command.run().await,
         Command::Directory(command) => command.run().await,
         Command::Schema(command) => command.run().await,
         Command::Rule(command) => command.run().await,

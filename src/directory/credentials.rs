@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 
 use super::{Access, Directory};
 use crate::app::App;
+use crate::app::credentials::{Stored, check_clock};
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::CredentialId;
-use crate::secrets::tokens;
+use crate::secrets::tokens::{self, Door};
 use crate::store::directories as rows;
 use crate::store::directories::Authenticated;
 use crate::store::schemas as schema_rows;
@@ -22,8 +22,6 @@ pub use crate::store::directories::Credential;
 
 /// How many live tokens a directory may have at once.
 const MOST: usize = 5;
-/// How exactly it is known when a token was last used.
-const USE: Duration = Duration::from_mins(1);
 
 /// A token that was just made; its text is not to be had again.
 pub struct Issued {
@@ -53,7 +51,7 @@ pub async fn issue_for(
     life: Option<Duration>,
 ) -> Result<Issued> {
     let access = known(app, directory, access).await?;
-    let (token, hash) = tokens::mint(directory.workspace)?;
+    let (token, hash) = tokens::mint(Door::Directory(directory.workspace))?;
     let at = app.clock.now();
     let credential = Credential {
         id: CredentialId::new(),
@@ -220,11 +218,10 @@ pub async fn release(
 
 /// The directory that a token opens. Whatever is wrong with the token, the answer is the same.
 pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> {
-    if !app.clock.is_true() {
-        // Whether it has ended cannot be told.
-        return Err(Error::Unavailable);
-    }
-    let (workspace, hash) = tokens::parse(token).ok_or(Error::Unauthenticated)?;
+    check_clock(app)?;
+    let Some((Door::Directory(workspace), hash)) = tokens::parse(token) else {
+        return Err(Error::Unauthenticated);
+    };
     let found = match app.credentials.get(&hash) {
         Some(found) => found,
         None => {
@@ -240,23 +237,19 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Arc<Authenticated>> 
             found
         }
     };
-    let is_same = bool::from(found.hash.as_slice().ct_eq(&hash));
-    let is_alive = found.expires_at.is_none_or(|at| app.clock.now() < at);
-    if is_same && is_alive && found.directory.workspace == workspace {
-        Ok(found)
-    } else {
-        Err(Error::Unauthenticated)
+    stored(&found).check(app, &hash)?;
+    if found.directory.workspace != workspace {
+        return Err(Error::Unauthenticated);
     }
+    Ok(found)
 }
 
 /// Notes the use of a token that is alive, to the minute. Nobody is refused because that fails.
 async fn note_use(app: &App, found: &Authenticated) {
     let now = app.clock.now();
-    let since = now.before(USE);
-    let is_expired = found.expires_at.is_some_and(|at| at <= now);
-    if is_expired || found.last_used_at.is_some_and(|at| at >= since) {
+    let Some(since) = stored(found).use_since(now) else {
         return;
-    }
+    };
     let (workspace, credential) = (found.directory.workspace, found.credential);
     let noted = app
         .write(move |tx| {
@@ -267,6 +260,14 @@ async fn note_use(app: &App, found: &Authenticated) {
         .await;
     if let Err(error) = noted {
         tracing::warn!(%credential, error = ?error, "the use of a token is not noted");
+    }
+}
+
+fn stored(found: &Authenticated) -> Stored<'_> {
+    Stored {
+        hash: &found.hash,
+        expires_at: found.expires_at,
+        last_used_at: found.last_used_at,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Keys and what they seal: the master key with a sub-key for each purpose, the keys of persons,
-//! and the tokens of directories.
+//! the tokens of directories, and API keys.
 
 pub mod tokens;
 mod workspaces;

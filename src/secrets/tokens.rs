@@ -1,5 +1,7 @@
-//! Directory tokens: `ghs_<workspace id>_<secret><check>`. The workspace stands in clear, so that
-//! the look-up is bound to it; the check refuses typing errors before the database is asked.
+//! Tokens of directories, `ghs_<workspace id>_<secret><check>`, and keys of the management API:
+//! `gha_<workspace id>_<secret><check>` and, for operators, `gho_<secret><check>`. The workspace
+//! stands in clear, so that the look-up is bound to it; the check refuses typing errors before the
+//! database is asked.
 
 use std::borrow::Cow;
 
@@ -11,57 +13,97 @@ use super::{fill, sha256};
 use crate::error::Result;
 use crate::ids::WorkspaceId;
 
-const PREFIX: &str = "ghs_";
+const DIRECTORY: &str = "ghs_";
+const WORKSPACE: &str = "gha_";
+const OPERATOR: &str = "gho_";
+/// How tokens begin, all of one length.
+const PREFIXES: [&str; 3] = [DIRECTORY, WORKSPACE, OPERATOR];
+const PREFIX: usize = 4;
 /// The secret's length in random bytes.
 const SECRET: usize = 32;
 /// The check's length in characters.
 const CHECK: usize = 6;
 
-/// Makes a token of a workspace: what the client gets, and the hash that is stored.
-pub fn mint(workspace: WorkspaceId) -> Result<(SecretString, [u8; 32])> {
+/// What a token is for; one kind never opens another kind's door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A directory of that workspace, over SCIM.
+    Directory(WorkspaceId),
+    /// That workspace, over the management API.
+    Workspace(WorkspaceId),
+    /// The deployment, over the management API.
+    Deployment,
+}
+
+/// Makes a token: what the client gets, and the hash that is stored.
+pub fn mint(door: Door) -> Result<(SecretString, [u8; 32])> {
     let mut secret = zeroize::Zeroizing::new([0; SECRET]);
     fill(&mut *secret)?;
-    let text = format!(
-        "{PREFIX}{}_{}",
-        workspace.0.simple(),
-        BASE64URL_NOPAD.encode(&*secret)
-    );
+    let secret = zeroize::Zeroizing::new(BASE64URL_NOPAD.encode(&*secret));
+    let text = match door {
+        Door::Directory(workspace) => {
+            format!("{DIRECTORY}{}_{}", workspace.0.simple(), *secret)
+        }
+        Door::Workspace(workspace) => {
+            format!("{WORKSPACE}{}_{}", workspace.0.simple(), *secret)
+        }
+        Door::Deployment => format!("{OPERATOR}{}", *secret),
+    };
     let text = format!("{text}{}", check(&text));
     let hash = sha256(text.as_bytes());
     Ok((SecretString::from(text), hash))
 }
 
-/// The workspace and the hash of a token in the right form; what is in no right form is none.
-pub fn parse(text: &str) -> Option<(WorkspaceId, [u8; 32])> {
-    let rest = text.strip_prefix(PREFIX)?;
-    let (workspace, secret) = rest.split_once('_')?;
-    let is_form = secret.is_ascii()
-        && secret.len() == BASE64URL_NOPAD.encode_len(SECRET) + CHECK
-        && workspace.len() == 32
-        && workspace
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+/// What a token in the right form is for, and its hash; what is in no right form is none.
+pub fn parse(text: &str) -> Option<(Door, [u8; 32])> {
+    let (prefix, rest) = text.split_at_checked(PREFIX)?;
+    let (door, secret) = match prefix {
+        OPERATOR => (Door::Deployment, rest),
+        DIRECTORY | WORKSPACE => {
+            let (workspace, secret) = rest.split_once('_')?;
+            let workspace = parse_workspace(workspace)?;
+            let door = match prefix {
+                DIRECTORY => Door::Directory(workspace),
+                _ => Door::Workspace(workspace),
+            };
+            (door, secret)
+        }
+        _ => return None,
+    };
+    let is_form = secret.is_ascii() && secret.len() == BASE64URL_NOPAD.encode_len(SECRET) + CHECK;
     let (body, given) = text.split_at_checked(text.len().checked_sub(CHECK)?)?;
     if !is_form || check(body) != given {
         return None;
     }
-    let workspace = Uuid::try_parse(workspace).ok()?;
-    Some((WorkspaceId(workspace), sha256(text.as_bytes())))
+    Some((door, sha256(text.as_bytes())))
+}
+
+fn parse_workspace(text: &str) -> Option<WorkspaceId> {
+    let is_form = text.len() == 32
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !is_form {
+        return None;
+    }
+    Uuid::try_parse(text).ok().map(WorkspaceId)
 }
 
 /// A text without what looks like a token in it, wherever somebody put one.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    if !text.contains(PREFIX) {
+    let first = |text: &str| PREFIXES.iter().filter_map(|it| text.find(it)).min();
+    let is_token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = first(rest) {
+        let (before, token) = rest.split_at(at + PREFIX);
+        shown.push_str(before);
+        shown.push_str("***");
+        rest = token.trim_start_matches(is_token);
+    }
+    if shown.is_empty() {
         return Cow::Borrowed(text);
     }
-    let is_token = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let mut parts = text.split(PREFIX);
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        shown.push_str(PREFIX);
-        shown.push_str("***");
-        shown.push_str(part.trim_start_matches(is_token));
-    }
+    shown.push_str(rest);
     Cow::Owned(shown)
 }
 
@@ -75,38 +117,60 @@ fn check(text: &str) -> String {
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::{masked, mint, parse};
+    use super::{Door, masked, mint, parse};
     use crate::ids::WorkspaceId;
 
-    // C012
+    fn doors() -> [Door; 3] {
+        let workspace = WorkspaceId::new();
+        [
+            Door::Directory(workspace),
+            Door::Workspace(workspace),
+            Door::Deployment,
+        ]
+    }
+
+    // C009, C012
     #[test]
     fn a_nearly_right_token_is_none() {
-        let workspace = WorkspaceId::new();
-        let (token, hash) = mint(workspace).unwrap();
-        let text = token.expose_secret();
-        assert_eq!(parse(text), Some((workspace, hash)));
-        let (other, _) = mint(workspace).unwrap();
-        for wrong in [
-            text[..text.len() - 1].to_owned(),
-            format!("{text}A"),
-            format!("{text}="),
-            text.to_uppercase(),
-            text.replace("ghs_", "ghs%5F"),
-            format!("{text},{}", other.expose_secret()),
-            format!(" {text}"),
-            String::new(),
-            "ghs_".to_owned(),
-            "ghs__".to_owned(),
-        ] {
-            assert_eq!(parse(&wrong), None, "{wrong}");
+        for door in doors() {
+            let (token, hash) = mint(door).unwrap();
+            let text = token.expose_secret();
+            assert_eq!(parse(text), Some((door, hash)));
+            let (other, _) = mint(door).unwrap();
+            let (prefix, rest) = text.split_at(4);
+            for wrong in [
+                text[..text.len() - 1].to_owned(),
+                format!("{text}A"),
+                format!("{text}="),
+                text.to_uppercase(),
+                text.replacen('_', "%5F", 1),
+                format!("{text},{}", other.expose_secret()),
+                format!(" {text}"),
+                String::new(),
+                prefix.to_owned(),
+                format!("{prefix}_"),
+                format!("gha_{rest}").replace(text, ""),
+                format!("ghs_{rest}").replace(text, ""),
+                format!("gho_{rest}").replace(text, ""),
+                "gü_ä".to_owned(),
+            ] {
+                assert_eq!(parse(&wrong), None, "{wrong}");
+            }
         }
     }
+
     // C016
     #[test]
     fn a_token_inside_a_text_is_masked() {
-        let (token, _) = mint(WorkspaceId::new()).unwrap();
-        let text = format!("/a/{}?b ghs_ {0}", token.expose_secret());
-        assert_eq!(masked(&text), "/a/ghs_***?b ghs_*** ghs_***");
+        for door in doors() {
+            let (token, _) = mint(door).unwrap();
+            let token = token.expose_secret();
+            let prefix = &token[..4];
+            let text = format!("/ä/{token}?b {prefix} {token}");
+            let shown = format!("/ä/{prefix}***?b {prefix}*** {prefix}***");
+            assert_eq!(masked(&text), shown);
+        }
+        assert_eq!(masked("ghs_a,gho_b!"), "ghs_***,gho_***!");
         assert_eq!(masked("/Users"), "/Users");
     }
 }

@@ -16,6 +16,7 @@
 //! The alternative, one implementation for each engine behind a trait, was left out: two copies of
 //! the same SQL drift apart.
 
+pub mod api_keys;
 mod aside;
 mod begun;
 pub mod changes;
@@ -34,6 +35,7 @@ pub mod members;
 pub mod memberships;
 pub mod migrate;
 pub mod nestings;
+pub mod permissions;
 mod postgres;
 pub mod quotas;
 pub mod replacement;

@@ -1,6 +1,7 @@
-//! Workspaces and what apps see of them: members, teams, roles, and the ledger of who has what and
-//! because of what. It knows nothing of IdPs; facts reach it through `admission` alone.
+//! Workspaces and what apps see of them: members, teams, roles, the ledger of who has what and
+//! because of what, and the keys of the management API. It knows nothing of IdPs; facts reach it through `admission` alone.
 
+pub mod keys;
 pub mod ledger;
 pub mod members;
 pub mod quota;

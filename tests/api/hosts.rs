@@ -1,6 +1,6 @@
 //! Hosts that are not ours, addresses of clients, and what is too long: refused before any work.
 
-use gatehouse::secrets::tokens;
+use gatehouse::secrets::tokens::{self, Door};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -90,7 +90,7 @@ async fn what_is_too_long_costs_no_look_up() {
         let answer = gateway.exchange("GET", path, headers, None).await;
         (answer.status, answer.statements)
     };
-    let (unknown, _) = tokens::mint(gateway.workspace.id).unwrap();
+    let (unknown, _) = tokens::mint(Door::Directory(gateway.workspace.id)).unwrap();
     let bearer = format!("Bearer {}", unknown.expose_secret());
     let (status, statements) = ask("/scim/v2/Users", &[("authorization", &bearer)]).await;
     assert!(status == 401 && statements > 0, "{status} {statements}");

@@ -13,8 +13,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 17] = [
     "_sqlx_migrations",
+    "api_keys",
     "change_heads",
     "counters",
     "credentials",

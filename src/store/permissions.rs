@@ -1,0 +1,199 @@
+//! Which permissions there are, and sets of them as a column keeps them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One right in a workspace, or in the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Permission {
+    /// To see members, and what they have and why.
+    #[serde(rename = "members.read")]
+    MembersRead,
+    /// To change members; sees them too.
+    #[serde(rename = "members.manage")]
+    MembersManage,
+    /// To change teams.
+    #[serde(rename = "teams.manage")]
+    TeamsManage,
+    /// To change roles.
+    #[serde(rename = "roles.manage")]
+    RolesManage,
+    /// To see and change rules.
+    #[serde(rename = "rules.manage")]
+    RulesManage,
+    /// To see and change directories.
+    #[serde(rename = "directories.manage")]
+    DirectoriesManage,
+    /// To change the workspace itself.
+    #[serde(rename = "workspace.manage")]
+    WorkspaceManage,
+    /// To take data out.
+    #[serde(rename = "data.export")]
+    DataExport,
+    /// To see, make and revoke API keys.
+    #[serde(rename = "keys.manage")]
+    KeysManage,
+    /// Everything there is and will be: for keys of operators alone.
+    #[serde(rename = "*")]
+    Everything,
+}
+
+impl Permission {
+    /// The catalogue.
+    pub const ALL: [Self; 10] = [
+        Self::MembersRead,
+        Self::MembersManage,
+        Self::TeamsManage,
+        Self::RolesManage,
+        Self::RulesManage,
+        Self::DirectoriesManage,
+        Self::WorkspaceManage,
+        Self::DataExport,
+        Self::KeysManage,
+        Self::Everything,
+    ];
+
+    /// Its name on the wire and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MembersRead => "members.read",
+            Self::MembersManage => "members.manage",
+            Self::TeamsManage => "teams.manage",
+            Self::RolesManage => "roles.manage",
+            Self::RulesManage => "rules.manage",
+            Self::DirectoriesManage => "directories.manage",
+            Self::WorkspaceManage => "workspace.manage",
+            Self::DataExport => "data.export",
+            Self::KeysManage => "keys.manage",
+            Self::Everything => "*",
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|known| known.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("expected one of {names}")
+        })
+    }
+}
+
+/// What a credential may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(BTreeSet<Permission>);
+
+impl Scopes {
+    /// All that there is.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::from_iter([Permission::Everything])
+    }
+
+    /// Each permission that they name.
+    pub fn iter(&self) -> impl Iterator<Item = Permission> {
+        self.0.iter().copied()
+    }
+
+    /// Whether it is nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether they name a permission themselves.
+    #[must_use]
+    pub fn name(&self, permission: Permission) -> bool {
+        self.0.contains(&permission)
+    }
+
+    /// Whether they allow what asks for a permission.
+    #[must_use]
+    pub fn allow(&self, permission: Permission) -> bool {
+        self.name(permission)
+            || self.name(Permission::Everything)
+            || permission == Permission::MembersRead && self.name(Permission::MembersManage)
+    }
+
+    /// Whether they allow all that others allow.
+    #[must_use]
+    pub fn cover(&self, others: &Self) -> bool {
+        others.0.iter().all(|other| self.allow(*other))
+    }
+
+    /// Those of them that others allow too.
+    #[must_use]
+    pub fn within(&self, others: &Self) -> Self {
+        let both = self.0.iter().copied();
+        both.filter(|permission| others.allow(*permission))
+            .collect()
+    }
+
+    /// As the column has them.
+    pub(super) fn to_column(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl FromIterator<Permission> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().collect())
+    }
+}
+
+impl From<String> for Scopes {
+    /// Reads a column. A permission that only a newer version knows gives nothing here.
+    fn from(column: String) -> Self {
+        let names: Vec<String> = serde_json::from_str(&column).unwrap_or_default();
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Permission, Scopes};
+
+    #[test]
+    fn each_permission_has_one_name() {
+        for permission in Permission::ALL {
+            let wire = serde_json::to_value(permission).unwrap();
+            assert_eq!(wire, permission.name());
+            assert_eq!(permission.name().parse(), Ok(permission));
+        }
+        let column = r#"["keys.manage","of.tomorrow"]"#.to_owned();
+        let read = Scopes::from(column);
+        assert_eq!(read, Scopes::from_iter([Permission::KeysManage]));
+    }
+
+    // C083
+    #[test]
+    fn nothing_covers_more_than_it_allows() {
+        let of = |text: &str| -> Scopes {
+            text.split(' ')
+                .map(|name| name.parse::<Permission>().unwrap())
+                .collect()
+        };
+        assert!(of("*").cover(&of("* keys.manage")));
+        assert!(of("members.manage").cover(&of("members.read")));
+        assert!(!of("members.read").cover(&of("members.manage")));
+        assert!(!of("keys.manage members.read").cover(&of("*")));
+        assert_eq!(
+            of("keys.manage data.export").within(&of("data.export members.manage")),
+            of("data.export")
+        );
+    }
+}
