@@ -52,15 +52,15 @@ const WORKSPACES: u64 = 10_000;
 pub struct RequestIdent(pub Uuid);
 
 /// Renders an error of this layer in the wire format of a surface.
-pub type Render = fn(StatusCode, &str) -> Response;
+pub type Render = fn(RequestIdent, StatusCode, &str) -> Response;
 
 /// What holds for every request of a router.
 #[derive(Clone)]
 pub(super) struct Guard {
     /// The settings.
     pub(super) config: Arc<Config>,
-    /// How an error of this layer is rendered.
-    pub(super) render: Render,
+    /// How an error of this layer is rendered, by the path of the request.
+    pub(super) render: fn(&str) -> Render,
     /// What requests come to.
     pub(super) measures: Arc<Measures>,
 }
@@ -79,6 +79,8 @@ async fn guard(State(guarding): State<Guard>, mut request: Request, next: Next) 
     let _in_flight = measures.enter();
     let started = Instant::now();
     let ident = Uuid::now_v7();
+    let render = render(request.uri().path());
+    let render = |status, detail| render(RequestIdent(ident), status, detail);
     request.extensions_mut().insert(RequestIdent(ident));
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();

@@ -98,6 +98,8 @@ pub(super) fn name(method: &Method) -> &'static str {
 fn surface(template: &str) -> &'static str {
     if template.contains("/scim/v2") {
         "scim"
+    } else if template.starts_with("/api/") {
+        "api"
     } else if template.ends_with('z') {
         "probe"
     } else {

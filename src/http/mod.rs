@@ -2,12 +2,14 @@
 //!
 //! Handlers parse, call a use case and respond. `http` never imports `store`.
 
+pub mod api;
 mod client;
 mod connection;
 mod frames;
 pub mod health;
 pub mod limits;
 mod measure;
+mod media;
 mod quotes;
 pub mod scim;
 pub mod server;
@@ -16,13 +18,14 @@ pub mod tls;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use uuid::Uuid;
 
 use crate::app::{App, Stats, counted};
-use limits::{FairShare, Guard, Quota};
+use limits::{FairShare, Guard, Quota, Render, RequestIdent};
 use measure::Measures;
 
 /// What every handler gets.
@@ -54,11 +57,12 @@ pub fn router(app: App) -> Router {
     let measures = Arc::new(Measures::new());
     let guarding = Guard {
         config: Arc::clone(&app.config),
-        render: |status, detail| scim::render_error(status, None, detail),
+        render: render_of,
         measures: Arc::clone(&measures),
     };
     let shared = Shared::new(app);
     let routes = Router::new()
+        .merge(api::router())
         .merge(scim::router(shared.clone()))
         .merge(health::router(move || {
             let app = ready.clone();
@@ -81,11 +85,30 @@ async fn count(State(measures): State<Arc<Measures>>, request: Request, next: Ne
     response
 }
 
-async fn nowhere() -> Response {
-    scim::render_error(StatusCode::NOT_FOUND, None, "there is nothing at this path")
+async fn nowhere(request: Request) -> Response {
+    let detail = "there is nothing at this path";
+    rendered(&request, StatusCode::NOT_FOUND, detail)
 }
 
-async fn other_method() -> Response {
+async fn other_method(request: Request) -> Response {
     let detail = "this method is not offered here";
-    scim::render_error(StatusCode::METHOD_NOT_ALLOWED, None, detail)
+    rendered(&request, StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+fn rendered(request: &Request, status: StatusCode, detail: &str) -> Response {
+    let path = request.extensions().get::<OriginalUri>();
+    let path = path.map_or(request.uri().path(), |uri| uri.path());
+    let ident = request.extensions().get::<RequestIdent>().copied();
+    let ident = ident.unwrap_or(RequestIdent(Uuid::nil()));
+    render_of(path)(ident, status, detail)
+}
+
+/// How errors are told to whoever asked for a path.
+fn render_of(path: &str) -> Render {
+    let below = path.strip_prefix(api::BASE);
+    if below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+        api::render_error
+    } else {
+        |_, status, detail| scim::render_error(status, None, detail)
+    }
 }

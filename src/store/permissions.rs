@@ -179,7 +179,6 @@ mod tests {
         assert_eq!(read, Scopes::from_iter([Permission::KeysManage]));
     }
 
-    // C083
     #[test]
     fn nothing_covers_more_than_it_allows() {
         let of = |text: &str| -> Scopes {

@@ -68,6 +68,14 @@ pub async fn insert(tx: &mut Tx, workspace: &Workspace, tag: Uuid) -> Result<()>
     Ok(())
 }
 
+/// A workspace.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<Workspace>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = $1")))
+        .bind(workspace)
+        .fetch_optional()
+        .await
+}
+
 /// The workspace of that slug.
 pub async fn find_by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Workspace>> {
     tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE slug = $1")))

@@ -50,8 +50,29 @@ pub async fn list(
     let mut tx = app.db.read().await?;
     let names = names(&mut tx, workspace).await?;
     let members = rows::list(&mut tx, workspace, after, most).await?;
+    with_rights(&mut tx, workspace, &names, members).await
+}
+
+/// A member as [`list`] shows it, and its version.
+pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<(Listed, i64)> {
+    let mut tx = app.db.read().await?;
+    let member = rows::find(&mut tx, workspace, id)
+        .await?
+        .ok_or(Error::NotFound("member"))?;
+    let version = member.version;
+    let names = names(&mut tx, workspace).await?;
+    let mut listed = with_rights(&mut tx, workspace, &names, vec![member]).await?;
+    Ok((listed.swap_remove(0), version))
+}
+
+async fn with_rights(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    names: &HashMap<Uuid, String>,
+    members: Vec<Member>,
+) -> Result<Vec<Listed>> {
     let ids: Vec<_> = members.iter().map(|member| member.id).collect();
-    let rights = grants::list_effective(&mut tx, workspace, &ids).await?;
+    let rights = grants::list_effective(tx, workspace, &ids).await?;
     let mut listed: Vec<Listed> = members.into_iter().map(Listed::from).collect();
     let place: HashMap<MemberId, usize> = ids.iter().copied().zip(0..).collect();
     for right in rights {

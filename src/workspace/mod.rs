@@ -81,6 +81,16 @@ pub async fn find(app: &App, slug: &str) -> Result<Workspace> {
         .ok_or(Error::NotFound("workspace"))
 }
 
+/// The workspace of that id or slug.
+pub async fn find_named(app: &App, id_or_slug: &str) -> Result<Workspace> {
+    let mut tx = app.db.one().await?;
+    let found = match id_or_slug.parse() {
+        Ok(id) => rows::find(&mut tx, id).await?,
+        Err(_) => rows::find_by_slug(&mut tx, id_or_slug).await?,
+    };
+    found.ok_or(Error::NotFound("workspace"))
+}
+
 /// All workspaces, by slug.
 pub async fn list(app: &App) -> Result<Vec<Workspace>> {
     let mut tx = app.db.one().await?;

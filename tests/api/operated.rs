@@ -10,15 +10,23 @@ use gatehouse::directory::{self, credentials};
 use gatehouse::error::Result;
 use gatehouse::ids::CredentialId;
 use gatehouse::store::faults::{Fault, Point};
+use gatehouse::workspace::keys::{self, Permission, Scopes};
 use gatehouse::workspace::{self, schemas};
 use serde_json::json;
 
 use crate::gateway::{Gateway, Scim};
+use crate::keys::new_key;
 
 /// No act has more statements than this.
 const MOST: u32 = 40;
 
-const ACTS: [&str; 3] = ["issue a token", "revoke a token", "add a rule"];
+const ACTS: [&str; 5] = [
+    "issue a token",
+    "revoke a token",
+    "add a rule",
+    "issue a key",
+    "revoke a key",
+];
 
 async fn act(gateway: &Gateway, scim: &Scim, name: &str) -> Result<()> {
     let (app, origin, directory) = (&gateway.app, Origin::cli(), &scim.directory);
@@ -39,6 +47,18 @@ async fn act(gateway: &Gateway, scim: &Scim, name: &str) -> Result<()> {
             let newest = live.next_back().expect("a live token").id;
             credentials::revoke(app, &origin, directory, newest).await
         }
+        "issue a key" => {
+            let new = new_key(&[Permission::MembersRead]);
+            let scopes = Scopes::everything();
+            let issued = keys::issue(app, &origin, Some(workspace.id), &scopes, new).await;
+            issued.map(|_| ())
+        }
+        "revoke a key" => {
+            let known = keys::list(app, Some(workspace.id)).await?;
+            let mut live = known.iter().filter(|key| key.revoked_at.is_none());
+            let newest = live.next_back().expect("a live key").id;
+            keys::revoke(app, &origin, Some(workspace.id), newest).await
+        }
         _ => rules::add(app, &origin, workspace, rule())
             .await
             .map(|_| ()),
@@ -46,14 +66,15 @@ async fn act(gateway: &Gateway, scim: &Scim, name: &str) -> Result<()> {
 }
 
 /// Live tokens, rules with what they grant, and records.
-async fn state(gateway: &Gateway, scim: &Scim) -> (usize, [i64; 4]) {
+async fn state(gateway: &Gateway, scim: &Scim) -> (usize, [i64; 5]) {
     let known = credentials::list(&gateway.app, &scim.directory).await;
     let known = known.expect("listed");
     let live = known.iter().filter(|token| token.revoked_at.is_none());
-    let mut rows = [0; 4];
-    for (rows, table) in rows
-        .iter_mut()
-        .zip(["rules", "rule_groups", "teams", "changes"])
+    let mut rows = [0; 5];
+    let live_keys = "api_keys WHERE revoked_at IS NULL";
+    for (rows, table) in
+        rows.iter_mut()
+            .zip(["rules", "rule_groups", "teams", "changes", live_keys])
     {
         *rows = gateway.count(table).await;
     }
@@ -120,6 +141,8 @@ async fn what_an_operator_does_is_told_once_with_who_did_it() {
         "directory.token_issued",
         "directory.token_revoked",
         "rule.added",
+        "api_key.issued",
+        "api_key.revoked",
     ]) {
         act(&gateway, &scim, name).await.unwrap();
         tells(kind).await;

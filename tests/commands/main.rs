@@ -1,6 +1,7 @@
 //! The commands as other tools call them: the released forms, their JSON and their exit codes, also
 //! beside a running server on the same database.
 
+mod api_keys;
 mod backup;
 mod damaged;
 mod dashboard;

@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::respond::ScimError;
@@ -10,6 +9,7 @@ use crate::directory::Caller;
 use crate::error::{Error, Invalid, Result};
 use crate::http::Shared;
 use crate::http::limits::read_body;
+use crate::http::media::is_json;
 use crate::scim::json;
 use crate::scim::resource::{self, Strictness};
 use crate::scim::schema::Purpose;
@@ -22,7 +22,7 @@ pub(super) async fn read(
     body: Body,
     purpose: Purpose,
 ) -> Result<Value, ScimError> {
-    if !is_json(headers) {
+    if !is_json(headers, &["application/scim+json", "application/json"]) {
         return Err(ScimError::media_type());
     }
     let limit = limit(shared, purpose);
@@ -57,29 +57,4 @@ fn limit(shared: &Shared, purpose: Purpose) -> usize {
         Purpose::Group => limits.body_group_bytes,
         Purpose::User | Purpose::Role | Purpose::Custom => limits.body_user_bytes,
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(given) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    let charset_fits = given
-        .split(';')
-        .skip(1)
-        .filter_map(|parameter| parameter.split_once('='))
-        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
-        .all(|(_, charset)| {
-            charset
-                .trim()
-                .trim_matches('"')
-                .eq_ignore_ascii_case("utf-8")
-        });
-    charset_fits
-        && ["application/scim+json", "application/json"]
-            .iter()
-            .any(|known| media_type.eq_ignore_ascii_case(known))
 }

@@ -1,0 +1,181 @@
+//! Who calls: the API key, and nothing else of the request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::page::Page;
+use super::problem::Problem;
+use crate::app::App;
+use crate::changes::{Noted, Origin};
+use crate::error::{Error, Result};
+use crate::http::Shared;
+use crate::http::limits::{Permit, RequestIdent, expected};
+use crate::ids::{CredentialId, RequestId, WorkspaceId};
+use crate::scim::etag::Precondition;
+use crate::secrets::tokens;
+use crate::workspace::keys::{self, Opened, Permission, Scopes};
+use crate::workspace::{self, Workspace};
+
+/// The holder of an API key, with what every handler needs of its request.
+pub struct ApiCaller {
+    app: App,
+    key: Arc<Opened>,
+    params: HashMap<String, String>,
+    /// The query's parameters, as they stand there.
+    query: Vec<(String, String)>,
+    /// What the client has of the resource already.
+    pub precondition: Precondition,
+    /// The request, as the log names it.
+    pub origin: Origin,
+    /// A place among the requests in flight, held until the answer is made.
+    _permit: Permit,
+}
+
+impl FromRequestParts<Shared> for ApiCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        let token = token(parts)?;
+        let key = keys::authenticate(&shared.app, token)
+            .await
+            .map_err(Problem::bad_token)?;
+        let request = parts.extensions.get::<RequestIdent>();
+        let origin = Origin {
+            request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
+            credential: Some(CredentialId(key.found.key.0)),
+            actor: Some(actor(&key)),
+            method: Some(parts.method.to_string()),
+            path: Some(path(parts)),
+            noted: Noted::default(),
+        };
+        // Operators share one place among the workspaces, and no quota.
+        let share = match &key.workspace {
+            Some(workspace) => {
+                shared.quota.check(&shared.app, workspace.id).await?;
+                workspace.id
+            }
+            None => WorkspaceId(Uuid::nil()),
+        };
+        let largest = shared.app.config.limits.body_user_bytes;
+        let bytes = expected(&parts.method, &parts.headers, largest);
+        let permit = shared.fair_share.enter(share, bytes).await?;
+        let params = Path::<HashMap<String, String>>::from_request_parts(parts, shared)
+            .await
+            .map(|Path(params)| params)
+            .unwrap_or_default();
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self {
+            app: shared.app.clone(),
+            key,
+            params,
+            query: query.into_owned().collect(),
+            precondition: precondition(parts)?,
+            origin,
+            _permit: permit,
+        })
+    }
+}
+
+impl ApiCaller {
+    /// The workspace of the path, for what needs that permission. One that the key does not open is
+    /// not there; a right that it does not have is told only for one that it does.
+    pub async fn workspace(&self, permission: Permission) -> Result<Workspace, Problem> {
+        let workspace = self.any_workspace().await?;
+        if self.scopes().allow(permission) {
+            Ok(workspace)
+        } else {
+            Err(Problem::insufficient_scope(permission))
+        }
+    }
+
+    /// The workspace of the path, for what every key that opens it may do.
+    pub async fn any_workspace(&self) -> Result<Workspace, Problem> {
+        let named = self.param("workspace");
+        let Some(own) = &self.key.workspace else {
+            return Ok(workspace::find_named(&self.app, named).await?);
+        };
+        let is_own = named == own.slug || named.parse() == Ok(own.id);
+        if is_own {
+            Ok(own.clone())
+        } else {
+            Err(Error::NotFound("workspace").into())
+        }
+    }
+
+    /// All workspaces that the key opens.
+    pub async fn workspaces(&self) -> Result<Vec<Workspace>> {
+        match &self.key.workspace {
+            Some(own) => Ok(vec![own.clone()]),
+            None => workspace::list(&self.app).await,
+        }
+    }
+
+    /// What the key may do.
+    pub fn scopes(&self) -> &Scopes {
+        &self.key.found.scopes
+    }
+
+    /// A parameter of the path.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// The page that the query asks for, of the list of that name.
+    pub(super) fn page(&self, list: &str) -> Result<Page> {
+        let opens = self.key.workspace.as_ref();
+        let opens = opens.map_or_else(|| "*".to_owned(), |workspace| workspace.id.to_string());
+        let binding = format!("api {opens} {list}");
+        Page::parse(&self.app, &self.query, binding)
+    }
+}
+
+/// Who acts, where the log of a workspace tells it.
+fn actor(key: &Opened) -> String {
+    match (key.found.member, &key.workspace) {
+        (Some(member), _) => format!("member {member}"),
+        (None, Some(_)) => "api_key".to_owned(),
+        (None, None) => "operator".to_owned(),
+    }
+}
+
+/// What `If-None-Match` names.
+fn precondition(parts: &Parts) -> Result<Precondition> {
+    let values = parts.headers.get_all(IF_NONE_MATCH).iter();
+    let texts: Vec<_> = values
+        .map(|value| value.to_str().unwrap_or_default())
+        .collect();
+    let none_match = (!texts.is_empty()).then(|| texts.join(", "));
+    Precondition::parse(None, none_match.as_deref())
+}
+
+/// The key of the one Authorization header (RFC 6750 section 2.1).
+fn token(parts: &Parts) -> Result<&str, Problem> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = headers.next() else {
+        return Err(Error::Unauthenticated.into());
+    };
+    let text = header.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer")
+                && !token.is_empty()
+                && headers.next().is_none() =>
+        {
+            Ok(token)
+        }
+        _ => Err(Error::Unauthenticated.into()),
+    }
+}
+
+/// The path as the audit keeps it: bounded, without the query, and without a key that somebody put
+/// there.
+fn path(parts: &Parts) -> String {
+    let path: String = parts.uri.path().chars().take(200).collect();
+    tokens::masked(&path).into_owned()
+}

@@ -1,0 +1,84 @@
+//! The API keys of a workspace.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::caller::ApiCaller;
+use super::problem::Problem;
+use super::{body, id, json};
+use crate::http::Shared;
+use crate::workspace::keys::{self, ApiKey, NewKey, Permission, Scopes};
+
+/// What a key is made with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    name: String,
+    scopes: Scopes,
+    /// How many days it is good.
+    expires_in_days: Option<u32>,
+}
+
+/// A key that was just made.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    key: &'a ApiKey,
+    /// What the client sends; it is not to be had again.
+    #[serde(rename = "key")]
+    text: &'a str,
+}
+
+/// The keys, oldest first and without their text, those that ended included.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::KeysManage).await?;
+    let page = caller.page(&format!("api-keys {}", workspace.id))?;
+    let all = keys::list(&shared.app, Some(workspace.id)).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
+/// Makes a key that may do no more than the caller's own.
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::KeysManage).await?;
+    let wanted: Wanted = body::read(&shared, &headers, body).await?;
+    let new = NewKey {
+        name: wanted.name,
+        scopes: wanted.scopes,
+        member: None,
+        life: wanted
+            .expires_in_days
+            .map(|days| Duration::from_hours(24) * days),
+    };
+    let (origin, scopes) = (&caller.origin, caller.scopes());
+    let issued = keys::issue(&shared.app, origin, Some(workspace.id), scopes, new).await?;
+    let made = Made {
+        key: &issued.key,
+        text: issued.text.expose_secret(),
+    };
+    json(StatusCode::CREATED, &made)
+}
+
+/// Ends a key at once; a key may end itself.
+pub(super) async fn revoke(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::KeysManage).await?;
+    let key = id(caller.param("id"), "API key")?;
+    keys::revoke(&shared.app, &caller.origin, Some(workspace.id), key).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

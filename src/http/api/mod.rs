@@ -1,0 +1,115 @@
+//! The management API, `/api/v1`: JSON, problems as RFC 9457 has them, pages by cursor.
+//!
+//! A handler parses, asks [`caller::ApiCaller`] for the workspace of the path with the permission
+//! that the route needs, calls one use case and answers JSON. What a caller may reach is decided by
+//! its key alone: no header, query or body names a workspace.
+
+mod body;
+pub mod caller;
+mod keys;
+mod members;
+mod page;
+mod problem;
+mod workspaces;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, delete, get};
+
+use super::Shared;
+use crate::error::Error;
+use crate::workspace::keys::Permission;
+use problem::Problem;
+
+pub use problem::render_error;
+
+/// Where the API begins; whatever is not there is told as a problem too.
+pub const BASE: &str = "/api";
+
+/// A method of a route, and the permission that it needs; none where any key of the workspace will
+/// do.
+pub type Offered = (&'static str, Option<Permission>);
+
+/// Every route below `/api/v1`: its path and what it offers. The guard tests go through this table,
+/// and so does [`router`].
+pub const ROUTES: &[(&str, &[Offered])] = &[
+    ("/workspaces", &[("GET", None)]),
+    ("/workspaces/{workspace}", &[("GET", None)]),
+    (
+        "/workspaces/{workspace}/members",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/explanation",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/roles",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/directories",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/rules",
+        &[("GET", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/api-keys",
+        &[
+            ("GET", Some(Permission::KeysManage)),
+            ("POST", Some(Permission::KeysManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/api-keys/{id}",
+        &[("DELETE", Some(Permission::KeysManage))],
+    ),
+];
+
+/// The routes under their base.
+pub fn router() -> Router<Shared> {
+    let routes = ROUTES.iter().fold(Router::new(), |router, (path, _)| {
+        router.route(path, handlers(path))
+    });
+    Router::new()
+        .nest("/api/v1", routes)
+        .layer(middleware::from_fn(problem::identify))
+}
+
+fn handlers(path: &str) -> MethodRouter<Shared> {
+    match path.trim_start_matches("/workspaces") {
+        "" => get(workspaces::list),
+        "/{workspace}" => get(workspaces::show),
+        "/{workspace}/members" => get(members::list),
+        "/{workspace}/members/{id}" => get(members::show),
+        "/{workspace}/members/{id}/explanation" => get(members::explain),
+        "/{workspace}/roles" => get(workspaces::roles),
+        "/{workspace}/directories" => get(workspaces::directories),
+        "/{workspace}/rules" => get(workspaces::rules),
+        "/{workspace}/api-keys" => get(keys::list).post(keys::create),
+        "/{workspace}/api-keys/{id}" => delete(keys::revoke),
+        _ => MethodRouter::new(),
+    }
+}
+
+/// A document as an answer.
+fn json(status: StatusCode, document: &impl serde::Serialize) -> Result<Response, Problem> {
+    let text = serde_json::to_string(document).map_err(Error::internal)?;
+    let media_type = HeaderValue::from_static("application/json");
+    Ok((status, [(CONTENT_TYPE, media_type)], text).into_response())
+}
+
+/// An id out of a path; one of another form names nothing.
+fn id<I: std::str::FromStr>(text: &str, what: &'static str) -> Result<I, Error> {
+    text.parse().map_err(|_| Error::NotFound(what))
+}

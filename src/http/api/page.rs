@@ -1,0 +1,106 @@
+//! Lists, a page at a time: `limit` and `cursor`. A cursor is sealed, and good for the list that it
+//! was made for and for a key of the same workspace.
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::scim::cursor;
+
+/// How many items a page has if nobody says.
+const USUAL: usize = 50;
+/// How many it may have.
+const MOST: usize = 200;
+
+/// A page that is asked for.
+pub(super) struct Page {
+    app: App,
+    binding: String,
+    /// How many items it has at most.
+    limit: usize,
+    /// The key of the last item before it.
+    pub(super) after: Option<String>,
+}
+
+/// A page as it is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Items<T> {
+    items: Vec<T>,
+    /// Where the next page begins; none after the last one.
+    next_cursor: Option<String>,
+}
+
+impl Page {
+    /// Reads the query, which has no parameter beside these.
+    pub(super) fn parse(app: &App, query: &[(String, String)], binding: String) -> Result<Self> {
+        let (mut limit, mut given) = (None, None);
+        for (name, value) in query {
+            let place = match name.as_str() {
+                "limit" => &mut limit,
+                "cursor" => &mut given,
+                _ => {
+                    let detail = format!("unknown parameter {name:?}, expected limit or cursor");
+                    return Err(Error::value(detail));
+                }
+            };
+            if place.replace(value.as_str()).is_some() {
+                return Err(Error::value(format!("{name} is given twice")));
+            }
+        }
+        let limit = match limit {
+            None => USUAL,
+            Some(text) => {
+                let number = text.parse().ok();
+                let number = number.filter(|number| (1..=MOST).contains(number));
+                number.ok_or_else(|| Error::value(format!("limit must be 1 to {MOST}")))?
+            }
+        };
+        let after = given.map(|text| {
+            let fits = text.len() <= cursor::BYTES;
+            let opened = fits.then(|| app.keys.open_cursor(binding.as_bytes(), text));
+            let plain = opened.flatten().ok_or_else(invalid)?;
+            String::from_utf8(plain.to_vec()).map_err(|_| invalid())
+        });
+        Ok(Self {
+            app: app.clone(),
+            limit,
+            after: after.transpose()?,
+            binding,
+        })
+    }
+
+    /// How many items to read: one more than fits tells whether there is another page.
+    pub(super) fn most(&self) -> i64 {
+        i64::try_from(self.limit + 1).unwrap_or(i64::MAX)
+    }
+
+    /// The page of items that were read from its beginning on.
+    pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
+        let is_more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let last = items.last().filter(|_| is_more);
+        let next_cursor = last.map(|last| {
+            let binding = self.binding.as_bytes();
+            self.app.keys.seal_cursor(binding, key(last).as_bytes())
+        });
+        Ok(Items {
+            next_cursor: next_cursor.transpose()?,
+            items,
+        })
+    }
+
+    /// The page out of all items of a short list, in the order of their keys.
+    pub(super) fn cut<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
+        items.sort_by_key(&key);
+        if let Some(after) = &self.after {
+            items.retain(|item| key(item) > *after);
+        }
+        self.of(items, key)
+    }
+}
+
+/// A cursor that was not made here, or not for this list.
+pub(super) fn invalid() -> Error {
+    let detail = "expected the next_cursor of this very list";
+    Error::invalid(crate::error::Invalid::Cursor, detail)
+}

@@ -1,0 +1,190 @@
+//! Errors of the API as problem details (RFC 9457), by the table "Answers".
+
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::error::{Error, Invalid};
+use crate::http::limits::RequestIdent;
+use crate::http::measure::refused;
+use crate::workspace::keys::Permission;
+
+/// An error on its way to a client of the API.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    /// Whole seconds after which to come back.
+    retry_after: Option<u64>,
+    /// What to authenticate with.
+    challenge: Option<String>,
+}
+
+/// The body of a problem.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// The body's media type is not taken here.
+    pub(super) fn media_type() -> Self {
+        let detail = "the body must be application/json in UTF-8";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported_media_type", detail)
+    }
+
+    /// The key does not have a permission that the route needs (RFC 6750 section 3.1).
+    pub(super) fn insufficient_scope(needed: Permission) -> Self {
+        let detail = format!("the key does not have the scope {needed}");
+        let mut problem = Self::from(Error::Forbidden);
+        problem.detail = detail;
+        problem.challenge = Some(format!(
+            "Bearer error=\"insufficient_scope\", scope=\"{needed}\""
+        ));
+        problem
+    }
+
+    /// A token was sent that opens nothing.
+    pub(super) fn bad_token(error: Error) -> Self {
+        let is_refused = matches!(error, Error::Unauthenticated);
+        let mut problem = Self::from(error);
+        if is_refused {
+            problem.challenge = Some("Bearer error=\"invalid_token\"".to_owned());
+        }
+        problem
+    }
+
+    fn response(self, request: Option<RequestIdent>) -> Response {
+        let body = Body {
+            r#type: format!("urn:gatehouse:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or_default(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id: request.map(|request| request.0.to_string()),
+        };
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        let mut response = (self.status, [(CONTENT_TYPE, media_type)], text).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        let challenge = self.challenge.and_then(|text| text.parse().ok());
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl<E: Into<Error>> From<E> for Problem {
+    /// A fault of ours is logged here, once.
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let (status, code) = named(&error);
+        let mut problem = Self::new(status, code, error.to_string());
+        match error {
+            Error::Internal(cause) => {
+                metrics::counter!("gatehouse_internal_errors_total").increment(1);
+                tracing::error!(error = ?cause, "a request failed");
+            }
+            Error::Unauthenticated => {
+                refused("auth");
+                problem.challenge = Some("Bearer".to_owned());
+            }
+            Error::Forbidden => refused("rights"),
+            Error::TooManyRequests { retry_after } => {
+                refused("quota");
+                problem.retry_after = Some(retry_after.as_secs().max(1));
+            }
+            Error::TooLarge(_) => refused("size"),
+            Error::Unavailable | Error::Retry(_) => problem.retry_after = Some(1),
+            _ => {}
+        }
+        problem
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Waits in the answer's extensions for [`identify`], which knows the request.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The layer around the routes: renders problems with the id of their request.
+pub(super) async fn identify(request: Request, next: Next) -> Response {
+    let ident = request.extensions().get::<RequestIdent>().copied();
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.response(ident),
+        None => response,
+    }
+}
+
+/// A problem of a layer that knows no more than its status.
+pub fn render_error(ident: RequestIdent, status: StatusCode, detail: &str) -> Response {
+    let code = match status {
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::URI_TOO_LONG => "address_too_long",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
+        StatusCode::MISDIRECTED_REQUEST => "wrong_host",
+        status if status.is_client_error() => "invalid",
+        _ => "internal",
+    };
+    Problem::new(status, code, detail).response(Some(ident))
+}
+
+fn named(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+        Error::Taken(_) => (StatusCode::CONFLICT, "taken"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        Error::Invalid { kind, .. } => {
+            let code = match kind {
+                Invalid::Filter => "invalid_filter",
+                Invalid::Syntax => "invalid_syntax",
+                Invalid::Cursor | Invalid::ExpiredCursor => "invalid_cursor",
+                Invalid::TooMany => "too_many",
+                _ => "invalid_value",
+            };
+            (StatusCode::BAD_REQUEST, code)
+        }
+        Error::VersionMismatch => (StatusCode::PRECONDITION_FAILED, "version_mismatch"),
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::Forbidden => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        Error::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        Error::TooLarge(_) | Error::TooManyOperations(_) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+        }
+        Error::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "not_supported"),
+        Error::Unavailable | Error::Retry(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
