@@ -138,6 +138,8 @@ pub struct Worker {
     /// When there was a change last, and when the planner's statistics were looked at.
     changed: Option<Instant>,
     statistics: Option<Instant>,
+    /// How far the sweeper has come.
+    places: sweep::Places,
 }
 
 impl Worker {
@@ -148,6 +150,7 @@ impl Worker {
             held_until: Timestamp(0),
             changed: None,
             statistics: None,
+            places: sweep::Places::default(),
         }
     }
 
@@ -162,7 +165,7 @@ impl Worker {
         let outcomes = [
             self.number().await,
             self.step().await,
-            sweep::sweep(&self.app).await,
+            sweep::sweep(&self.app, &mut self.places).await,
         ];
         let mut done = 0;
         for outcome in outcomes {

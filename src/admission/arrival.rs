@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
-use crate::ids::{MemberId, PersonId, WorkspaceId};
+use crate::ids::{MemberId, PersonId};
 use crate::secrets::PersonKey;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
 use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
+use crate::workspace::persons;
 
 /// What a directory says about somebody who arrives.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ pub async fn arrive(
         }
     }
     if mode == Mode::Collect {
-        let person = new_person(tx, app, act.workspace).await?;
+        let person = persons::make(tx, app, act.workspace).await?;
         return Ok(Arrival::Admitted(Admitted {
             member: None,
             is_to_settle: false,
@@ -111,19 +112,6 @@ pub async fn note_conflict(
     Ok(())
 }
 
-/// The key of a person, unless it was destroyed.
-pub async fn person_key(
-    tx: &mut Tx,
-    app: &App,
-    workspace: WorkspaceId,
-    person: PersonId,
-) -> Result<PersonKey> {
-    let sealed = users::find_person(tx, workspace, person)
-        .await?
-        .ok_or(DbError::NotFound)?;
-    PersonKey::open_sealed(&app.keys, &binding(workspace, person), &sealed)
-}
-
 async fn make(
     tx: &mut Tx,
     app: &App,
@@ -131,7 +119,7 @@ async fn make(
     known: &Known,
     newcomer: &Newcomer,
 ) -> Result<Admitted> {
-    let person = new_person(tx, app, act.workspace).await?;
+    let person = persons::make(tx, app, act.workspace).await?;
     let profile = newcomer.profile.clone();
     let member = Member {
         id: MemberId::new(),
@@ -148,6 +136,9 @@ async fn make(
         created_at: act.at,
         updated_at: act.at,
         held_at: None,
+        barred_at: None,
+        protected: false,
+        manual: String::new(),
     };
     members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
     let detail = json!({"status": member.status, "source": member.source});
@@ -184,8 +175,9 @@ async fn revive(
         let cause = anyhow::anyhow!("the member was revived meanwhile");
         return Err(Error::Retry(cause));
     }
-    let key = person_key(tx, app, act.workspace, member.person).await?;
-    let status = status(newcomer.active);
+    let key = persons::key(tx, app, act.workspace, member.person).await?;
+    // One whom an admin shut out does not come in by being made anew.
+    let status = status(newcomer.active && member.barred_at.is_none());
     // Another directory may have the member in as it did at the time of a backup.
     let hold = if newcomer.active {
         Hold::End
@@ -222,18 +214,6 @@ async fn revive(
     })
 }
 
-async fn new_person(
-    tx: &mut Tx,
-    app: &App,
-    workspace: WorkspaceId,
-) -> Result<(PersonId, PersonKey)> {
-    let person = PersonId::new();
-    let key = PersonKey::generate()?;
-    let sealed = key.sealed(&app.keys, &binding(workspace, person))?;
-    users::insert_person(tx, workspace, person, sealed).await?;
-    Ok((person, key))
-}
-
 fn status(active: bool) -> Status {
     if active {
         Status::Active
@@ -248,11 +228,4 @@ fn shown(newcomer: &Newcomer) -> serde_json::Value {
         "display_name": newcomer.profile.display_name,
         "email": newcomer.profile.email,
     })
-}
-
-fn binding(workspace: WorkspaceId, person: PersonId) -> Vec<u8> {
-    let mut aad = b"person_keys.sealed".to_vec();
-    aad.extend_from_slice(workspace.0.as_bytes());
-    aad.extend_from_slice(person.0.as_bytes());
-    aad
 }

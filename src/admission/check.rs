@@ -28,7 +28,12 @@ pub async fn count_unsettled(app: &App, workspace: WorkspaceId) -> Result<i64> {
             return Ok(unsettled);
         };
         after = Some(last.id);
-        let found = settle::differences(&mut tx, workspace, &page, &rules).await?;
+        let mut found = settle::differences(&mut tx, workspace, &page, &rules).await?;
+        // What is the last admin's stays until there is another one.
+        for (_, difference) in found.values_mut() {
+            difference.ended.retain(|grant| !grant.is_kept);
+        }
+        found.retain(|_, (_, it)| !it.begun.is_empty() || !it.ended.is_empty());
         unsettled += i64::try_from(found.len()).unwrap_or(i64::MAX);
     }
 }

@@ -6,11 +6,15 @@ use super::holds::Word;
 use crate::changes::{self, Act, Change};
 use crate::error::Result;
 use crate::ids::{MemberId, PersonId, UserId};
+use crate::scim::fold;
 use crate::secrets::PersonKey;
 use crate::store::error::DbError;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
 use crate::store::users;
+use crate::workspace::edit::profile_of;
+use crate::workspace::guard;
+use crate::workspace::profile::{Field, Manual};
 
 /// Brings a member in line with a User that was written: profile, and in or out. Off is off with
 /// the commit: the member's access epoch rises. Another directory that holds the person active
@@ -25,15 +29,22 @@ pub async fn follow(
     (person, key): (PersonId, &PersonKey),
 ) -> Result<Option<Change>> {
     let member = lock(tx, act, member).await?;
-    let status =
-        if word.active || users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
-            Status::Active
-        } else {
-            Status::Suspended
-        };
+    let is_wanted =
+        word.active || users::count_linked(tx, act.workspace, member.id, user).await? > 0;
+    // Whom an admin shut out an admin lets in.
+    let status = if is_wanted && member.barred_at.is_none() {
+        Status::Active
+    } else {
+        Status::Suspended
+    };
+    let profile = &kept(&member, profile);
     let is_released = word.lets_in() && member.held_at.is_some();
     if status == member.status && shows(&member, profile) && !is_released {
         return Ok(None);
+    }
+    if member.status == Status::Active && status != Status::Active {
+        guard::refuse_protected(member.protected)?;
+        guard::spare(tx, act.workspace, member.id).await?;
     }
     // Of one who is shut out nothing needs to be held: it takes a word to come in again.
     let hold = if status == Status::Active && !word.lets_in() {
@@ -71,14 +82,12 @@ pub async fn leave(
     if users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
         return Ok((member, None));
     }
+    guard::refuse_protected(member.protected)?;
+    guard::spare(tx, act.workspace, member.id).await?;
+    // A member who left is not found by address.
     let profile = Profile {
-        user_name: member.user_name.clone(),
-        display_name: member.display_name.clone(),
-        given_name: member.given_name.clone(),
-        family_name: member.family_name.clone(),
-        email: member.email.clone(),
-        // A member who left is not found by address.
         email_key: None,
+        ..profile_of(&member)
     };
     members::update(
         tx,
@@ -90,6 +99,7 @@ pub async fn leave(
     )
     .await?;
     member.version += 1;
+    member.status = Status::Removed;
     let change = act.change(
         "member.removed",
         ("member", member.id.0),
@@ -97,6 +107,27 @@ pub async fn leave(
         &json!({"status": Status::Removed}),
     );
     Ok((member, Some(change)))
+}
+
+/// What the directory says, and what an admin wrote where it says nothing.
+fn kept(member: &Member, said: &Profile) -> Profile {
+    let manual = Manual::of(&member.manual);
+    if manual.0.is_empty() {
+        return said.clone();
+    }
+    let keep = |field, said: &Option<String>, before: &Option<String>| {
+        let kept = before.as_ref().filter(|_| manual.0.contains(&field));
+        said.clone().or_else(|| kept.cloned())
+    };
+    let email = keep(Field::Email, &said.email, &member.email);
+    Profile {
+        user_name: said.user_name.clone(),
+        display_name: keep(Field::DisplayName, &said.display_name, &member.display_name),
+        given_name: keep(Field::GivenName, &said.given_name, &member.given_name),
+        family_name: keep(Field::FamilyName, &said.family_name, &member.family_name),
+        email_key: email.as_deref().map(fold::key),
+        email,
+    }
 }
 
 async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {

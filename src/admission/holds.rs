@@ -55,7 +55,7 @@ pub async fn release(
     workspace: WorkspaceId,
     member: MemberId,
 ) -> Result<()> {
-    let act = act(app, origin, workspace);
+    let act = Act::of(app, origin, workspace);
     app.write(move |tx| {
         let act = act.clone();
         Box::pin(async move {
@@ -71,7 +71,7 @@ pub async fn release(
 
 /// An admin says that every member of a workspace is in who is held; tells how many those were.
 pub async fn release_all(app: &App, origin: &Origin, workspace: WorkspaceId) -> Result<usize> {
-    let act = act(app, origin, workspace);
+    let act = Act::of(app, origin, workspace);
     let (mut count, mut after) = (0, None);
     loop {
         let act = act.clone();
@@ -90,15 +90,6 @@ pub async fn release_all(app: &App, origin: &Origin, workspace: WorkspaceId) -> 
             return Ok(count);
         }
         after = last;
-    }
-}
-
-fn act(app: &App, origin: &Origin, workspace: WorkspaceId) -> Act {
-    Act {
-        origin: origin.clone(),
-        workspace,
-        directory: None,
-        at: app.clock.now(),
     }
 }
 

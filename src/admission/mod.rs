@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod check;
 pub mod departure;
+pub mod entry;
 pub mod holds;
 pub mod rules;
 pub mod runs;

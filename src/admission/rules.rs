@@ -80,12 +80,7 @@ pub async fn add(
     if rule.teams.is_empty() && rule.roles.is_empty() {
         return Err(Error::value("a rule must give at least one team or role"));
     }
-    let act = Act {
-        origin: origin.clone(),
-        workspace: workspace.id,
-        directory: None,
-        at: app.clock.now(),
-    };
+    let act = Act::of(app, origin, workspace.id);
     let app_ = app.clone();
     app.write(move |tx| {
         let (app, act, rule) = (app_.clone(), act.clone(), rule.clone());

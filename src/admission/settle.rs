@@ -15,6 +15,7 @@ use crate::store::rules::LiveRule;
 use crate::store::tx::Tx;
 use crate::store::users::{Linked, Place};
 use crate::store::{grants, members, workspaces};
+use crate::workspace::guard;
 use crate::workspace::ledger::{self, Difference};
 
 /// How many members [`settle_linked`] has in hand at a time.
@@ -71,7 +72,8 @@ pub async fn settle(
     if locked.is_empty() {
         return Ok(0);
     }
-    let differences = differences(tx, act.workspace, locked, rules).await?;
+    let mut differences = differences(tx, act.workspace, locked, rules).await?;
+    guard::keep(tx, act, &mut differences).await?;
     let unchanged: Vec<_> = locked
         .iter()
         .filter(|member| member.rules_version < rules.version)

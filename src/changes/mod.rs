@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
@@ -106,6 +107,16 @@ pub struct Act {
 }
 
 impl Act {
+    /// An act of now that comes through no directory.
+    pub fn of(app: &App, origin: &Origin, workspace: WorkspaceId) -> Self {
+        Self {
+            origin: origin.clone(),
+            workspace,
+            directory: None,
+            at: app.clock.now(),
+        }
+    }
+
     /// A change of this act.
     pub fn change(
         &self,

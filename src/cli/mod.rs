@@ -9,12 +9,14 @@ mod backup;
 mod demo;
 mod directories;
 mod health;
+mod members;
 mod people;
 mod request_log;
 mod schemas;
 mod selftest;
 mod serve;
 mod service;
+mod teams;
 mod verify;
 mod workspaces;
 
@@ -63,7 +65,13 @@ enum Command {
     Rule(people::RuleCommand),
     /// Members.
     #[command(subcommand)]
-    Members(people::MembersCommand),
+    Members(Box<members::Command>),
+    /// Teams.
+    #[command(subcommand)]
+    Team(teams::TeamCommand),
+    /// Roles.
+    #[command(subcommand)]
+    Role(teams::RoleCommand),
     /// Say why a member has what.
     Explain(people::Explain),
     /// Check the configuration and print it with secrets masked.
@@ -160,7 +168,9 @@ pub async fn run() -> ExitCode {
         Command::Directory(command) => command.run().await,
         Command::Schema(command) => command.run().await,
         Command::Rule(command) => command.run().await,
-        Command::Members(command) => command.run().await,
+        Command::Members(command) => Box::pin((*command).run()).await,
+        Command::Team(command) => command.run().await,
+        Command::Role(command) => command.run().await,
         Command::Explain(command) => command.run().await,
         Command::CheckConfig(settings) => check_config(&settings),
         Command::Migrate(settings) => migrate(&settings).await,

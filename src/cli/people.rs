@@ -1,4 +1,4 @@
-//! `gatehouse rule …`, `gatehouse members …` and `gatehouse explain`.
+//! `gatehouse rule …` and `gatehouse explain`.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Settings, table};
-use crate::admission::holds;
 use crate::admission::rules::{self, NewRule};
 use crate::admission::runs::{self, RunState};
 use crate::admission::templates::{self, Mapped, Template};
@@ -17,9 +16,6 @@ use crate::mapping;
 use crate::mapping::explain::{self, Explanation};
 use crate::worker::{self, Round, Worker};
 use crate::workspace::{self, members};
-
-/// How many members are read at a time.
-const PAGE: i64 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RuleCommand {
@@ -68,33 +64,6 @@ enum TemplateName {
     OktaRoles,
     /// `roles.value` is the name of the role.
     EntraRoles,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum MembersCommand {
-    /// List members with their teams and roles.
-    List {
-        /// The workspace's slug.
-        #[arg(long)]
-        workspace: String,
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Give members whom a restore holds their rights again.
-    Release {
-        /// The workspace's slug.
-        #[arg(long)]
-        workspace: String,
-        /// The member: id, address or user name.
-        #[arg(long, value_name = "ID_OR_EMAIL", required_unless_present = "all")]
-        member: Option<String>,
-        /// Every member of the workspace. They have the rights of the groups that they were in at
-        /// the time of the backup: let their directory send everything again first.
-        #[arg(long, conflicts_with = "member")]
-        all: bool,
-        #[command(flatten)]
-        settings: Settings,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -215,69 +184,6 @@ async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Resul
     }
     bar.finish_and_clear();
     Ok(worker::release(app).await?)
-}
-
-impl MembersCommand {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::List {
-                workspace,
-                settings,
-            } => list(&workspace, &settings).await?,
-            Self::Release {
-                workspace,
-                member,
-                settings,
-                ..
-            } => release(&workspace, member.as_deref(), &settings).await?,
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
-    let app = settings.open().await?;
-    let workspace = workspace::find(&app, workspace).await?;
-    let mut listed = Vec::new();
-    loop {
-        let after = listed.last().map(|member: &members::Listed| member.id);
-        let page = members::list(&app, workspace.id, after, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        listed.extend(page);
-    }
-    settings.print(&listed, || {
-        let rows = listed.iter().map(|member| {
-            vec![
-                member.user_name.clone().unwrap_or_default(),
-                match member.held_at {
-                    Some(_) => "held".to_owned(),
-                    None => format!("{:?}", member.status).to_lowercase(),
-                },
-                member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
-                member.roles.iter().cloned().collect::<Vec<_>>().join(", "),
-            ]
-        });
-        table(&["user name", "status", "teams", "roles"], rows)
-    })
-}
-
-async fn release(workspace: &str, member: Option<&str>, settings: &Settings) -> anyhow::Result<()> {
-    let app = settings.open().await?;
-    let workspace = workspace::find(&app, workspace).await?;
-    let origin = Origin::cli();
-    let released = if let Some(member) = member {
-        let member = members::find(&app, workspace.id, member).await?;
-        holds::release(&app, &origin, workspace.id, member.id).await?;
-        1
-    } else {
-        holds::release_all(&app, &origin, workspace.id).await?
-    };
-    let value = serde_json::json!({"released": released});
-    settings.print(&value, || {
-        format!("{released} members have their rights again")
-    })
 }
 
 impl Explain {

@@ -73,6 +73,8 @@ impl Config {
         text.bare("sample_ratio", format!("{:?}", telemetry.sample_ratio));
         text.quoted("service_name", &telemetry.service_name);
         text.bare("trust_traceparent", telemetry.trust_traceparent);
+        text.section("permissions");
+        text.list("catalogue", &self.permissions.catalogue);
         text.0
     }
 }

@@ -15,11 +15,13 @@ use crate::scim::registry::Registry;
 use crate::scim::{json, register};
 
 mod effective;
+mod permissions;
 mod problems;
 mod request_log;
 mod server;
 mod telemetry;
 
+pub use permissions::Permissions;
 pub use problems::Problems;
 pub use request_log::RequestLog;
 pub use server::Server;
@@ -45,6 +47,8 @@ pub struct Config {
     pub request_log: RequestLog,
     /// Traces.
     pub telemetry: Telemetry,
+    /// The permissions that the apps know.
+    pub permissions: Permissions,
 }
 
 /// The database.
@@ -255,6 +259,7 @@ impl Config {
             );
         }
         self.telemetry.check(&mut problems);
+        self.permissions.check(&mut problems);
         self.check_ranges(&mut problems);
         problems.or(())
     }

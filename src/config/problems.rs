@@ -6,7 +6,9 @@ use std::path::Path;
 use config::{FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::{Config, Database, Limits, Log, RequestLog, Scim, Secrets, Server, Telemetry};
+use super::{
+    Config, Database, Limits, Log, Permissions, RequestLog, Scim, Secrets, Server, Telemetry,
+};
 
 /// The prefix of variables of the environment.
 const PREFIX: &str = "GATEHOUSE__";
@@ -100,6 +102,7 @@ pub(super) fn read(mut tree: Tree) -> Result<Config, Problems> {
         scim: section::<Scim>(&mut tree, "scim", &mut problems),
         request_log: section::<RequestLog>(&mut tree, "request_log", &mut problems),
         telemetry: section::<Telemetry>(&mut tree, "telemetry", &mut problems),
+        permissions: section::<Permissions>(&mut tree, "permissions", &mut problems),
     };
     for key in tree.keys() {
         problems.add(key, "there is no such section");

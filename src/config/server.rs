@@ -205,7 +205,7 @@ enum Listed {
     One(String),
 }
 
-fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(match Listed::deserialize(deserializer)? {
         Listed::Many(names) => names,
         Listed::One(text) => {

@@ -25,6 +25,8 @@ use crate::store::tx::Tx;
 use crate::store::users as rows;
 use crate::store::users::Place;
 use crate::store::{directories, groups, members, memberships};
+use crate::workspace::members::Status;
+use crate::workspace::{manual, persons};
 
 pub use crate::store::groups::Belongs;
 pub use crate::store::users::User;
@@ -319,7 +321,7 @@ async fn update(
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     }
     unique::claim(tx, place, kind, user.id.0, Some(before), &edited.document).await?;
-    let key = arrival::person_key(tx, app, act.workspace, user.person).await?;
+    let key = persons::key(tx, app, act.workspace, user.person).await?;
     let mut told = Vec::new();
     if let Some(member) = user.member {
         let link = (user.id, member);
@@ -427,10 +429,14 @@ async fn remove(
     if let Some(member) = user.member {
         members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;
-        let (member, change) = departure::leave(tx, &act, (id, member)).await?;
+        let (mut member, change) = departure::leave(tx, &act, (id, member)).await?;
         told.extend(change);
         let rules = Rules::current(tx, app, &act).await?;
-        settle(tx, &act, &[member], &rules, None).await?;
+        let changed = settle(tx, &act, std::slice::from_ref(&member), &rules, None).await?;
+        if member.status == Status::Removed {
+            member.version += i64::try_from(changed).unwrap_or(0);
+            manual::end_all(tx, &act, &member).await?;
+        }
     }
     changes::record(tx, act.workspace, &told).await?;
     count(tx, place, id, -1).await?;

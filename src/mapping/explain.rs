@@ -207,6 +207,12 @@ fn why(
     if let (Some(rule), Some(version)) = (grant.rule, grant.rule_version) {
         ends_with.push(format!("the end of version {version} of rule {rule}"));
     }
+    if grant.rule.is_none() {
+        ends_with.push("an admin who takes it away".to_owned());
+    }
+    if grant.is_kept {
+        ends_with = vec!["another admin: this is the last one's".to_owned()];
+    }
     ends_with.push("deletion of the user by its directory".to_owned());
     let (when, satisfied_by) = condition
         .map(|condition| (condition.text, condition.satisfied_by))
@@ -216,7 +222,7 @@ fn why(
         kind: grant.kind,
         name,
         since: grant.from_at,
-        effective: status == Status::Active && grant.cause_ended_at.is_none(),
+        effective: status == Status::Active && (grant.cause_ended_at.is_none() || grant.is_kept),
         cause: grant.cause_kind,
         rule: grant
             .rule

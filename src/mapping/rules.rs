@@ -12,7 +12,7 @@ use crate::store::rules as rows;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::store::workspaces::{self, RulesMark, Sweep};
-use crate::workspace::schemas;
+use crate::workspace::{guard, schemas};
 
 pub use crate::store::rules::{LiveRule, Rule, RuleGroup, RuleState};
 
@@ -84,6 +84,7 @@ pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<Vec<R
     if broken.is_empty() {
         return Ok(broken);
     }
+    guard::keep_ended(tx, act).await?;
     // Whoever had the rule's grants has them ended with the group, inline or by the run.
     workspaces::update_rules_mark(tx, act.workspace, uuid::Uuid::new_v4(), Sweep::Needed).await?;
     let changes: Vec<_> = broken

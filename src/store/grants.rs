@@ -12,7 +12,17 @@ use crate::ids::{
 
 /// What a grant gives.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    sqlx::Type,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -38,6 +48,8 @@ pub struct LiveGrant {
     pub target: Uuid,
     /// Because of what.
     pub cause: CauseId,
+    /// Whether it is kept although it should end: it is the last admin's.
+    pub is_kept: bool,
 }
 
 /// A grant to be written.
@@ -83,6 +95,8 @@ pub struct Explained {
     pub cause_kind: String,
     /// When its cause ended, if it did.
     pub cause_ended_at: Option<Timestamp>,
+    /// Whether it is kept although it should end: it is the last admin's.
+    pub is_kept: bool,
     /// The rule.
     pub rule: Option<RuleId>,
     /// The rule's version.
@@ -192,9 +206,34 @@ pub async fn list_by_rule(
     let mut grants = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT g.id, g.member, g.kind, g.target, g.cause FROM grants g JOIN causes c \
+            "SELECT g.id, g.member, g.kind, g.target, g.cause, \
+             g.hold IS NOT NULL AS is_kept FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
              AND g.member IN ({}) AND g.to_at IS NULL AND c.kind = 'rule'",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        grants.extend(query.fetch_all::<LiveGrant>().await?);
+    }
+    Ok(grants)
+}
+
+/// The grants of locked members that no rule gives and that have not ended.
+pub async fn list_by_hand(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<LiveGrant>> {
+    let mut grants = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT g.id, g.member, g.kind, g.target, g.cause, \
+             g.hold IS NOT NULL AS is_kept FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind <> 'rule'",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
@@ -304,7 +343,7 @@ pub async fn list_explained(
 ) -> Result<Vec<Explained>> {
     tx.query(
         "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
-         c.ended_at AS cause_ended_at, c.rule, c.rule_version, c.actor, h.request, h.method, \
+         c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, c.rule, c.rule_version, c.actor, h.request, h.method, \
          h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause JOIN changes h ON h.workspace = g.workspace \
          AND h.id = g.begun_change WHERE g.workspace = $1 AND g.member = $2 \

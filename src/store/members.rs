@@ -75,6 +75,12 @@ pub struct Member {
     pub updated_at: Timestamp,
     /// Since when the member has no rights until it is released: a restore brought it back.
     pub held_at: Option<Timestamp>,
+    /// Since when an admin shuts the member out, whatever its directory says.
+    pub barred_at: Option<Timestamp>,
+    /// An admin whom no directory and no other admin takes away.
+    pub protected: bool,
+    /// The fields that an admin wrote, names with commas between.
+    pub manual: String,
 }
 
 /// What a directory says about a person and a member shows.
@@ -105,7 +111,7 @@ pub enum Hold {
 
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
                        family_name, email, rules_version, version, created_at, updated_at, \
-                       held_at FROM members";
+                       held_at, barred_at, protected, manual FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -117,8 +123,8 @@ pub async fn insert(
     tx.query(
         "INSERT INTO members (workspace, id, status, source, person, user_name, display_name, \
          given_name, family_name, email, email_key, access_epoch, rules_version, version, \
-         created_at, updated_at, suspended_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16)",
+         created_at, updated_at, suspended_at, manual) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17)",
     )
     .bind(workspace)
     .bind(member.id)
@@ -136,6 +142,7 @@ pub async fn insert(
     .bind(member.created_at)
     .bind(member.updated_at)
     .bind((member.status == Status::Suspended).then_some(member.updated_at))
+    .bind(member.manual.clone())
     .execute()
     .await?;
     Ok(())
@@ -166,20 +173,38 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, ids: &[MemberId]) -> Resu
     Ok(locked)
 }
 
-/// Members settled under rules older than `floor`, locked in id order.
+/// Members after one in id order who were settled under rules older than `floor`, locked.
 pub async fn lock_unsettled(
     tx: &mut Tx,
     workspace: WorkspaceId,
     floor: i64,
+    after: Option<MemberId>,
     most: i64,
 ) -> Result<Vec<Member>> {
-    let sql = format!("{COLUMNS} WHERE workspace = $1 AND rules_version < $2 ORDER BY id LIMIT $3");
+    let sql = format!(
+        "{COLUMNS} WHERE workspace = $1 AND id > $2 AND rules_version < $3 ORDER BY id LIMIT $4"
+    );
     tx.locked_list(&sql, Lock::Update, "members")
         .bind(workspace)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
         .bind(floor)
         .bind(most)
         .fetch_all()
         .await
+}
+
+/// Whether some member was settled under rules older than `floor`.
+pub async fn has_unsettled(tx: &mut Tx, workspace: WorkspaceId, floor: i64) -> Result<bool> {
+    let row: (bool,) = tx
+        .query(
+            "SELECT EXISTS (SELECT id FROM members WHERE workspace = $1 AND rules_version < $2) \
+             AS has_unsettled",
+        )
+        .bind(workspace)
+        .bind(floor)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
 }
 
 /// Says under which rules members were settled.
@@ -252,6 +277,7 @@ pub async fn update(
              THEN 1 ELSE 0 END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
              removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
+             left_email_key = CASE WHEN $9 = 'removed' THEN COALESCE(email_key, left_email_key) END, \
              held_at = CASE WHEN $11 THEN NULL ELSE held_at END, \
              status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",

@@ -16,12 +16,15 @@
 //! The alternative, one implementation for each engine behind a trait, was left out: two copies of
 //! the same SQL drift apart.
 
+pub mod admins;
 pub mod api_keys;
 mod aside;
 mod begun;
+pub mod causes;
 pub mod changes;
 pub mod db;
 pub mod deployment;
+pub mod details;
 pub mod directories;
 pub mod edges;
 pub mod error;
@@ -41,6 +44,7 @@ pub mod quotas;
 pub mod replacement;
 pub mod request_log;
 pub mod resources;
+pub mod roles;
 pub mod rules;
 pub mod runs;
 pub mod schemas;
@@ -48,6 +52,7 @@ pub mod search;
 pub mod stats;
 mod stock;
 pub mod tables;
+pub mod teams;
 pub mod tx;
 pub mod unique_values;
 pub mod users;

@@ -102,8 +102,8 @@ pub const CHECKS: &[Check] = &[
             above!(),
             "SELECT COUNT(*) AS faults FROM grants g JOIN causes c ON c.workspace = g.workspace \
                  AND c.id = g.cause JOIN rule_groups r ON r.workspace = c.workspace \
-                 AND r.rule = c.rule WHERE g.to_at IS NULL AND c.kind = 'rule' \
-                 AND c.ended_at IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
+                 AND r.rule = c.rule WHERE g.to_at IS NULL AND g.hold IS NULL \
+                 AND c.kind = 'rule' AND c.ended_at IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
                  JOIN memberships m ON m.workspace = u.workspace AND m.directory = u.directory \
                  AND m.user_id = u.id WHERE u.workspace = g.workspace AND u.member = g.member \
                  AND m.group_id = r.group_id) AND NOT EXISTS (SELECT u.id FROM users u \

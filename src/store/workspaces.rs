@@ -294,11 +294,13 @@ pub async fn insert_role_permission(
 
 /// The team of that folded name.
 pub async fn find_team(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result<Option<Named>> {
-    tx.query("SELECT id, name FROM teams WHERE workspace = $1 AND name_key = $2")
-        .bind(workspace)
-        .bind(key.to_owned())
-        .fetch_optional()
-        .await
+    tx.query(
+        "SELECT id, name FROM teams WHERE workspace = $1 AND name_key = $2 AND archived_at IS NULL",
+    )
+    .bind(workspace)
+    .bind(key.to_owned())
+    .fetch_optional()
+    .await
 }
 
 /// The role of that folded name.
@@ -337,11 +339,12 @@ pub async fn list_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Role>
     .await
 }
 
-/// All teams and roles by id, to name what grants point at.
+/// All teams, roles and granted permissions by id, to name what grants point at.
 pub async fn list_names(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Named>> {
     tx.query(
         "SELECT id, name FROM teams WHERE workspace = $1 \
-         UNION ALL SELECT id, name FROM roles WHERE workspace = $1",
+         UNION ALL SELECT id, name FROM roles WHERE workspace = $1 \
+         UNION ALL SELECT id, name FROM permissions WHERE workspace = $1",
     )
     .bind(workspace)
     .fetch_all()

@@ -150,6 +150,10 @@ pub const METRICS: &[Metric] = &[
         "gatehouse_internal_errors_total",
         "Requests that failed by a fault of ours",
     ),
+    counter(
+        "gatehouse_last_admin_refusals_total",
+        "Times that the last admin of a workspace was to be taken away",
+    ),
     counter("gatehouse_panics_total", "Requests that panicked"),
     // The database.
     gauge(

@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
+use super::profile::{Field, Line, Manual};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
-use crate::store::grants::GrantKind;
 use crate::store::tx::Tx;
-use crate::store::{grants, members as rows, workspaces};
+use crate::store::{details, grants, members as rows, workspaces};
 
+pub use crate::store::grants::GrantKind;
 pub use crate::store::members::{Member, Profile, Source, Status};
 
 /// A member with the names of its effective teams and roles.
@@ -38,6 +39,8 @@ pub struct Listed {
     pub teams: BTreeSet<String>,
     /// Effective roles, by name.
     pub roles: BTreeSet<String>,
+    /// Effective permissions that were granted singly.
+    pub permissions: BTreeSet<String>,
 }
 
 /// A page of members in the order of their making, of those who are not removed.
@@ -53,16 +56,76 @@ pub async fn list(
     with_rights(&mut tx, workspace, &names, members).await
 }
 
-/// A member as [`list`] shows it, and its version.
-pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<(Listed, i64)> {
+/// A member with everything that it shows.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Full {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub listed: Listed,
+    /// First name.
+    pub given_name: Option<String>,
+    /// Last name.
+    pub family_name: Option<String>,
+    /// The `UserID`: the workspace's own name for the member.
+    pub user_id: Option<String>,
+    /// The number under which the person is reached, E.164.
+    pub phone: Option<String>,
+    /// The line that the member answers on.
+    pub line: Option<Line>,
+    /// A language tag (BCP 47).
+    pub language: Option<String>,
+    /// A time zone of the IANA database.
+    pub time_zone: Option<String>,
+    /// Whom the member reports to.
+    pub manager: Option<MemberId>,
+    /// The address of a picture.
+    pub picture: Option<String>,
+    /// Whether no directory and no other admin takes this one away.
+    pub protected: bool,
+    /// Since when an admin shuts the member out, whatever its directory says.
+    pub barred_at: Option<Timestamp>,
+    /// The directories that have the person.
+    pub directories: Vec<String>,
+    /// The fields that an admin wrote; the others are the directories', where there are any.
+    pub manual: BTreeSet<Field>,
+    /// When the member was made.
+    pub created_at: Timestamp,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub version: i64,
+}
+
+/// A member with everything that it shows.
+pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<Full> {
     let mut tx = app.db.read().await?;
     let member = rows::find(&mut tx, workspace, id)
         .await?
         .ok_or(Error::NotFound("member"))?;
-    let version = member.version;
     let names = names(&mut tx, workspace).await?;
-    let mut listed = with_rights(&mut tx, workspace, &names, vec![member]).await?;
-    Ok((listed.swap_remove(0), version))
+    let mut listed = with_rights(&mut tx, workspace, &names, vec![member.clone()]).await?;
+    let details = details::list(&mut tx, workspace, &[id]).await?.pop();
+    let details = details.map(|of| of.details).unwrap_or_default();
+    let holders = details::list_holders(&mut tx, workspace, id).await?;
+    Ok(Full {
+        listed: listed.swap_remove(0),
+        given_name: member.given_name,
+        family_name: member.family_name,
+        line: Line::of(details.line.as_deref(), details.line_number),
+        user_id: details.user_id,
+        phone: details.phone,
+        language: details.language,
+        time_zone: details.time_zone,
+        manager: details.manager,
+        picture: details.picture,
+        protected: member.protected,
+        barred_at: member.barred_at,
+        directories: holders.into_iter().map(|holder| holder.name).collect(),
+        manual: Manual::of(&member.manual).0,
+        created_at: member.created_at,
+        updated_at: member.updated_at,
+        version: member.version,
+    })
 }
 
 async fn with_rights(
@@ -82,7 +145,7 @@ async fn with_rights(
         match right.kind {
             GrantKind::Team => listed[*at].teams.insert(name.clone()),
             GrantKind::Role => listed[*at].roles.insert(name.clone()),
-            GrantKind::Permission => false,
+            GrantKind::Permission => listed[*at].permissions.insert(name.clone()),
         };
     }
     Ok(listed)
@@ -127,6 +190,7 @@ impl From<Member> for Listed {
             source: member.source,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),
+            permissions: BTreeSet::new(),
         }
     }
 }

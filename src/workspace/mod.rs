@@ -1,12 +1,20 @@
 //! Workspaces and what apps see of them: members, teams, roles, the ledger of who has what and
 //! because of what, and the keys of the management API. It knows nothing of IdPs; facts reach it through `admission` alone.
 
+pub mod edit;
+pub mod guard;
 pub mod keys;
 pub mod ledger;
+pub mod manual;
 pub mod members;
+pub mod permissions;
+pub mod persons;
+pub mod profile;
 pub mod quota;
 pub mod roles;
 pub mod schemas;
+pub mod status;
+pub mod teams;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};

@@ -8,6 +8,7 @@ use gatehouse::clock::Clock;
 use gatehouse::error::Error;
 use gatehouse::ids::{ApiKeyId, MemberId};
 use gatehouse::workspace::keys::{self, LIFE, LONGEST_LIFE, MOST, NewKey, Permission, Scopes};
+use gatehouse::workspace::manual::{self, Right};
 use gatehouse::workspace::{Workspace, members};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -224,6 +225,18 @@ async fn own_key(
         .await
         .unwrap();
     let ada = scim.created("/Users", &json!({"userName": "ada"})).await;
+    // Another admin, so that this one can be taken away.
+    scim.created("/Users", &json!({"userName": "bob"})).await;
+    let bob = members::find(&gateway.app, gateway.workspace.id, "bob").await;
+    let admin = Right {
+        kind: members::GrantKind::Role,
+        name: "admin".to_owned(),
+    };
+    let by = (&Origin::cli(), &Scopes::everything());
+    let bob = (gateway.workspace.id, bob.unwrap().id);
+    manual::give(&gateway.app, by, bob, vec![admin])
+        .await
+        .unwrap();
     let group = json!({"displayName": "Admins", "members": [member(&ada)]});
     scim.created("/Groups", &group).await;
     let found = members::find(&gateway.app, gateway.workspace.id, "ada").await;

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 17] = [
+const SMALL: [&str; 18] = [
     "_sqlx_migrations",
     "api_keys",
     "change_heads",
@@ -22,6 +22,7 @@ const SMALL: [&str; 17] = [
     "deployment",
     "directories",
     "leases",
+    "permissions",
     "quotas",
     "role_permissions",
     "roles",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -116,6 +116,11 @@ impl ApiCaller {
         }
     }
 
+    /// Who acts, and what that key may do.
+    pub(super) fn by(&self) -> (&Origin, &Scopes) {
+        (&self.origin, self.scopes())
+    }
+
     /// What the key may do.
     pub fn scopes(&self) -> &Scopes {
         &self.key.found.scopes
@@ -144,14 +149,17 @@ fn actor(key: &Opened) -> String {
     }
 }
 
-/// What `If-None-Match` names.
+/// What `If-Match` and `If-None-Match` name.
 fn precondition(parts: &Parts) -> Result<Precondition> {
-    let values = parts.headers.get_all(IF_NONE_MATCH).iter();
-    let texts: Vec<_> = values
-        .map(|value| value.to_str().unwrap_or_default())
-        .collect();
-    let none_match = (!texts.is_empty()).then(|| texts.join(", "));
-    Precondition::parse(None, none_match.as_deref())
+    let listed = |name| {
+        let values = parts.headers.get_all(name).iter();
+        let texts: Vec<_> = values
+            .map(|value| value.to_str().unwrap_or_default())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    };
+    let (matches, none_match) = (listed(IF_MATCH), listed(IF_NONE_MATCH));
+    Precondition::parse(matches.as_deref(), none_match.as_deref())
 }
 
 /// The key of the one Authorization header (RFC 6750 section 2.1).

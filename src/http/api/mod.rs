@@ -10,6 +10,7 @@ mod keys;
 mod members;
 mod page;
 mod problem;
+mod teams;
 mod workspaces;
 
 use axum::Router;
@@ -18,7 +19,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::Shared;
 use crate::error::Error;
@@ -41,19 +42,62 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ("/workspaces/{workspace}", &[("GET", None)]),
     (
         "/workspaces/{workspace}/members",
-        &[("GET", Some(Permission::MembersRead))],
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("POST", Some(Permission::MembersManage)),
+        ],
     ),
     (
         "/workspaces/{workspace}/members/{id}",
-        &[("GET", Some(Permission::MembersRead))],
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("PATCH", Some(Permission::MembersManage)),
+            ("DELETE", Some(Permission::MembersManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/suspend",
+        &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/activate",
+        &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/{kind}/{name}",
+        &[
+            ("PUT", Some(Permission::MembersManage)),
+            ("DELETE", Some(Permission::MembersManage)),
+        ],
     ),
     (
         "/workspaces/{workspace}/members/{id}/explanation",
         &[("GET", Some(Permission::MembersRead))],
     ),
     (
+        "/workspaces/{workspace}/teams",
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("POST", Some(Permission::TeamsManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/teams/{id}",
+        &[("PATCH", Some(Permission::TeamsManage))],
+    ),
+    (
         "/workspaces/{workspace}/roles",
-        &[("GET", Some(Permission::MembersRead))],
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("POST", Some(Permission::RolesManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/roles/{id}",
+        &[
+            ("PATCH", Some(Permission::RolesManage)),
+            ("DELETE", Some(Permission::RolesManage)),
+        ],
     ),
     (
         "/workspaces/{workspace}/directories",
@@ -90,10 +134,18 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
     match path.trim_start_matches("/workspaces") {
         "" => get(workspaces::list),
         "/{workspace}" => get(workspaces::show),
-        "/{workspace}/members" => get(members::list),
-        "/{workspace}/members/{id}" => get(members::show),
+        "/{workspace}/members" => get(members::list).post(members::create),
+        "/{workspace}/members/{id}" => get(members::show)
+            .patch(members::patch)
+            .delete(members::remove),
+        "/{workspace}/members/{id}/suspend" => post(members::suspend),
+        "/{workspace}/members/{id}/activate" => post(members::activate),
+        "/{workspace}/members/{id}/{kind}/{name}" => put(members::give).delete(members::take),
         "/{workspace}/members/{id}/explanation" => get(members::explain),
-        "/{workspace}/roles" => get(workspaces::roles),
+        "/{workspace}/teams" => get(teams::list).post(teams::create),
+        "/{workspace}/teams/{id}" => patch(teams::patch),
+        "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
+        "/{workspace}/roles/{id}" => patch(teams::patch_role).delete(teams::delete_role),
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/rules" => get(workspaces::rules),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),

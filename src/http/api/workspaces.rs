@@ -11,7 +11,6 @@ use crate::directory;
 use crate::http::Shared;
 use crate::mapping;
 use crate::workspace::keys::Permission;
-use crate::workspace::roles as workspace_roles;
 
 /// The workspaces that the key opens, by slug.
 pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
@@ -23,17 +22,6 @@ pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
 /// A workspace.
 pub(super) async fn show(caller: ApiCaller) -> Result<Response, Problem> {
     json(StatusCode::OK, &caller.any_workspace().await?)
-}
-
-/// Its roles, oldest first.
-pub(super) async fn roles(
-    State(shared): State<Shared>,
-    caller: ApiCaller,
-) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::MembersRead).await?;
-    let page = caller.page(&format!("roles {}", workspace.id))?;
-    let all = workspace_roles::list(&shared.app, workspace.id).await?;
-    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
 /// Its directories, oldest first.

@@ -1,0 +1,188 @@
+//! What admins keep of a member beside its profile, and who stands between them and a change.
+
+use super::error::Result;
+use super::tx::Tx;
+use super::values::{MOST, list as placeholders, pad};
+use crate::clock::Timestamp;
+use crate::ids::{MemberId, WorkspaceId};
+
+/// What a member shows beside its profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Details {
+    /// The `UserID`, as it was written.
+    pub user_id: Option<String>,
+    /// The number under which the person is reached, E.164.
+    pub phone: Option<String>,
+    /// `numberless` or `numbered`.
+    pub line: Option<String>,
+    /// The line's number, E.164.
+    pub line_number: Option<String>,
+    /// A language tag.
+    pub language: Option<String>,
+    /// A time zone.
+    pub time_zone: Option<String>,
+    /// Whom the member reports to.
+    pub manager: Option<MemberId>,
+    /// The address of a picture.
+    pub picture: Option<String>,
+}
+
+/// The details of one of several members.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Of {
+    /// Whose they are.
+    pub id: MemberId,
+    /// What they are.
+    #[sqlx(flatten)]
+    pub details: Details,
+}
+
+/// The details of members.
+pub async fn list(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> Result<Vec<Of>> {
+    let mut found = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT id, user_id, phone, line, line_number, language, time_zone, manager, picture \
+             FROM members WHERE workspace = $1 AND id IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<Of>().await?);
+    }
+    Ok(found)
+}
+
+/// Writes the details of a locked member, and which fields an admin wrote. A `UserID` that another
+/// member has is [`super::error::DbError::Duplicate`].
+pub async fn update(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    details: &Details,
+    (user_id_key, manual): (Option<&str>, &str),
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET user_id = $3, user_id_key = $4, phone = $5, line = $6, \
+             line_number = $7, language = $8, time_zone = $9, manager = $10, picture = $11, \
+             manual = $12 WHERE workspace = $1 AND id = $2",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(details.user_id.clone())
+        .bind(user_id_key.map(str::to_owned))
+        .bind(details.phone.clone())
+        .bind(details.line.clone())
+        .bind(details.line_number.clone())
+        .bind(details.language.clone())
+        .bind(details.time_zone.clone())
+        .bind(details.manager)
+        .bind(details.picture.clone())
+        .bind(manual.to_owned())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Whether a member is another one or reports to it, through however many others.
+pub async fn reports_to(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    other: MemberId,
+) -> Result<bool> {
+    let found: (i64,) = tx
+        .query(
+            "WITH RECURSIVE up (id) AS (SELECT m.id FROM members m WHERE m.workspace = $1 \
+             AND m.id = $2 UNION SELECT m.manager FROM up CROSS JOIN members m \
+             WHERE m.workspace = $1 AND m.id = up.id AND m.manager IS NOT NULL) \
+             SELECT COUNT(*) FROM up WHERE id = $3",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(other)
+        .fetch_one()
+        .await?;
+    Ok(found.0 > 0)
+}
+
+/// A directory that has somebody as a User.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Holder {
+    /// The directory's name.
+    pub name: String,
+    /// Whether it lets the person in.
+    pub active: bool,
+}
+
+/// The directories that have a member as a User.
+pub async fn list_holders(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Vec<Holder>> {
+    tx.query(
+        "SELECT d.name, u.active FROM users u JOIN directories d ON d.workspace = u.workspace \
+         AND d.id = u.directory WHERE u.workspace = $1 AND u.member = $2 ORDER BY d.name",
+    )
+    .bind(workspace)
+    .bind(member)
+    .fetch_all()
+    .await
+}
+
+/// Shuts a locked member out, or takes that back; what follows from it for the status is the
+/// caller's.
+pub async fn update_barred(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    barred_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE members SET barred_at = $3 WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .bind(barred_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Says whether a locked member is protected.
+pub async fn update_protected(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    protected: bool,
+) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE members SET protected = $3 WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .bind(protected)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The one removed member who had that address, if exactly one had.
+pub async fn find_left(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    email_key: &str,
+) -> Result<Option<MemberId>> {
+    let mut found: Vec<(MemberId,)> = tx
+        .query(
+            "SELECT id FROM members WHERE workspace = $1 AND left_email_key = $2 \
+             AND status = 'removed' LIMIT 2",
+        )
+        .bind(workspace)
+        .bind(email_key.to_owned())
+        .fetch_all()
+        .await?;
+    Ok(found.pop().filter(|_| found.is_empty()).map(|row| row.0))
+}

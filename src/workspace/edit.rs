@@ -1,0 +1,175 @@
+//! An admin writes what a member shows.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::persons;
+use super::profile::{Edit, Field, Line, Manual, Say};
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{MemberId, WorkspaceId};
+use crate::scim::etag::Precondition;
+use crate::scim::fold;
+use crate::store::details::{self, Details};
+use crate::store::error::OnDuplicate;
+use crate::store::members::{self, Hold, Member, Profile, Status};
+use crate::store::tx::Tx;
+
+/// Writes fields of a member, at a version that the precondition allows; else
+/// [`Error::VersionMismatch`]. A field that a directory keeps is [`Error::Conflict`], which names the
+/// directory; so is a manager who reports to the member. A `UserID` of another member is
+/// [`Error::Taken`].
+pub async fn edit(
+    app: &App,
+    origin: &Origin,
+    (workspace, member): (WorkspaceId, MemberId),
+    precondition: Precondition,
+    edit: Edit,
+) -> Result<()> {
+    let edit = edit.checked()?;
+    let act = Act::of(app, origin, workspace);
+    let app_ = app.clone();
+    app.write(move |tx| {
+        let (app, act, edit) = (app_.clone(), act.clone(), edit.clone());
+        let precondition = precondition.clone();
+        Box::pin(async move {
+            let member = lock(tx, &act, member).await?;
+            precondition.check_match(member.version)?;
+            write(tx, &app, &act, &member, &edit).await
+        })
+    })
+    .await
+}
+
+/// A member who is not removed, locked.
+pub async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
+    let found = members::lock(tx, act.workspace, &[member]).await?.pop();
+    found
+        .filter(|member| member.status != Status::Removed)
+        .ok_or(Error::NotFound("member"))
+}
+
+/// Writes fields of a locked member that fit, as [`Edit::checked`] gives them.
+pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Edit) -> Result<()> {
+    let fields = edit.fields();
+    refuse_kept(tx, act, member, &fields).await?;
+    let before = details::list(tx, act.workspace, &[member.id]).await?.pop();
+    let before = before.map(|of| of.details).unwrap_or_default();
+    let (profile, after) = (profile(member, edit), changed(&before, edit));
+    if profile == profile_of(member) && after == before {
+        return Ok(());
+    }
+    if let Some(manager) = edit.manager.set() {
+        check_manager(tx, act, member.id, *manager).await?;
+    }
+    let mut manual = Manual::of(&member.manual);
+    manual.0.extend(&fields);
+    let outcome = (member.status, Hold::Keep);
+    members::update(tx, act.workspace, member.id, &profile, outcome, act.at).await?;
+    let user_id_key = after.user_id.as_deref().map(fold::key);
+    let kept = (user_id_key.as_deref(), manual.to_text());
+    details::update(tx, act.workspace, member.id, &after, (kept.0, &kept.1))
+        .await
+        .on_duplicate("user_id")?;
+    let detail = json!({"status": member.status, "fields": fields});
+    let version = Some(member.version + 1);
+    let change = act.change("member.updated", ("member", member.id.0), version, &detail);
+    let key = persons::key(tx, app, act.workspace, member.person).await?;
+    let personal = json!({
+        "display_name": profile.display_name, "email": profile.email, "user_id": after.user_id,
+        "phone": after.phone, "line_number": after.line_number,
+    });
+    let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
+    changes::record(tx, act.workspace, &[change]).await
+}
+
+/// What a directory says of a member is the directory's to change.
+async fn refuse_kept(
+    tx: &mut Tx,
+    act: &Act,
+    member: &Member,
+    fields: &BTreeSet<Field>,
+) -> Result<()> {
+    let manual = Manual::of(&member.manual);
+    let said = [
+        (Field::DisplayName, member.display_name.is_some()),
+        (Field::GivenName, member.given_name.is_some()),
+        (Field::FamilyName, member.family_name.is_some()),
+        (Field::Email, member.email.is_some()),
+    ];
+    let kept = said
+        .into_iter()
+        .find(|(field, is_there)| *is_there && fields.contains(field) && !manual.0.contains(field));
+    let Some((field, _)) = kept else {
+        return Ok(());
+    };
+    let holders = details::list_holders(tx, act.workspace, member.id).await?;
+    match holders.first() {
+        Some(holder) => Err(Error::Conflict(format!(
+            "{} is kept by the directory \"{}\"; change it there",
+            field.name(),
+            holder.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+async fn check_manager(tx: &mut Tx, act: &Act, member: MemberId, manager: MemberId) -> Result<()> {
+    // Two who make each other manager at once would both find no circle.
+    crate::store::workspaces::lock(tx, act.workspace).await?;
+    let found = members::find(tx, act.workspace, manager).await?;
+    if found.is_none_or(|found| found.status == Status::Removed) {
+        return Err(Error::value("manager must be a member of this workspace"));
+    }
+    if details::reports_to(tx, act.workspace, manager, member).await? {
+        return Err(Error::Conflict(
+            "manager reports to this member, directly or through others".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What a member shows now.
+pub fn profile_of(member: &Member) -> Profile {
+    Profile {
+        user_name: member.user_name.clone(),
+        display_name: member.display_name.clone(),
+        given_name: member.given_name.clone(),
+        family_name: member.family_name.clone(),
+        email_key: member.email.as_deref().map(fold::key),
+        email: member.email.clone(),
+    }
+}
+
+fn profile(member: &Member, edit: &Edit) -> Profile {
+    let email = edit.email.or(member.email.as_ref());
+    Profile {
+        user_name: member.user_name.clone(),
+        display_name: edit.display_name.or(member.display_name.as_ref()),
+        given_name: edit.given_name.or(member.given_name.as_ref()),
+        family_name: edit.family_name.or(member.family_name.as_ref()),
+        email_key: email.as_deref().map(fold::key),
+        email,
+    }
+}
+
+fn changed(before: &Details, edit: &Edit) -> Details {
+    let line = match &edit.line {
+        Say::Nothing => (before.line.clone(), before.line_number.clone()),
+        Say::Clear => (None, None),
+        Say::Set(Line::Numberless) => (Some("numberless".to_owned()), None),
+        Say::Set(Line::Numbered { number }) => (Some("numbered".to_owned()), Some(number.clone())),
+    };
+    Details {
+        user_id: edit.user_id.or(before.user_id.as_ref()),
+        phone: edit.phone.or(before.phone.as_ref()),
+        line: line.0,
+        line_number: line.1,
+        language: edit.language.or(before.language.as_ref()),
+        time_zone: edit.time_zone.or(before.time_zone.as_ref()),
+        manager: edit.manager.or(before.manager.as_ref()),
+        picture: edit.picture.or(before.picture.as_ref()),
+    }
+}

@@ -1,0 +1,193 @@
+//! Rights that somebody gives by hand: an admin, an API key, an operator. They survive whatever a
+//! directory says, and end by hand or with the member.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::keys::Scopes;
+use super::ledger::{self, Difference};
+use super::{edit, guard, permissions};
+use crate::app::App;
+use crate::changes::{Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{CauseId, MemberId, RoleId, TeamId, WorkspaceId};
+use crate::scim::fold;
+use crate::store::causes::{self, CauseKind};
+use crate::store::grants::{GrantKind, LiveGrant};
+use crate::store::members::Member;
+use crate::store::tx::Tx;
+use crate::store::{grants as rows, roles, teams, workspaces};
+
+/// A right, by what it is and the name or id of the team or role, or the permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Right {
+    /// What it is.
+    pub kind: GrantKind,
+    /// A team's or role's name or id, or a permission.
+    pub name: String,
+}
+
+/// Gives rights to a member; what it has by hand already stays as it is. Tells how many are new.
+/// What `scopes` do not cover is [`Error::Forbidden`]: nobody gives more than one has.
+pub async fn give(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, member): (WorkspaceId, MemberId),
+    rights: Vec<Right>,
+) -> Result<usize> {
+    let act = Act::of(app, origin, workspace);
+    let (app_, scopes) = (app.clone(), scopes.clone());
+    app.write(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let rights = rights.clone();
+        Box::pin(async move {
+            let member = edit::lock(tx, &act, member).await?;
+            give_within(tx, &app, (&act, &scopes), &member, &rights).await
+        })
+    })
+    .await
+}
+
+/// The same for a locked member.
+pub async fn give_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    member: &Member,
+    rights: &[Right],
+) -> Result<usize> {
+    let have = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    let mut begun = Vec::new();
+    let cause = CauseId::new();
+    for right in rights {
+        let target = find(tx, app, act, right).await?;
+        check(tx, act, scopes, (right, target)).await?;
+        let is_there = have
+            .iter()
+            .any(|grant| (grant.kind, grant.target) == (right.kind, target));
+        if !is_there && !begun.contains(&(right.kind, target, cause)) {
+            begun.push((right.kind, target, cause));
+        }
+    }
+    let count = begun.len();
+    if count > 0 {
+        let kind = if act.origin.credential.is_some() {
+            CauseKind::ApiKey
+        } else {
+            CauseKind::Admin
+        };
+        let actor = act.origin.actor.as_deref().unwrap_or("api key");
+        causes::insert(tx, act.workspace, cause, kind, actor, act.at).await?;
+        let ended = Vec::new();
+        write(tx, act, member, Difference { begun, ended }).await?;
+    }
+    Ok(count)
+}
+
+/// Takes a right away that was given by hand. What rules give is theirs: [`Error::Conflict`]. The
+/// last admin stays one; what `scopes` do not cover is [`Error::Forbidden`].
+pub async fn take(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, member): (WorkspaceId, MemberId),
+    right: Right,
+) -> Result<()> {
+    let act = Act::of(app, origin, workspace);
+    let (app_, scopes) = (app.clone(), scopes.clone());
+    app.write(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let right = right.clone();
+        Box::pin(async move {
+            let member = edit::lock(tx, &act, member).await?;
+            let target = find(tx, &app, &act, &right).await?;
+            check(tx, &act, &scopes, (&right, target)).await?;
+            let is_it = |grant: &LiveGrant| (grant.kind, grant.target) == (right.kind, target);
+            let mut ended = rows::list_by_hand(tx, workspace, &[member.id]).await?;
+            ended.retain(is_it);
+            let by_rule = rows::list_by_rule(tx, workspace, &[member.id]).await?;
+            if ended.is_empty() {
+                return if by_rule.iter().any(is_it) {
+                    Err(Error::Conflict(format!(
+                        "\"{}\" is given by a rule and ends with it",
+                        right.name
+                    )))
+                } else {
+                    Err(Error::NotFound("grant"))
+                };
+            }
+            if right.kind == GrantKind::Role && !by_rule.iter().any(is_it) {
+                refuse_if_admin(tx, &act, &member, target).await?;
+            }
+            let begun = Vec::new();
+            write(tx, &act, &member, Difference { begun, ended }).await
+        })
+    })
+    .await
+}
+
+/// Refuses what whoever acts does not have.
+async fn check(
+    tx: &mut Tx,
+    act: &Act,
+    scopes: &Scopes,
+    (right, target): (&Right, Uuid),
+) -> Result<()> {
+    match right.kind {
+        GrantKind::Team => Ok(()),
+        GrantKind::Permission => permissions::check_covered(scopes, [&right.name]),
+        GrantKind::Role => {
+            let of = super::roles::permissions_of(tx, act.workspace, RoleId(target)).await?;
+            permissions::check_covered(scopes, &of)
+        }
+    }
+}
+
+async fn refuse_if_admin(tx: &mut Tx, act: &Act, member: &Member, role: Uuid) -> Result<()> {
+    let admin = workspaces::find_role(tx, act.workspace, "admin").await?;
+    if admin.is_some_and(|admin| admin.id == role) {
+        guard::refuse_protected(member.protected)?;
+        guard::spare(tx, act.workspace, member.id).await?;
+    }
+    Ok(())
+}
+
+/// Ends whatever a member has by hand, who leaves.
+pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+    let ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let begun = Vec::new();
+    write(tx, act, member, Difference { begun, ended }).await
+}
+
+async fn write(tx: &mut Tx, act: &Act, member: &Member, difference: Difference) -> Result<()> {
+    let differences = BTreeMap::from([(member.id, (member.version, difference))]);
+    ledger::apply(tx, act, &differences, member.rules_version, None).await
+}
+
+/// The id of what a right names.
+async fn find(tx: &mut Tx, app: &App, act: &Act, right: &Right) -> Result<Uuid> {
+    let key = fold::key(&right.name);
+    let id = right.name.parse::<Uuid>().ok();
+    let named = match right.kind {
+        GrantKind::Permission => return permissions::find(tx, app, act, &right.name).await,
+        GrantKind::Team => match id {
+            Some(id) => teams::find_live(tx, act.workspace, TeamId(id)).await?,
+            None => workspaces::find_team(tx, act.workspace, &key).await?,
+        },
+        GrantKind::Role => match id {
+            Some(id) => roles::find(tx, act.workspace, RoleId(id)).await?,
+            None => workspaces::find_role(tx, act.workspace, &key).await?,
+        },
+    };
+    let what = if right.kind == GrantKind::Team {
+        "team"
+    } else {
+        "role"
+    };
+    named.map(|named| named.id).ok_or(Error::NotFound(what))
+}

@@ -1,0 +1,48 @@
+//! Permissions: single rights, named by the product and by the deployment.
+
+use uuid::Uuid;
+
+use super::keys::{Permission, Scopes};
+use crate::app::App;
+use crate::changes::Act;
+use crate::error::{Error, Result};
+use crate::store::roles as rows;
+use crate::store::tx::Tx;
+
+/// Refuses what neither the product nor the deployment's catalogue names.
+pub fn check(app: &App, name: &str) -> Result<()> {
+    let own = &app.config.permissions.catalogue;
+    if built_in(name).is_some() || own.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(Error::value(format!(
+        "\"{name}\" is no permission of this deployment"
+    )))
+}
+
+/// The permission of Gatehouse itself of that name.
+fn built_in(name: &str) -> Option<Permission> {
+    let found = name.parse().ok();
+    found.filter(|found| *found != Permission::Everything)
+}
+
+/// Refuses what would give or take rights of Gatehouse itself that whoever acts does not have:
+/// [`Error::Forbidden`]. What an app's own permissions are worth is the app's to know.
+pub fn check_covered<'a>(
+    scopes: &Scopes,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<()> {
+    let mut asked = names.into_iter().filter_map(|name| built_in(name));
+    if asked.all(|permission| scopes.allow(permission)) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden)
+    }
+}
+
+/// The id by which grants of this workspace point at a permission; made with the first.
+pub async fn find(tx: &mut Tx, app: &App, act: &Act, name: &str) -> Result<Uuid> {
+    check(app, name)?;
+    rows::insert_permission(tx, act.workspace, Uuid::now_v7(), name).await?;
+    Ok(rows::find_permission(tx, act.workspace, name).await?)
+}
