@@ -36,4 +36,5 @@ CREATE TABLE permissions (
     UNIQUE (workspace, name)
 );
 
+CREATE INDEX grants_kept ON grants (workspace, member) WHERE hold IS NOT NULL AND to_at IS NULL;
 CREATE INDEX grants_by_target ON grants (workspace, kind, target) WHERE to_at IS NULL;

@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::deployment;
 use crate::telemetry;
+use crate::workspace::seats;
 
 /// The lease under which the work is done.
 const LEASE: &str = "worker";
@@ -166,6 +167,7 @@ impl Worker {
             self.number().await,
             self.step().await,
             sweep::sweep(&self.app, &mut self.places).await,
+            seats::promote(&self.app).await,
         ];
         let mut done = 0;
         for outcome in outcomes {

@@ -39,6 +39,8 @@ pub enum Arrival {
 pub struct Admitted {
     /// The member, in a live directory.
     pub member: Option<MemberId>,
+    /// Whether the member is let in, and so needs a seat.
+    pub is_in: bool,
     /// Whether the member is to be settled once its User is stored.
     pub is_to_settle: bool,
     /// The person's key, for values that go into changes.
@@ -68,6 +70,7 @@ pub async fn arrive(
         let person = persons::make(tx, app, act.workspace).await?;
         return Ok(Arrival::Admitted(Admitted {
             member: None,
+            is_in: false,
             is_to_settle: false,
             person,
             changes: Vec::new(),
@@ -75,7 +78,13 @@ pub async fn arrive(
     }
     let admitted = match known.buried {
         Some(member) if known.tombstones == 1 => {
-            revive(tx, app, act, (place, known), member, newcomer).await?
+            match revive(tx, app, act, (place, known), member, newcomer).await? {
+                Some(admitted) => admitted,
+                None => {
+                    note_conflict(tx, act, place, newcomer, member).await?;
+                    return Ok(Arrival::Conflict);
+                }
+            }
         }
         _ => make(tx, app, act, known, newcomer).await?,
     };
@@ -137,6 +146,7 @@ async fn make(
         updated_at: act.at,
         held_at: None,
         barred_at: None,
+        waiting_at: None,
         protected: false,
         manual: String::new(),
     };
@@ -151,13 +161,16 @@ async fn make(
     )?;
     Ok(Admitted {
         member: Some(member.id),
+        is_in: member.status == Status::Active,
         is_to_settle: known.rules_when > 0,
         person,
         changes: vec![change],
     })
 }
 
-/// The same person is back: id and history go on, grants, credentials and links do not.
+/// The same person is back: id and history go on, grants, credentials and links do not. None if an
+/// admin has brought the person in again meanwhile: what waits for the person there is not the
+/// directory's to set free.
 async fn revive(
     tx: &mut Tx,
     app: &App,
@@ -165,7 +178,7 @@ async fn revive(
     (place, known): (Place, &Known),
     member: MemberId,
     newcomer: &Newcomer,
-) -> Result<Admitted> {
+) -> Result<Option<Admitted>> {
     let member = members::lock(tx, act.workspace, &[member])
         .await?
         .pop()
@@ -174,6 +187,9 @@ async fn revive(
         // Another create of the same externalId was first: look again.
         let cause = anyhow::anyhow!("the member was revived meanwhile");
         return Err(Error::Retry(cause));
+    }
+    if matches!(member.status, Status::Draft | Status::Invited) {
+        return Ok(None);
     }
     let key = persons::key(tx, app, act.workspace, member.person).await?;
     // One whom an admin shut out does not come in by being made anew.
@@ -205,13 +221,14 @@ async fn revive(
         (member.person, &key),
         &shown(newcomer),
     )?;
-    Ok(Admitted {
+    Ok(Some(Admitted {
         member: Some(member.id),
+        is_in: status == Status::Active,
         // One who was settled under newer rules than were known had no User then.
         is_to_settle: known.rules_when > 0 || member.rules_version > known.rules_version,
         person: (member.person, key),
         changes: vec![change],
-    })
+    }))
 }
 
 fn status(active: bool) -> Status {

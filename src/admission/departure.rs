@@ -11,10 +11,10 @@ use crate::secrets::PersonKey;
 use crate::store::error::DbError;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
-use crate::store::users;
+use crate::store::{details, users};
 use crate::workspace::edit::profile_of;
-use crate::workspace::guard;
 use crate::workspace::profile::{Field, Manual};
+use crate::workspace::{guard, seats};
 
 /// Brings a member in line with a User that was written: profile, and in or out. Off is off with
 /// the commit: the member's access epoch rises. Another directory that holds the person active
@@ -37,6 +37,7 @@ pub async fn follow(
     } else {
         Status::Suspended
     };
+    let said = profile;
     let profile = &kept(&member, profile);
     let is_released = word.lets_in() && member.held_at.is_some();
     if status == member.status && shows(&member, profile) && !is_released {
@@ -54,6 +55,8 @@ pub async fn follow(
     };
     let outcome = (status, hold);
     members::update(tx, act.workspace, member.id, profile, outcome, act.at).await?;
+    seats::follow(tx, act, member.id, Some(&member), status).await?;
+    give_up(tx, act, &member, said).await?;
     let kind = match (member.status, status) {
         (Status::Active, Status::Suspended) => "member.suspended",
         (Status::Suspended, Status::Active) => "member.reactivated",
@@ -98,6 +101,7 @@ pub async fn leave(
         act.at,
     )
     .await?;
+    seats::follow(tx, act, member.id, Some(&member), Status::Removed).await?;
     member.version += 1;
     member.status = Status::Removed;
     let change = act.change(
@@ -107,6 +111,26 @@ pub async fn leave(
         &json!({"status": Status::Removed}),
     );
     Ok((member, Some(change)))
+}
+
+/// What the directory says from now on is the directory's, and no longer the admin's.
+pub(super) async fn give_up(tx: &mut Tx, act: &Act, member: &Member, said: &Profile) -> Result<()> {
+    let before = Manual::of(&member.manual);
+    let mut manual = before.clone();
+    for (field, said) in [
+        (Field::DisplayName, &said.display_name),
+        (Field::GivenName, &said.given_name),
+        (Field::FamilyName, &said.family_name),
+        (Field::Email, &said.email),
+    ] {
+        if said.is_some() {
+            manual.0.remove(&field);
+        }
+    }
+    if manual != before {
+        details::update_manual(tx, act.workspace, member.id, &manual.to_text()).await?;
+    }
+    Ok(())
 }
 
 /// What the directory says, and what an admin wrote where it says nothing.

@@ -14,7 +14,7 @@ use crate::store::{details, workspaces};
 use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::profile::Edit;
-use crate::workspace::{edit, persons};
+use crate::workspace::{edit, permissions, persons};
 
 /// Who is brought in, and with which rights.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,16 @@ pub async fn enter(
     source: Source,
     entrant: Entrant,
 ) -> Result<Entered> {
-    if entrant.edit.fields().is_empty() {
+    let written = &entrant.edit;
+    let texts = [
+        &written.email,
+        &written.display_name,
+        &written.given_name,
+        &written.family_name,
+        &written.phone,
+        &written.user_id,
+    ];
+    if texts.iter().all(|text| text.set().is_none()) {
         return Err(Error::value(
             "a member needs an address, a name, a phone number or a user_id",
         ));
@@ -86,7 +95,10 @@ async fn within(
         Some(member) if member.status == Status::Removed => {
             (revive(tx, app, act, member).await?, Outcome::Revived)
         }
-        Some(member) => (member, Outcome::Merged),
+        Some(member) => {
+            permissions::check_over(tx, act.workspace, scopes, member.id).await?;
+            (member, Outcome::Merged)
+        }
         None => {
             let version = mark.rules_version;
             let made = make(tx, app, act, source, version).await?;
@@ -124,9 +136,16 @@ async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Mem
             ));
         }
     };
-    match id {
-        Some(id) => Ok(members::lock(tx, act.workspace, &[id]).await?.pop()),
-        None => Ok(None),
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let locked = members::lock(tx, act.workspace, &[id]).await?.pop();
+    match locked {
+        // A directory has brought the person back meanwhile.
+        Some(member) if matches!(member.status, Status::Active | Status::Suspended) => Err(
+            Error::Conflict(format!("this person is a member already: {id}")),
+        ),
+        locked => Ok(locked),
     }
 }
 
@@ -154,6 +173,7 @@ async fn make(
         updated_at: act.at,
         held_at: None,
         barred_at: None,
+        waiting_at: None,
         protected: false,
         manual: String::new(),
     };

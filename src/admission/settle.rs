@@ -73,7 +73,7 @@ pub async fn settle(
         return Ok(0);
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
-    guard::keep(tx, act, &mut differences).await?;
+    guard::keep(tx, act, locked, &mut differences).await?;
     let unchanged: Vec<_> = locked
         .iter()
         .filter(|member| member.rules_version < rules.version)

@@ -223,7 +223,7 @@ impl Fields {
 
 impl Command {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let all = Scopes::everything();
+        let by = (&Origin::cli(), &Scopes::everything());
         match self {
             Self::List {
                 workspace,
@@ -245,35 +245,23 @@ impl Command {
                 let written = fields.edit(&app, &workspace).await?;
                 let written = cleared(written, clear)?;
                 let which = (workspace.id, member.id);
-                edit::edit(
-                    &app,
-                    &Origin::cli(),
-                    which,
-                    Precondition::default(),
-                    written,
-                )
-                .await?;
+                edit::edit(&app, by, which, Precondition::default(), written).await?;
                 say(&settings, member.id, "is written")?;
             }
             Self::Suspend { who, settings } => {
                 let (app, workspace, member) = open(&who, &settings).await?;
-                status::suspend(&app, &Origin::cli(), (workspace.id, member.id)).await?;
+                status::suspend(&app, by, (workspace.id, member.id)).await?;
                 say(&settings, member.id, "is out until it is activated")?;
             }
             Self::Activate { who, settings } => {
                 let (app, workspace, member) = open(&who, &settings).await?;
-                status::activate(&app, &Origin::cli(), (workspace.id, member.id)).await?;
+                status::activate(&app, by, (workspace.id, member.id)).await?;
                 say(&settings, member.id, "is in")?;
             }
             Self::Remove { who, settings } => {
                 let (app, workspace, member) = open(&who, &settings).await?;
-                status::remove(
-                    &app,
-                    &Origin::cli(),
-                    (workspace.id, member.id),
-                    Precondition::default(),
-                )
-                .await?;
+                status::remove(&app, by, (workspace.id, member.id), Precondition::default())
+                    .await?;
                 say(&settings, member.id, "is removed")?;
             }
             Self::Protect { who, off, settings } => {
@@ -294,8 +282,7 @@ impl Command {
             } => {
                 let (app, workspace, member) = open(&who, &settings).await?;
                 let which = (workspace.id, member.id);
-                let given =
-                    manual::give(&app, (&Origin::cli(), &all), which, rights.list()).await?;
+                let given = manual::give(&app, by, which, rights.list()).await?;
                 let value = json!({"member": member.id, "given": given});
                 settings.print(&value, || format!("{given} rights are new"))?;
             }
@@ -305,10 +292,8 @@ impl Command {
                 settings,
             } => {
                 let (app, workspace, member) = open(&who, &settings).await?;
-                for right in rights.list() {
-                    let which = (workspace.id, member.id);
-                    manual::take(&app, (&Origin::cli(), &all), which, right).await?;
-                }
+                let which = (workspace.id, member.id);
+                manual::take(&app, by, which, rights.list()).await?;
                 say(&settings, member.id, "has these rights no longer")?;
             }
             Self::Release {
@@ -388,9 +373,10 @@ async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
                 name.or(member.display_name.as_ref())
                     .cloned()
                     .unwrap_or_default(),
-                match member.held_at {
-                    Some(_) => "held".to_owned(),
-                    None => format!("{:?}", member.status).to_lowercase(),
+                match (member.held_at, member.waiting_at) {
+                    (Some(_), _) => "held".to_owned(),
+                    (None, Some(_)) => "waiting".to_owned(),
+                    (None, None) => format!("{:?}", member.status).to_lowercase(),
                 },
                 member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
                 member.roles.iter().cloned().collect::<Vec<_>>().join(", "),

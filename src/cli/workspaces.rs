@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::{Settings, table};
 use crate::changes::Origin;
-use crate::workspace;
+use crate::workspace::seats::{self, Limit, SeatPolicy};
+use crate::workspace::{self, lifecycle};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -17,6 +18,52 @@ pub(super) enum Command {
         /// Its name for people.
         #[arg(long)]
         name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Shut a workspace: nothing of it opens anything until it is resumed.
+    Suspend {
+        /// Its slug.
+        slug: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Open a suspended workspace again.
+    Resume {
+        /// Its slug.
+        slug: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Give a workspace another name for people.
+    Set {
+        /// Its slug, which stays.
+        slug: String,
+        /// The name.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show how the seats of a workspace stand, or set how many there are.
+    Seats {
+        /// Its slug.
+        slug: String,
+        /// How many members may be in at a time, 3 at least.
+        #[arg(long, conflicts_with = "no_limit")]
+        limit: Option<i64>,
+        /// Let in as many as come.
+        #[arg(long)]
+        no_limit: bool,
+        /// What becomes of whoever finds no seat: refuse, or hold until one is free.
+        #[arg(long, value_parser = policy)]
+        policy: Option<SeatPolicy>,
+        /// How many more are let in for the time being.
+        #[arg(long)]
+        grace: Option<i64>,
+        /// Whom to ask for more.
+        #[arg(long)]
+        contact: Option<String>,
         #[command(flatten)]
         settings: Settings,
     },
@@ -39,6 +86,55 @@ impl Command {
                 let workspace = workspace::create(&app, &Origin::cli(), &slug, &name).await?;
                 settings.print(&workspace, || format!("workspace {slug} is there"))?;
             }
+            Self::Suspend { slug, settings } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &slug).await?;
+                lifecycle::suspend(&app, &Origin::cli(), &workspace).await?;
+                say(&settings, &slug, "is suspended")?;
+            }
+            Self::Resume { slug, settings } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &slug).await?;
+                lifecycle::resume(&app, &Origin::cli(), &workspace).await?;
+                say(&settings, &slug, "is active")?;
+            }
+            Self::Set {
+                slug,
+                name,
+                settings,
+            } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &slug).await?;
+                lifecycle::rename(&app, &Origin::cli(), &workspace, &name).await?;
+                say(&settings, &slug, "has its name")?;
+            }
+            Self::Seats {
+                slug,
+                limit,
+                no_limit,
+                policy,
+                grace,
+                contact,
+                settings,
+            } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &slug).await?;
+                let before = seats::show(&app, workspace.id).await?.limit;
+                let wanted = Limit {
+                    seat_limit: limit.or(before.seat_limit).filter(|_| !no_limit),
+                    seat_policy: policy.unwrap_or(before.seat_policy),
+                    seat_grace: grace.unwrap_or(before.seat_grace),
+                    seat_contact: contact.or(before.seat_contact),
+                };
+                seats::set(&app, &Origin::cli(), workspace.id, wanted).await?;
+                let now = seats::show(&app, workspace.id).await?;
+                settings.print(&now, || match (now.limit.seat_limit, now.taken) {
+                    (Some(limit), Some(taken)) => {
+                        format!("{taken} of {limit} seats are taken, {} wait", now.waiting)
+                    }
+                    _ => "there is no limit".to_owned(),
+                })?;
+            }
             Self::List { settings } => {
                 let app = settings.open().await?;
                 let workspaces = workspace::list(&app).await?;
@@ -55,5 +151,19 @@ impl Command {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn say(settings: &Settings, slug: &str, told: &str) -> anyhow::Result<()> {
+    settings.print(&serde_json::json!({"workspace": slug}), || {
+        format!("workspace {slug} {told}")
+    })
+}
+
+fn policy(text: &str) -> Result<SeatPolicy, String> {
+    match text {
+        "refuse" => Ok(SeatPolicy::Refuse),
+        "hold" => Ok(SeatPolicy::Hold),
+        _ => Err("expected refuse or hold".to_owned()),
     }
 }

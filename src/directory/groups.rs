@@ -462,8 +462,8 @@ async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), Db
     directories::count_up(tx, place, "groups", slot, by).await
 }
 
-/// How many members a Group has: users and groups.
-pub async fn count_members(app: &App, caller: &Caller, id: GroupId) -> Result<i64> {
+/// Whether a Group has at most so many members, users and groups.
+pub async fn has_at_most(app: &App, caller: &Caller, id: GroupId, most: i64) -> Result<bool> {
     let mut tx = app.db.one().await?;
-    Ok(memberships::count_shown(&mut tx, caller.place(), id).await?)
+    Ok(memberships::has_at_most(&mut tx, caller.place(), id, most).await?)
 }

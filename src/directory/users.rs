@@ -26,7 +26,7 @@ use crate::store::users as rows;
 use crate::store::users::Place;
 use crate::store::{directories, groups, members, memberships};
 use crate::workspace::members::Status;
-use crate::workspace::{manual, persons};
+use crate::workspace::{manual, persons, seats};
 
 pub use crate::store::groups::Belongs;
 pub use crate::store::users::User;
@@ -115,6 +115,7 @@ async fn insert(
     let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await?;
     let Arrival::Admitted(Admitted {
         member,
+        is_in,
         is_to_settle,
         person,
         changes: mut told,
@@ -156,6 +157,9 @@ async fn insert(
         settle_written(tx, app, &act, member).await?;
     }
     count(tx, place, user.id, 1).await?;
+    if let Some(member) = member.filter(|_| is_in && known.seat_limit.is_some()) {
+        seats::follow(tx, &act, member, None, Status::Active).await?;
+    }
     Ok(Created::New(Box::new(user)))
 }
 
@@ -435,6 +439,7 @@ async fn remove(
         let changed = settle(tx, &act, std::slice::from_ref(&member), &rules, None).await?;
         if member.status == Status::Removed {
             member.version += i64::try_from(changed).unwrap_or(0);
+            member.rules_version = member.rules_version.max(rules.version);
             manual::end_all(tx, &act, &member).await?;
         }
     }

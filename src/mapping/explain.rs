@@ -128,6 +128,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
             users.insert(said.directory, user);
         }
     }
+    let is_in = member.is_in();
     let why = explained
         .into_iter()
         .map(|grant| {
@@ -147,7 +148,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
             let condition = rule.and_then(|rule| Condition::of(rule, &users, user_type));
-            why(grant, name, (groups, &ways, condition), member.status)
+            why(grant, name, (groups, &ways, condition), is_in)
         })
         .collect();
     Ok(Explanation {
@@ -191,7 +192,7 @@ fn why(
     grant: Explained,
     name: String,
     (groups, ways, condition): (Vec<WhyGroup>, &Ways, Option<Condition>),
-    status: Status,
+    is_in: bool,
 ) -> Why {
     let mut ends_with: Vec<String> = groups
         .iter()
@@ -211,9 +212,9 @@ fn why(
         ends_with.push("an admin who takes it away".to_owned());
     }
     if grant.is_kept {
-        ends_with = vec!["another admin: this is the last one's".to_owned()];
+        ends_with = vec!["another admin, once rules are held against this member again".to_owned()];
     }
-    ends_with.push("deletion of the user by its directory".to_owned());
+    ends_with.push("removal of the member".to_owned());
     let (when, satisfied_by) = condition
         .map(|condition| (condition.text, condition.satisfied_by))
         .unzip();
@@ -222,7 +223,7 @@ fn why(
         kind: grant.kind,
         name,
         since: grant.from_at,
-        effective: status == Status::Active && (grant.cause_ended_at.is_none() || grant.is_kept),
+        effective: is_in && (grant.cause_ended_at.is_none() || grant.is_kept),
         cause: grant.cause_kind,
         rule: grant
             .rule

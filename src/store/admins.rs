@@ -6,12 +6,13 @@ use super::tx::{Lock, Tx};
 use crate::clock::Timestamp;
 use crate::ids::{GrantId, MemberId, RoleId, WorkspaceId};
 
-/// The effective grants of a role, each of a member who is in and not held.
-const EFFECTIVE: &str = "SELECT g.id, g.member FROM grants g JOIN causes c \
+/// The grants of a role that have effect once their members are in.
+const ACTIVE: &str = "SELECT g.id, g.member FROM grants g JOIN causes c \
      ON c.workspace = g.workspace AND c.id = g.cause JOIN members m ON m.workspace = g.workspace \
      AND m.id = g.member WHERE g.workspace = $1 AND g.kind = 'role' AND g.target = $2 \
-     AND g.to_at IS NULL AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active' \
-     AND m.held_at IS NULL";
+     AND g.to_at IS NULL AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active'";
+/// Whose members have their rights now.
+const UNHELD: &str = "m.held_at IS NULL AND m.waiting_at IS NULL";
 
 /// A grant of the role, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -36,33 +37,53 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<RoleId> {
     Ok(row.0)
 }
 
-/// Whether a member is an admin who is in.
-pub async fn is_admin(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<bool> {
-    let found: Option<(GrantId,)> = tx
+/// The role `admin` of a workspace.
+pub async fn find_role(tx: &mut Tx, workspace: WorkspaceId) -> Result<RoleId> {
+    let row: (RoleId,) = tx
+        .query("SELECT id FROM roles WHERE workspace = $1 AND name_key = 'admin'")
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// Whether a member is an admin; if so, whether it has no rights for the moment, held or waiting.
+pub async fn find_admin(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Option<bool>> {
+    let found: Option<(bool,)> = tx
         .query(
-            "SELECT g.id FROM grants g JOIN roles r ON r.workspace = g.workspace \
+            "SELECT m.held_at IS NOT NULL OR m.waiting_at IS NOT NULL AS is_held \
+             FROM grants g JOIN roles r ON r.workspace = g.workspace \
              AND r.id = g.target JOIN causes c ON c.workspace = g.workspace AND c.id = g.cause \
              JOIN members m ON m.workspace = g.workspace AND m.id = g.member \
              WHERE g.workspace = $1 AND g.member = $2 AND g.kind = 'role' \
              AND r.name_key = 'admin' AND g.to_at IS NULL \
-             AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active' \
-             AND m.held_at IS NULL LIMIT 1",
+             AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active' LIMIT 1",
         )
         .bind(workspace)
         .bind(member)
         .fetch_optional()
         .await?;
-    Ok(found.is_some())
+    Ok(found.map(|row| row.0))
 }
 
-/// Whether somebody else is an admin who is in.
+/// Whether somebody else is an admin who is in, or one who has no rights for the moment if those
+/// count.
 pub async fn has_other(
     tx: &mut Tx,
     workspace: WorkspaceId,
     role: RoleId,
     member: MemberId,
+    with_held: bool,
 ) -> Result<bool> {
-    let sql = format!("{EFFECTIVE} AND g.member <> $3 LIMIT 1");
+    let sql = if with_held {
+        format!("{ACTIVE} AND g.member <> $3 LIMIT 1")
+    } else {
+        format!("{ACTIVE} AND {UNHELD} AND g.member <> $3 LIMIT 1")
+    };
     let found: Option<Admin> = tx
         .query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
@@ -73,6 +94,68 @@ pub async fn has_other(
     Ok(found.is_some())
 }
 
+/// Members who are kept as admins, because there was no other or they are protected.
+pub async fn list_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .query(
+            "SELECT DISTINCT member FROM grants WHERE workspace = $1 AND hold IS NOT NULL \
+             AND to_at IS NULL",
+        )
+        .bind(workspace)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Lets go of what is kept of members who are not protected, and asks for them to be settled.
+pub async fn let_go(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
+    let kept = "SELECT g.member FROM grants g WHERE g.workspace = $1 AND g.hold IS NOT NULL \
+                AND g.to_at IS NULL";
+    let unsettle = format!(
+        "UPDATE members SET rules_version = 0 WHERE workspace = $1 AND protected = $2 \
+         AND id IN ({kept})"
+    );
+    tx.query(sqlx::AssertSqlSafe(unsettle))
+        .bind(workspace)
+        .bind(false)
+        .execute()
+        .await?;
+    tx.query(
+        "UPDATE grants SET hold = NULL WHERE workspace = $1 AND hold IS NOT NULL AND to_at IS NULL \
+         AND member IN (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.rules_version = 0)",
+    )
+    .bind(workspace)
+    .execute()
+    .await?;
+    tx.query("UPDATE workspaces SET rules_swept = rules_floor - 1 WHERE id = $1")
+        .bind(workspace)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Keeps the grants of protected members whose causes ended at that instant.
+pub async fn hold_protected(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    role: RoleId,
+    ended_at: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE grants SET hold = 'last_admin' WHERE workspace = $1 AND kind = 'role' \
+         AND target = $2 AND to_at IS NULL AND hold IS NULL AND EXISTS (SELECT c.id \
+         FROM causes c WHERE c.workspace = $1 AND c.id = grants.cause AND c.ended_at = $3) \
+         AND EXISTS (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.id = grants.member \
+         AND m.protected = $4)",
+    )
+    .bind(workspace)
+    .bind(role)
+    .bind(ended_at)
+    .bind(true)
+    .execute()
+    .await
+}
+
 /// Grants by which somebody is an admin who is in, so many at most.
 pub async fn list(
     tx: &mut Tx,
@@ -80,7 +163,7 @@ pub async fn list(
     role: RoleId,
     most: i64,
 ) -> Result<Vec<Admin>> {
-    let sql = format!("{EFFECTIVE} LIMIT $3");
+    let sql = format!("{ACTIVE} AND {UNHELD} LIMIT $3");
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
         .bind(role)
@@ -100,7 +183,7 @@ pub async fn find_ended(
         "SELECT g.id, g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause JOIN members m ON m.workspace = g.workspace AND m.id = g.member \
          WHERE g.workspace = $1 AND g.kind = 'role' AND g.target = $2 AND g.to_at IS NULL \
-         AND c.ended_at = $3 AND m.status = 'active' AND m.held_at IS NULL LIMIT 1",
+         AND c.ended_at = $3 AND m.status = 'active' AND m.held_at IS NULL AND m.waiting_at IS NULL LIMIT 1",
     )
     .bind(workspace)
     .bind(role)

@@ -135,7 +135,7 @@ pub async fn insert(
             "INSERT INTO api_keys (workspace, id, name, hash, scopes, actor, created_at, \
              expires_at, member, member_epoch) SELECT m.workspace, $2, $3, $4, $5, $6, $7, $8, \
              m.id, m.access_epoch FROM members m WHERE m.workspace = $1 AND m.id = $9 \
-             AND m.status = 'active' AND m.held_at IS NULL",
+             AND m.status = 'active' AND m.held_at IS NULL AND m.waiting_at IS NULL",
         ),
     };
     let mut query = query
@@ -244,7 +244,7 @@ pub async fn find_by_hash(
          LEFT JOIN members m ON m.workspace = k.workspace AND m.id = k.member \
          WHERE k.hash = $2 AND k.workspace = $1 AND k.revoked_at IS NULL AND k.held_at IS NULL \
          AND w.status = 'active' AND (k.member IS NULL OR (m.status = 'active' \
-         AND m.held_at IS NULL AND m.access_epoch = k.member_epoch))",
+         AND m.held_at IS NULL AND m.waiting_at IS NULL AND m.access_epoch = k.member_epoch))",
         )
         .bind(workspace)
         .bind(hash.to_vec())
@@ -273,7 +273,7 @@ pub async fn find_of_operators(tx: &mut Tx, hash: &[u8]) -> Result<Option<Opened
     }))
 }
 
-/// What the roles of a member allow now.
+/// What the roles of a member and the permissions that it was given singly allow now.
 pub async fn find_rights(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<Scopes> {
     let rows: Vec<(String,)> = tx
         .query(
@@ -281,7 +281,11 @@ pub async fn find_rights(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) 
              ON c.workspace = g.workspace AND c.id = g.cause JOIN role_permissions p \
              ON p.workspace = g.workspace AND p.role = g.target WHERE g.workspace = $1 \
              AND g.member = $2 AND g.kind = 'role' AND g.to_at IS NULL \
-             AND (c.ended_at IS NULL OR g.hold IS NOT NULL)",
+             AND (c.ended_at IS NULL OR g.hold IS NOT NULL) UNION SELECT q.name \
+             FROM grants g JOIN causes c ON c.workspace = g.workspace AND c.id = g.cause \
+             JOIN permissions q ON q.workspace = g.workspace AND q.id = g.target \
+             WHERE g.workspace = $1 AND g.member = $2 AND g.kind = 'permission' \
+             AND g.to_at IS NULL AND (c.ended_at IS NULL OR g.hold IS NOT NULL)",
         )
         .bind(workspace)
         .bind(member)

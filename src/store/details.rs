@@ -87,6 +87,23 @@ pub async fn update(
     Ok(rows == 1)
 }
 
+/// Says which fields of a locked member an admin wrote.
+pub async fn update_manual(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    manual: &str,
+) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE members SET manual = $3 WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .bind(manual.to_owned())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
 /// Whether a member is another one or reports to it, through however many others.
 pub async fn reports_to(
     tx: &mut Tx,

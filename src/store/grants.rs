@@ -322,8 +322,9 @@ pub async fn list_effective(
             "SELECT DISTINCT g.member, g.kind, g.target FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause JOIN members m \
              ON m.workspace = g.workspace AND m.id = g.member WHERE g.workspace = $1 \
-             AND g.member IN ({}) AND m.status = 'active' AND m.held_at IS NULL AND g.to_at IS NULL \
-             AND (c.ended_at IS NULL OR g.hold IS NOT NULL)",
+             AND g.member IN ({}) AND m.status = 'active' AND m.held_at IS NULL AND m.waiting_at IS NULL AND g.to_at IS NULL \
+             AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND NOT EXISTS (SELECT t.id FROM teams t \
+             WHERE t.workspace = g.workspace AND t.id = g.target AND t.archived_at IS NOT NULL)",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);

@@ -77,10 +77,19 @@ pub struct Member {
     pub held_at: Option<Timestamp>,
     /// Since when an admin shuts the member out, whatever its directory says.
     pub barred_at: Option<Timestamp>,
+    /// Since when the member waits for a seat, without rights.
+    pub waiting_at: Option<Timestamp>,
     /// An admin whom no directory and no other admin takes away.
     pub protected: bool,
     /// The fields that an admin wrote, names with commas between.
     pub manual: String,
+}
+
+impl Member {
+    /// Whether the member has its rights now.
+    pub fn is_in(&self) -> bool {
+        self.status == Status::Active && self.held_at.is_none() && self.waiting_at.is_none()
+    }
 }
 
 /// What a directory says about a person and a member shows.
@@ -111,7 +120,7 @@ pub enum Hold {
 
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
                        family_name, email, rules_version, version, created_at, updated_at, \
-                       held_at, barred_at, protected, manual FROM members";
+                       held_at, barred_at, waiting_at, protected, manual FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -276,9 +285,12 @@ pub async fn update(
              access_epoch = access_epoch + CASE WHEN status = 'active' AND $9 <> 'active' \
              THEN 1 ELSE 0 END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
+             user_id = CASE WHEN $9 = 'removed' THEN NULL ELSE user_id END, \
+             user_id_key = CASE WHEN $9 = 'removed' THEN NULL ELSE user_id_key END, \
              removed_at = CASE WHEN $9 = 'removed' THEN COALESCE(removed_at, $10) END, \
              left_email_key = CASE WHEN $9 = 'removed' THEN COALESCE(email_key, left_email_key) END, \
              held_at = CASE WHEN $11 THEN NULL ELSE held_at END, \
+             waiting_at = CASE WHEN $9 = 'active' THEN waiting_at END, \
              status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",
         )
@@ -293,6 +305,26 @@ pub async fn update(
         .bind(status)
         .bind(at)
         .bind(hold == Hold::End)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Gives a locked member who waited for a seat its rights, and raises its version.
+pub async fn seat(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET waiting_at = NULL, version = version + 1, updated_at = $3 \
+             WHERE workspace = $1 AND id = $2",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(at)
         .execute()
         .await?;
     Ok(rows == 1)

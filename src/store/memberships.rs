@@ -75,20 +75,22 @@ pub async fn count(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
     Ok(row.0)
 }
 
-/// How many members a Group has: Users and Groups.
-pub async fn count_shown(tx: &mut Tx, place: Place, group: GroupId) -> Result<i64> {
+/// Whether a Group has at most so many members, Users and Groups; no more are looked at.
+pub async fn has_at_most(tx: &mut Tx, place: Place, group: GroupId, most: i64) -> Result<bool> {
     let row: (i64,) = tx
         .query(
-            "SELECT (SELECT COUNT(*) FROM memberships m WHERE m.workspace = $1 \
-             AND m.directory = $2 AND m.group_id = $3) + (SELECT COUNT(*) FROM nestings n \
-             WHERE n.workspace = $1 AND n.directory = $2 AND n.group_id = $3) AS members",
+            "SELECT COUNT(*) FROM (SELECT m.user_id FROM memberships m WHERE m.workspace = $1 \
+             AND m.directory = $2 AND m.group_id = $3 UNION ALL SELECT n.member_id \
+             FROM nestings n WHERE n.workspace = $1 AND n.directory = $2 AND n.group_id = $3 \
+             LIMIT $4) shown",
         )
         .bind(place.workspace)
         .bind(place.directory)
         .bind(group)
+        .bind(most.saturating_add(1))
         .fetch_one()
         .await?;
-    Ok(row.0)
+    Ok(row.0 <= most)
 }
 
 /// A member of one of several Groups as SCIM shows it.

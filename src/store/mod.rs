@@ -49,6 +49,7 @@ pub mod rules;
 pub mod runs;
 pub mod schemas;
 pub mod search;
+pub mod seats;
 pub mod stats;
 mod stock;
 pub mod tables;

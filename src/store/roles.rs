@@ -19,7 +19,7 @@ pub struct RolePermission {
 /// A role, locked against changes of its permissions.
 pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Option<Role>> {
     tx.locked(
-        "SELECT id, name, name_key, built_in, created_at FROM roles \
+        "SELECT id, name, name_key, built_in, created_at, version FROM roles \
          WHERE workspace = $1 AND id = $2",
         Lock::Update,
         "roles",
@@ -30,13 +30,28 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Opt
     .await
 }
 
-/// The role of that id.
-pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Option<Named>> {
-    tx.query("SELECT id, name FROM roles WHERE workspace = $1 AND id = $2")
+/// The role of that id, which stays until the transaction ends.
+pub async fn keep(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Option<Named>> {
+    tx.locked(
+        "SELECT id, name FROM roles WHERE workspace = $1 AND id = $2",
+        Lock::KeyShare,
+        "roles",
+    )
+    .bind(workspace)
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+/// The id by which grants point at a permission, if it was ever noted.
+pub async fn find_noted(tx: &mut Tx, workspace: WorkspaceId, name: &str) -> Result<Option<Uuid>> {
+    let row: Option<(Uuid,)> = tx
+        .query("SELECT id FROM permissions WHERE workspace = $1 AND name = $2")
         .bind(workspace)
-        .bind(id)
+        .bind(name.to_owned())
         .fetch_optional()
-        .await
+        .await?;
+    Ok(row.map(|row| row.0))
 }
 
 /// The permissions of all roles of a workspace.

@@ -1,5 +1,7 @@
 //! Teams.
 
+use uuid::Uuid;
+
 use super::error::Result;
 use super::tx::{Lock, Tx};
 use super::workspaces::Named;
@@ -51,6 +53,32 @@ pub async fn find_live(tx: &mut Tx, workspace: WorkspaceId, id: TeamId) -> Resul
         .bind(id)
         .fetch_optional()
         .await
+}
+
+/// The id of a team, by its id or its folded name, even of one that is put away.
+pub async fn find(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: Option<Uuid>,
+    key: &str,
+) -> Result<Option<Uuid>> {
+    let row: Option<(Uuid,)> = match id {
+        Some(id) => {
+            tx.query("SELECT id FROM teams WHERE workspace = $1 AND id = $2")
+                .bind(workspace)
+                .bind(id)
+                .fetch_optional()
+                .await?
+        }
+        None => {
+            tx.query("SELECT id FROM teams WHERE workspace = $1 AND name_key = $2")
+                .bind(workspace)
+                .bind(key.to_owned())
+                .fetch_optional()
+                .await?
+        }
+    };
+    Ok(row.map(|row| row.0))
 }
 
 /// Writes a locked team and raises its version; a taken name is

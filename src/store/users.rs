@@ -53,6 +53,8 @@ pub struct Known {
     pub rules_when: i64,
     /// Names the workspace's present set of registered schemas.
     pub schemas_tag: Option<uuid::Uuid>,
+    /// How many members may be in; it stays so until the transaction ends.
+    pub seat_limit: Option<i64>,
     /// The live User of that userName in this directory.
     pub own: Option<UserId>,
     /// The member who holds that name.
@@ -79,8 +81,8 @@ pub async fn find_known(
     user_name_key: &str,
     external_id: Option<&str>,
 ) -> Result<Known> {
-    tx.query(
-        "SELECT w.rules_version, w.rules_when, w.schemas_tag, \
+    tx.locked(
+        "SELECT w.rules_version, w.rules_when, w.schemas_tag, w.seat_limit, \
          (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
           AND u.user_name_key = $3) AS own, \
          (SELECT l.member FROM login_names l WHERE l.workspace = $1 AND l.key = $3) AS holder, \
@@ -89,6 +91,8 @@ pub async fn find_known(
          (SELECT t.member FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
           AND t.external_id = $4 LIMIT 1) AS buried \
          FROM workspaces w WHERE w.id = $1",
+        Lock::KeyShare,
+        "w",
     )
     .bind(place.workspace)
     .bind(place.directory)

@@ -54,6 +54,14 @@ pub const CHECKS: &[Check] = &[
                  AND g.directory = n.directory AND g.id = n.member_id AND g.deleted_at IS NULL)",
     },
     Check {
+        promise: 9,
+        holds: "as many seats are taken as members are in and do not wait for one",
+        faults: "SELECT COUNT(*) FROM workspaces w LEFT JOIN seats s ON s.workspace = w.id \
+                 WHERE (w.seat_limit IS NULL) <> (s.workspace IS NULL) OR s.taken <> \
+                 (SELECT COUNT(*) FROM members m WHERE m.workspace = w.id \
+                 AND m.status = 'active' AND m.waiting_at IS NULL)",
+    },
+    Check {
         promise: 4,
         holds: "no group is a member of itself, through however many others",
         faults: concat!(

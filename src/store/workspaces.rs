@@ -91,6 +91,31 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Workspace>> {
         .await
 }
 
+/// Suspends a locked workspace, which raises its access epoch, or opens it; false if it is so already.
+pub async fn update_status(tx: &mut Tx, workspace: WorkspaceId, status: &str) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE workspaces SET status = $2, access_epoch = access_epoch \
+             + CASE WHEN $2 = 'suspended' THEN 1 ELSE 0 END WHERE id = $1 AND status <> $2",
+        )
+        .bind(workspace)
+        .bind(status.to_owned())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Gives a locked workspace another name; false if it has it already.
+pub async fn update_name(tx: &mut Tx, workspace: WorkspaceId, name: &str) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE workspaces SET name = $2 WHERE id = $1 AND name <> $2")
+        .bind(workspace)
+        .bind(name.to_owned())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
 /// Which rules the workspace has now.
 pub async fn find_rules_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
     tx.query("SELECT rules_tag, rules_version, rules_when FROM workspaces WHERE id = $1")
@@ -326,12 +351,14 @@ pub struct Role {
     pub built_in: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Counts its changes.
+    pub version: i64,
 }
 
 /// The roles of a workspace, oldest first.
 pub async fn list_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Role>> {
     tx.query(
-        "SELECT id, name, name_key, built_in, created_at FROM roles \
+        "SELECT id, name, name_key, built_in, created_at, version FROM roles \
          WHERE workspace = $1 ORDER BY id",
     )
     .bind(workspace)

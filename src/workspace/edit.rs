@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::persons;
+use super::keys::Scopes;
 use super::profile::{Edit, Field, Line, Manual, Say};
+use super::{permissions, persons};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -16,27 +17,33 @@ use crate::store::details::{self, Details};
 use crate::store::error::OnDuplicate;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
+use crate::store::workspaces;
 
 /// Writes fields of a member, at a version that the precondition allows; else
 /// [`Error::VersionMismatch`]. A field that a directory keeps is [`Error::Conflict`], which names the
 /// directory; so is a manager who reports to the member. A `UserID` of another member is
-/// [`Error::Taken`].
+/// [`Error::Taken`], and a member who may do more than `scopes` [`Error::Forbidden`].
 pub async fn edit(
     app: &App,
-    origin: &Origin,
+    (origin, scopes): (&Origin, &Scopes),
     (workspace, member): (WorkspaceId, MemberId),
     precondition: Precondition,
     edit: Edit,
 ) -> Result<()> {
     let edit = edit.checked()?;
     let act = Act::of(app, origin, workspace);
-    let app_ = app.clone();
+    let (app_, scopes) = (app.clone(), scopes.clone());
     app.write(move |tx| {
         let (app, act, edit) = (app_.clone(), act.clone(), edit.clone());
-        let precondition = precondition.clone();
+        let (precondition, scopes) = (precondition.clone(), scopes.clone());
         Box::pin(async move {
+            if edit.manager.set().is_some() {
+                // Two who make each other manager at once would both find no circle.
+                workspaces::lock(tx, act.workspace).await?;
+            }
             let member = lock(tx, &act, member).await?;
             precondition.check_match(member.version)?;
+            permissions::check_over(tx, act.workspace, &scopes, member.id).await?;
             write(tx, &app, &act, &member, &edit).await
         })
     })
@@ -51,7 +58,8 @@ pub async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
         .ok_or(Error::NotFound("member"))
 }
 
-/// Writes fields of a locked member that fit, as [`Edit::checked`] gives them.
+/// Writes fields of a locked member that fit, as [`Edit::checked`] gives them. Where a manager is
+/// among them, the workspace is locked.
 pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Edit) -> Result<()> {
     let fields = edit.fields();
     refuse_kept(tx, act, member, &fields).await?;
@@ -64,11 +72,13 @@ pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Ed
     if let Some(manager) = edit.manager.set() {
         check_manager(tx, act, member.id, *manager).await?;
     }
+    fold::check_key(profile.email_key.as_deref().unwrap_or_default(), "email")?;
     let mut manual = Manual::of(&member.manual);
     manual.0.extend(&fields);
     let outcome = (member.status, Hold::Keep);
     members::update(tx, act.workspace, member.id, &profile, outcome, act.at).await?;
     let user_id_key = after.user_id.as_deref().map(fold::key);
+    fold::check_key(user_id_key.as_deref().unwrap_or_default(), "user_id")?;
     let kept = (user_id_key.as_deref(), manual.to_text());
     details::update(tx, act.workspace, member.id, &after, (kept.0, &kept.1))
         .await
@@ -117,8 +127,6 @@ async fn refuse_kept(
 }
 
 async fn check_manager(tx: &mut Tx, act: &Act, member: MemberId, manager: MemberId) -> Result<()> {
-    // Two who make each other manager at once would both find no circle.
-    crate::store::workspaces::lock(tx, act.workspace).await?;
     let found = members::find(tx, act.workspace, manager).await?;
     if found.is_none_or(|found| found.status == Status::Removed) {
         return Err(Error::value("manager must be a member of this workspace"));

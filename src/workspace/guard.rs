@@ -5,32 +5,85 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::ledger::Difference;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
-use crate::ids::{GrantId, MemberId, WorkspaceId};
+use crate::ids::{GrantId, MemberId, RoleId, WorkspaceId};
 use crate::store::admins::{self as rows, Admin};
-use crate::store::grants::GrantKind;
+use crate::store::grants::{GrantKind, LiveGrant};
+use crate::store::members::Member;
 use crate::store::tx::Tx;
 
-/// Refuses what would shut out or remove this one member, or take its role away, if it is the last
-/// admin who is in: [`Error::Conflict`]. Two who take each other away at once wait for each other
-/// here, and the later one is refused.
+/// Refuses what would shut out or remove this one member, if it is the last admin who is in:
+/// [`Error::Conflict`]. Two who take each other away at once wait for each other here, and the later
+/// one is refused. Of admins whom a restore holds or who wait for a seat, the last one counts where
+/// there is no other.
 pub async fn spare(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<()> {
-    if !rows::is_admin(tx, workspace, member).await? {
+    let Some(is_held) = rows::find_admin(tx, workspace, member).await? else {
         return Ok(());
-    }
+    };
     let role = rows::lock(tx, workspace).await?;
-    if rows::has_other(tx, workspace, role, member).await? {
+    if rows::has_other(tx, workspace, role, member, is_held).await? {
         return Ok(());
     }
+    refuse(workspace, member)
+}
+
+/// Refuses to end these grants of a member by hand, if nobody would be an admin after it.
+pub async fn spare_grants(
+    tx: &mut Tx,
+    act: &Act,
+    member: &Member,
+    ended: &[LiveGrant],
+) -> Result<()> {
+    let Some((role, ending)) = ending(tx, act.workspace, roles(ended.iter())).await? else {
+        return Ok(());
+    };
+    refuse_protected(member.protected)?;
+    let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
+    let admins = rows::list(tx, act.workspace, role, most).await?;
+    // Whoever is no admin now can be taken away.
+    if admins.is_empty() || admins.iter().any(|admin| !ending.contains(&admin.id)) {
+        return Ok(());
+    }
+    refuse(act.workspace, member.id)
+}
+
+fn refuse(workspace: WorkspaceId, member: MemberId) -> Result<()> {
     metrics::counter!("gatehouse_last_admin_refusals_total").increment(1);
     tracing::warn!(%workspace, %member, "the last admin of a workspace was to be taken away");
     Err(Error::Conflict(
         "this is the last admin of the workspace who can sign in; make another one first"
             .to_owned(),
     ))
+}
+
+/// The roles that grants give, with the grants.
+fn roles<'g>(grants: impl Iterator<Item = &'g LiveGrant>) -> Vec<(Uuid, GrantId)> {
+    let roles = grants.filter(|grant| grant.kind == GrantKind::Role);
+    roles.map(|grant| (grant.target, grant.id)).collect()
+}
+
+/// Those of the grants that make an admin, with the role, which is locked; none if there are none.
+async fn ending(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    roles: Vec<(Uuid, GrantId)>,
+) -> Result<Option<(RoleId, BTreeSet<GrantId>)>> {
+    if roles.is_empty() {
+        return Ok(None);
+    }
+    let admin = rows::find_role(tx, workspace).await?;
+    let ending = roles.into_iter().filter(|(role, _)| *role == admin.0);
+    let ending: BTreeSet<GrantId> = ending.map(|(_, grant)| grant).collect();
+    if ending.is_empty() {
+        return Ok(None);
+    }
+    // Only what takes admins away waits for others that do.
+    rows::lock(tx, workspace).await?;
+    Ok(Some((admin, ending)))
 }
 
 /// Refuses what an admin does to a protected one.
@@ -43,40 +96,65 @@ pub fn refuse_protected(protected: bool) -> Result<()> {
     Ok(())
 }
 
-/// Takes the last admin's grant out of what ends for many, and keeps it. Members for whom nothing
-/// else changes are left out.
+/// Takes the last admin's grant out of what ends for many, and those of protected admins, and keeps
+/// them. Members for whom nothing else changes are left out.
 pub async fn keep(
     tx: &mut Tx,
     act: &Act,
+    locked: &[Member],
     differences: &mut BTreeMap<MemberId, (i64, Difference)>,
 ) -> Result<()> {
-    let mut ended = differences.values().flat_map(|(_, it)| &it.ended);
-    if !ended.any(|grant| grant.kind == GrantKind::Role) {
+    let ended = roles(differences.values().flat_map(|(_, it)| &it.ended));
+    let Some((role, ending)) = ending(tx, act.workspace, ended).await? else {
+        return Ok(());
+    };
+    let mut kept: BTreeSet<(MemberId, GrantId)> = BTreeSet::new();
+    for member in locked.iter().filter(|member| member.protected) {
+        let of = differences.get(&member.id).into_iter();
+        let of = of.flat_map(|(_, it)| &it.ended);
+        let of = of.filter(|grant| ending.contains(&grant.id));
+        kept.extend(of.map(|grant| (member.id, grant.id)));
+    }
+    let is_anew = locked.iter().filter(|member| member.is_in()).any(|member| {
+        let difference = differences.get(&member.id);
+        difference.is_some_and(|(_, it)| {
+            let mut begun = it.begun.iter();
+            begun.any(|(kind, target, _)| (*kind, *target) == (GrantKind::Role, role.0))
+        })
+    });
+    if kept.is_empty() && !is_anew {
+        let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
+        let admins = rows::list(tx, act.workspace, role, most).await?;
+        if let Some(last) = admins.first()
+            && admins.iter().all(|admin| ending.contains(&admin.id))
+        {
+            kept.insert((last.member, last.id));
+        }
+    }
+    for (member, grant) in kept {
+        if let Some((_, difference)) = differences.get_mut(&member) {
+            difference.ended.retain(|ended| ended.id != grant);
+            if difference.begun.is_empty() && difference.ended.is_empty() {
+                differences.remove(&member);
+            }
+        }
+        hold(tx, act, Admin { id: grant, member }).await?;
+    }
+    Ok(())
+}
+
+/// Lets go of what was kept for the last admin, now that there is another one: rules are held against
+/// those members again.
+pub async fn let_go(tx: &mut Tx, act: &Act) -> Result<()> {
+    let members = rows::list_kept(tx, act.workspace).await?;
+    if members.is_empty() {
         return Ok(());
     }
     let role = rows::lock(tx, act.workspace).await?;
-    let ending: BTreeSet<GrantId> = differences
-        .values()
-        .flat_map(|(_, difference)| &difference.ended)
-        .filter(|grant| grant.kind == GrantKind::Role && grant.target == role.0)
-        .map(|grant| grant.id)
-        .collect();
-    if ending.is_empty() {
-        return Ok(());
+    if rows::list(tx, act.workspace, role, 2).await?.len() > 1 {
+        rows::let_go(tx, act.workspace).await?;
     }
-    let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
-    let admins = rows::list(tx, act.workspace, role, most).await?;
-    let last = admins.first().copied();
-    let Some(last) = last.filter(|_| admins.iter().all(|admin| ending.contains(&admin.id))) else {
-        return Ok(());
-    };
-    if let Some((_, difference)) = differences.get_mut(&last.member) {
-        difference.ended.retain(|grant| grant.id != last.id);
-        if difference.begun.is_empty() && difference.ended.is_empty() {
-            differences.remove(&last.member);
-        }
-    }
-    hold(tx, act, last).await
+    Ok(())
 }
 
 async fn hold(tx: &mut Tx, act: &Act, last: Admin) -> Result<()> {
@@ -98,6 +176,7 @@ async fn hold(tx: &mut Tx, act: &Act, last: Admin) -> Result<()> {
 /// so.
 pub async fn keep_ended(tx: &mut Tx, act: &Act) -> Result<()> {
     let role = rows::lock(tx, act.workspace).await?;
+    rows::hold_protected(tx, act.workspace, role, act.at).await?;
     if !rows::list(tx, act.workspace, role, 1).await?.is_empty() {
         return Ok(());
     }

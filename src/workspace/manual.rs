@@ -83,49 +83,72 @@ pub async fn give_within(
         causes::insert(tx, act.workspace, cause, kind, actor, act.at).await?;
         let ended = Vec::new();
         write(tx, act, member, Difference { begun, ended }).await?;
+        if member.is_in() {
+            guard::let_go(tx, act).await?;
+        }
     }
     Ok(count)
 }
 
-/// Takes a right away that was given by hand. What rules give is theirs: [`Error::Conflict`]. The
-/// last admin stays one; what `scopes` do not cover is [`Error::Forbidden`].
+/// Takes rights away that were given by hand, all or none. What rules give is theirs:
+/// [`Error::Conflict`]. The last admin stays one; what `scopes` do not cover is [`Error::Forbidden`].
 pub async fn take(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
     (workspace, member): (WorkspaceId, MemberId),
-    right: Right,
+    rights: Vec<Right>,
 ) -> Result<()> {
-    let act = Act::of(app, origin, workspace);
-    let (app_, scopes) = (app.clone(), scopes.clone());
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
     app.write(move |tx| {
-        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
-        let right = right.clone();
+        let (act, scopes, rights) = (act.clone(), scopes.clone(), rights.clone());
         Box::pin(async move {
             let member = edit::lock(tx, &act, member).await?;
-            let target = find(tx, &app, &act, &right).await?;
-            check(tx, &act, &scopes, (&right, target)).await?;
-            let is_it = |grant: &LiveGrant| (grant.kind, grant.target) == (right.kind, target);
-            let mut ended = rows::list_by_hand(tx, workspace, &[member.id]).await?;
-            ended.retain(is_it);
+            let have = rows::list_by_hand(tx, workspace, &[member.id]).await?;
             let by_rule = rows::list_by_rule(tx, workspace, &[member.id]).await?;
-            if ended.is_empty() {
-                return if by_rule.iter().any(is_it) {
-                    Err(Error::Conflict(format!(
-                        "\"{}\" is given by a rule and ends with it",
-                        right.name
-                    )))
-                } else {
-                    Err(Error::NotFound("grant"))
-                };
+            let mut ended: Vec<LiveGrant> = Vec::new();
+            for right in &rights {
+                let target = given(tx, &act, right).await?;
+                check(tx, &act, &scopes, (right, target)).await?;
+                let is_it = |grant: &LiveGrant| (grant.kind, grant.target) == (right.kind, target);
+                let mut found = have.iter().filter(|grant| is_it(grant)).peekable();
+                if found.peek().is_none() {
+                    return if by_rule.iter().any(is_it) {
+                        Err(Error::Conflict(format!(
+                            "\"{}\" is given by a rule and ends with it",
+                            right.name
+                        )))
+                    } else {
+                        Err(Error::NotFound("grant"))
+                    };
+                }
+                ended.extend(found.cloned());
             }
-            if right.kind == GrantKind::Role && !by_rule.iter().any(is_it) {
-                refuse_if_admin(tx, &act, &member, target).await?;
-            }
+            guard::spare_grants(tx, &act, &member, &ended).await?;
+            ended.dedup_by_key(|grant| grant.id);
             let begun = Vec::new();
             write(tx, &act, &member, Difference { begun, ended }).await
         })
     })
     .await
+}
+
+/// The id of what a right names that was given: it may be one that nobody can give any more.
+async fn given(tx: &mut Tx, act: &Act, right: &Right) -> Result<Uuid> {
+    let key = fold::key(&right.name);
+    let id = right.name.parse::<Uuid>().ok();
+    let found = match right.kind {
+        GrantKind::Permission => roles::find_noted(tx, act.workspace, &right.name).await?,
+        GrantKind::Team => teams::find(tx, act.workspace, id, &key).await?,
+        GrantKind::Role => match id {
+            Some(id) => roles::keep(tx, act.workspace, RoleId(id))
+                .await?
+                .map(|it| it.id),
+            None => workspaces::find_role(tx, act.workspace, &key)
+                .await?
+                .map(|it| it.id),
+        },
+    };
+    found.ok_or(Error::NotFound("grant"))
 }
 
 /// Refuses what whoever acts does not have.
@@ -143,15 +166,6 @@ async fn check(
             permissions::check_covered(scopes, &of)
         }
     }
-}
-
-async fn refuse_if_admin(tx: &mut Tx, act: &Act, member: &Member, role: Uuid) -> Result<()> {
-    let admin = workspaces::find_role(tx, act.workspace, "admin").await?;
-    if admin.is_some_and(|admin| admin.id == role) {
-        guard::refuse_protected(member.protected)?;
-        guard::spare(tx, act.workspace, member.id).await?;
-    }
-    Ok(())
 }
 
 /// Ends whatever a member has by hand, who leaves.
@@ -180,8 +194,11 @@ async fn find(tx: &mut Tx, app: &App, act: &Act, right: &Right) -> Result<Uuid> 
             None => workspaces::find_team(tx, act.workspace, &key).await?,
         },
         GrantKind::Role => match id {
-            Some(id) => roles::find(tx, act.workspace, RoleId(id)).await?,
-            None => workspaces::find_role(tx, act.workspace, &key).await?,
+            Some(id) => roles::keep(tx, act.workspace, RoleId(id)).await?,
+            None => match workspaces::find_role(tx, act.workspace, &key).await? {
+                Some(named) => roles::keep(tx, act.workspace, RoleId(named.id)).await?,
+                None => None,
+            },
         },
     };
     let what = if right.kind == GrantKind::Team {

@@ -33,6 +33,9 @@ pub struct Listed {
     /// restore brought it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Timestamp>,
+    /// Since when the member waits for a seat, without rights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_at: Option<Timestamp>,
     /// Which way the member came in.
     pub source: Source,
     /// Effective teams, by name.
@@ -187,6 +190,7 @@ impl From<Member> for Listed {
             email: member.email,
             status: member.status,
             held_at: member.held_at,
+            waiting_at: member.waiting_at,
             source: member.source,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),

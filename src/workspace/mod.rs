@@ -5,6 +5,7 @@ pub mod edit;
 pub mod guard;
 pub mod keys;
 pub mod ledger;
+pub mod lifecycle;
 pub mod manual;
 pub mod members;
 pub mod permissions;
@@ -13,6 +14,7 @@ pub mod profile;
 pub mod quota;
 pub mod roles;
 pub mod schemas;
+pub mod seats;
 pub mod status;
 pub mod teams;
 

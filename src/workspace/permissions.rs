@@ -6,6 +6,8 @@ use super::keys::{Permission, Scopes};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::{Error, Result};
+use crate::ids::{MemberId, WorkspaceId};
+use crate::store::api_keys;
 use crate::store::roles as rows;
 use crate::store::tx::Tx;
 
@@ -34,6 +36,22 @@ pub fn check_covered<'a>(
 ) -> Result<()> {
     let mut asked = names.into_iter().filter_map(|name| built_in(name));
     if asked.all(|permission| scopes.allow(permission)) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden)
+    }
+}
+
+/// Refuses whoever acts upon a member who may do more: [`Error::Forbidden`]. Rights count that wait for
+/// the member to come in.
+pub async fn check_over(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    scopes: &Scopes,
+    member: MemberId,
+) -> Result<()> {
+    let rights = api_keys::find_rights(tx, workspace, member).await?;
+    if rights.iter().all(|permission| scopes.allow(permission)) {
         Ok(())
     } else {
         Err(Error::Forbidden)

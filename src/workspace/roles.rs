@@ -82,6 +82,7 @@ pub async fn create(
         name_key: key,
         built_in: false,
         created_at: act.at,
+        version: 1,
     };
     let full = Full { role, permissions };
     let made = full.clone();
@@ -129,6 +130,7 @@ pub async fn edit(
                 .await
                 .on_duplicate("name")?;
             let permissions = edit.permissions.unwrap_or(before);
+            role.version += 1;
             let full = Full { role, permissions };
             rows::delete_permissions(tx, workspace, id).await?;
             write_permissions(tx, &act, &full).await?;
@@ -149,7 +151,9 @@ pub async fn delete(
     app.write(move |tx| {
         let (act, scopes) = (act.clone(), scopes.clone());
         Box::pin(async move {
-            let role = own(tx, workspace, id).await?;
+            // A rule that is added meanwhile would give what is gone.
+            workspaces::lock(tx, workspace).await?;
+            let mut role = own(tx, workspace, id).await?;
             permissions::check_covered(&scopes, &permissions_of(tx, workspace, id).await?)?;
             if rows::is_used(tx, workspace, id).await? {
                 return Err(Error::Conflict(
@@ -158,6 +162,7 @@ pub async fn delete(
             }
             rows::delete_permissions(tx, workspace, id).await?;
             rows::delete(tx, workspace, id).await?;
+            role.version += 1;
             let permissions = BTreeSet::new();
             tell(tx, &act, "role.deleted", &Full { role, permissions }).await
         })
@@ -196,6 +201,11 @@ async fn write_permissions(tx: &mut Tx, act: &Act, full: &Full) -> Result<()> {
 
 async fn tell(tx: &mut Tx, act: &Act, kind: &str, full: &Full) -> Result<()> {
     let detail = json!({"name": full.role.name, "permissions": full.permissions});
-    let change = act.change(kind, ("role", full.role.id.0), None, &detail);
+    let change = act.change(
+        kind,
+        ("role", full.role.id.0),
+        Some(full.role.version),
+        &detail,
+    );
     changes::record(tx, act.workspace, &[change]).await
 }

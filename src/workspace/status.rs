@@ -1,9 +1,11 @@
-//! An admin shuts a member out, lets it in again or takes it out of the workspace.
+//! An admin shuts a member out, lets it in again or takes it out of the workspace. Who may do less than
+//! the member is [`Error::Forbidden`].
 
 use serde_json::json;
 
 use super::edit::{lock, profile_of};
-use super::{guard, manual};
+use super::keys::Scopes;
+use super::{guard, manual, permissions, seats};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -18,10 +20,10 @@ use crate::store::tx::Tx;
 /// [`Error::Conflict`].
 pub async fn suspend(
     app: &App,
-    origin: &Origin,
+    by: (&Origin, &Scopes),
     (workspace, member): (WorkspaceId, MemberId),
 ) -> Result<()> {
-    act(app, origin, workspace, member, |tx, act, member| {
+    act(app, by, workspace, member, |tx, act, member| {
         Box::pin(async move {
             if member.barred_at.is_some() {
                 return Ok(());
@@ -46,10 +48,10 @@ pub async fn suspend(
 /// say: [`Error::Conflict`].
 pub async fn activate(
     app: &App,
-    origin: &Origin,
+    by: (&Origin, &Scopes),
     (workspace, member): (WorkspaceId, MemberId),
 ) -> Result<()> {
-    act(app, origin, workspace, member, |tx, act, member| {
+    act(app, by, workspace, member, |tx, act, member| {
         Box::pin(async move {
             if member.status == Status::Active && member.held_at.is_none() {
                 return Ok(());
@@ -80,11 +82,11 @@ pub async fn activate(
 /// whom a directory has, the last admin and a protected one are [`Error::Conflict`].
 pub async fn remove(
     app: &App,
-    origin: &Origin,
+    by: (&Origin, &Scopes),
     (workspace, member): (WorkspaceId, MemberId),
     precondition: Precondition,
 ) -> Result<()> {
-    act(app, origin, workspace, member, move |tx, act, member| {
+    act(app, by, workspace, member, move |tx, act, member| {
         let precondition = precondition.clone();
         Box::pin(async move {
             precondition.check_match(member.version)?;
@@ -115,28 +117,34 @@ pub async fn protect(
     (workspace, member): (WorkspaceId, MemberId),
     protected: bool,
 ) -> Result<()> {
-    act(app, origin, workspace, member, move |tx, act, member| {
-        Box::pin(async move {
-            if member.protected == protected {
-                return Ok(());
-            }
-            details::update_protected(tx, act.workspace, member.id, protected).await?;
-            write(tx, act, member, (member.status, Hold::Keep)).await?;
-            let kind = if protected {
-                "member.protected"
-            } else {
-                "member.unprotected"
-            };
-            tell(tx, act, member, kind, member.status).await
-        })
-    })
+    act(
+        app,
+        (origin, &Scopes::everything()),
+        workspace,
+        member,
+        move |tx, act, member| {
+            Box::pin(async move {
+                if member.protected == protected {
+                    return Ok(());
+                }
+                details::update_protected(tx, act.workspace, member.id, protected).await?;
+                write(tx, act, member, (member.status, Hold::Keep)).await?;
+                let kind = if protected {
+                    "member.protected"
+                } else {
+                    "member.unprotected"
+                };
+                tell(tx, act, member, kind, member.status).await
+            })
+        },
+    )
     .await
 }
 
-/// One transaction about one locked member.
+/// One transaction about one locked member, who may do no more than whoever acts.
 async fn act<F>(
     app: &App,
-    origin: &Origin,
+    (origin, scopes): (&Origin, &Scopes),
     workspace: WorkspaceId,
     member: MemberId,
     work: F,
@@ -152,11 +160,12 @@ where
         + Sync
         + 'static,
 {
-    let act = Act::of(app, origin, workspace);
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
     app.write(move |tx| {
-        let (act, work) = (act.clone(), work.clone());
+        let (act, scopes, work) = (act.clone(), scopes.clone(), work.clone());
         Box::pin(async move {
             let member = lock(tx, &act, member).await?;
+            permissions::check_over(tx, workspace, &scopes, member.id).await?;
             work(tx, &act, &member).await
         })
     })
@@ -170,7 +179,7 @@ async fn write(tx: &mut Tx, act: &Act, member: &Member, outcome: (Status, Hold))
         profile.email_key = None;
     }
     members::update(tx, act.workspace, member.id, &profile, outcome, act.at).await?;
-    Ok(())
+    seats::follow(tx, act, member.id, Some(member), outcome.0).await
 }
 
 async fn tell(tx: &mut Tx, act: &Act, member: &Member, kind: &str, status: Status) -> Result<()> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod admins;
 mod architecture;
 mod audit;
 mod bulk;
@@ -41,6 +42,7 @@ mod raw;
 mod registering;
 mod request_log;
 mod rfc;
+mod seats;
 mod secure;
 mod shapes;
 mod sorting;

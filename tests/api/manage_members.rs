@@ -1,6 +1,8 @@
 //! Members, teams and roles through the management API.
 
+use gatehouse::changes::Origin;
 use gatehouse::workspace::keys::Permission;
+use gatehouse::workspace::lifecycle;
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, operations};
@@ -146,7 +148,13 @@ async fn rights_are_given_and_taken_by_hand() {
     let admin = format!("{path}/roles/admin");
     let last = gateway.acme(&key, "DELETE", &admin, Value::Null).await;
     assert_eq!(code(&last, 409), "conflict");
-    for wrong in ["/roles/nobody", "/colours/red", "/teams/none"] {
+    for wrong in [
+        "/roles/nobody",
+        "/colours/red",
+        "/teams/none",
+        "/teams/%00",
+        "/roles/a%00b",
+    ] {
         let wrong = gateway
             .acme(&key, "PUT", &format!("{path}{wrong}"), Value::Null)
             .await;
@@ -226,6 +234,11 @@ async fn a_key_gives_and_takes_no_right_beyond_its_own() {
         ),
         ("PATCH", boss.clone(), json!({"permissions": []})),
         ("DELETE", boss, Value::Null),
+        // Whoever may do more is not to be written, shut out or taken away either.
+        ("PATCH", path(0), json!({"phone": "+442079460958"})),
+        ("DELETE", path(0), Value::Null),
+        ("POST", format!("{}/suspend", path(0)), json!({})),
+        ("POST", format!("{}/activate", path(0)), json!({})),
     ] {
         let refused = gateway.acme(&helper, method, &path, body).await;
         assert_eq!(code(&refused, 403), "insufficient_scope", "{method} {path}");
@@ -239,7 +252,13 @@ async fn a_key_gives_and_takes_no_right_beyond_its_own() {
         "nothing has happened"
     );
     assert_eq!(gateway.count("members").await, 2);
-    let given = format!("{}/roles/Own", path(0));
+    scim.created("/Users", &json!({"userName": "eve"})).await;
+    let listed = gateway.acme(&all, "GET", "/members", Value::Null).await;
+    let eve = format!(
+        "/members/{}",
+        listed.body["items"][2]["id"].as_str().unwrap()
+    );
+    let given = format!("{eve}/roles/Own");
     assert_eq!(
         gateway
             .acme(&helper, "PUT", &given, Value::Null)
@@ -256,5 +275,47 @@ async fn a_key_gives_and_takes_no_right_beyond_its_own() {
             .0,
         200
     );
+    gateway.check().await;
+}
+
+// C084: through the doors that exist
+#[tokio::test]
+async fn a_suspended_workspace_opens_nothing_on_any_node_until_it_is_resumed() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.manager().await;
+    let other = gateway.other_workspace().await;
+    let second = gateway.second_node().await;
+    let open = async || {
+        let listed = scim.send("GET", "/Users", None).await.0;
+        (
+            listed,
+            gateway
+                .acme(&key, "GET", "/members", Value::Null)
+                .await
+                .status,
+        )
+    };
+    assert_eq!(open().await, (200, 200));
+    lifecycle::suspend(&second, &Origin::cli(), &gateway.workspace)
+        .await
+        .unwrap();
+    // The other node asks the database again within a second.
+    let begun = std::time::Instant::now();
+    while open().await != (401, 401) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    }
+    assert_eq!(other.send("GET", "/Users", None).await.0, 200);
+    let again = lifecycle::suspend(&second, &Origin::cli(), &gateway.workspace).await;
+    assert!(again.is_err());
+    lifecycle::resume(&second, &Origin::cli(), &gateway.workspace)
+        .await
+        .unwrap();
+    assert_eq!(open().await, (200, 200));
+    lifecycle::rename(&second, &Origin::cli(), &gateway.workspace, "Acme Ltd")
+        .await
+        .unwrap();
+    let shown = gateway.acme(&key, "GET", "", Value::Null).await;
+    assert_eq!(shown.body["slug"], "acme");
     gateway.check().await;
 }

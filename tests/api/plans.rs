@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 18] = [
+const SMALL: [&str; 19] = [
     "_sqlx_migrations",
     "api_keys",
     "change_heads",
@@ -30,15 +30,21 @@ const SMALL: [&str; 18] = [
     "rule_groups",
     "rules",
     "schemas",
+    "seats",
     "teams",
     "workspaces",
 ];
 
-/// Indexes that hold only what waits to be done.
-const WAITING: [&str; 2] = ["changes_unnumbered", "runs_open"];
+/// Indexes that hold but a few rows: what waits to be done, or is kept.
+const WAITING: [&str; 4] = [
+    "changes_unnumbered",
+    "grants_kept",
+    "members_waiting",
+    "runs_open",
+];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 3] = [
+const WALKS: [(&str, &str); 4] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -46,6 +52,10 @@ const WALKS: [(&str, &str); 3] = [
     (
         "SELECT COUNT(*) AS total FROM",
         "what such a filter selects",
+    ),
+    (
+        "INSERT INTO seats",
+        "all members are counted once, when a limit is set",
     ),
     (
         "INSERT INTO changes",

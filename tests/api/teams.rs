@@ -3,8 +3,12 @@
 use gatehouse::changes::Origin;
 use gatehouse::error::Error;
 use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::manual::{self, Right};
+use gatehouse::workspace::members;
 use gatehouse::workspace::roles::{self, RoleEdit};
 use gatehouse::workspace::teams::{self, TeamEdit};
+
+use serde_json::json;
 
 use crate::gateway::Gateway;
 
@@ -98,5 +102,41 @@ async fn a_role_is_a_set_of_known_permissions() {
     gone.unwrap();
     let admin = roles::delete(app, by, (workspace, admin.role.id)).await;
     assert!(matches!(admin, Err(Error::Conflict(_))));
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn an_archived_team_gives_no_access_and_is_still_to_be_taken_away() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    scim.created("/Users", &json!({"userName": "ada"})).await;
+    let (app, workspace) = (&gateway.app, gateway.workspace.id);
+    let origin = Origin::cli();
+    let by = (&origin, &Scopes::everything());
+    let team = teams::create(app, &origin, workspace, "Support")
+        .await
+        .unwrap();
+    let ada = members::find(app, workspace, "ada").await.unwrap().id;
+    let right = Right {
+        kind: members::GrantKind::Team,
+        name: "support".to_owned(),
+    };
+    let which = (workspace, ada);
+    manual::give(app, by, which, vec![right.clone()])
+        .await
+        .unwrap();
+    assert_eq!(gateway.in_team("Support").await, 1);
+    let away = |archived| TeamEdit {
+        archived: Some(archived),
+        ..TeamEdit::default()
+    };
+    let edit = |edit| teams::edit(app, &origin, (workspace, team.id), edit);
+    edit(away(true)).await.unwrap();
+    assert_eq!(gateway.in_team("Support").await, 0);
+    let given = manual::give(app, by, which, vec![right.clone()]).await;
+    assert!(matches!(given, Err(Error::NotFound("team"))));
+    manual::take(app, by, which, vec![right]).await.unwrap();
+    edit(away(false)).await.unwrap();
+    assert_eq!(gateway.in_team("Support").await, 0);
     gateway.check().await;
 }

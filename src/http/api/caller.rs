@@ -69,6 +69,10 @@ impl FromRequestParts<Shared> for ApiCaller {
             .await
             .map(|Path(params)| params)
             .unwrap_or_default();
+        // No name has it, and no database takes it.
+        if params.values().any(|value| value.contains('\0')) {
+            return Err(Error::NotFound("resource").into());
+        }
         let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         Ok(Self {
             app: shared.app.clone(),

@@ -128,7 +128,7 @@ pub(super) async fn patch(
     let written: Edit = body::read(&shared, &headers, body).await?;
     edit::edit(
         &shared.app,
-        &caller.origin,
+        caller.by(),
         which,
         caller.precondition.clone(),
         written,
@@ -144,13 +144,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let which = (workspace.id, member(&caller)?);
-    status::remove(
-        &shared.app,
-        &caller.origin,
-        which,
-        caller.precondition.clone(),
-    )
-    .await?;
+    status::remove(&shared.app, caller.by(), which, caller.precondition.clone()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -161,7 +155,7 @@ pub(super) async fn suspend(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let member = member(&caller)?;
-    status::suspend(&shared.app, &caller.origin, (workspace.id, member)).await?;
+    status::suspend(&shared.app, caller.by(), (workspace.id, member)).await?;
     shown(&shared, (&workspace, member)).await
 }
 
@@ -172,7 +166,7 @@ pub(super) async fn activate(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let member = member(&caller)?;
-    status::activate(&shared.app, &caller.origin, (workspace.id, member)).await?;
+    status::activate(&shared.app, caller.by(), (workspace.id, member)).await?;
     shown(&shared, (&workspace, member)).await
 }
 
@@ -194,7 +188,7 @@ pub(super) async fn take(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let (which, by) = ((workspace.id, member(&caller)?), caller.by());
-    manual::take(&shared.app, by, which, right(&caller)?).await?;
+    manual::take(&shared.app, by, which, vec![right(&caller)?]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

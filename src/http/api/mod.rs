@@ -100,6 +100,13 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         ],
     ),
     (
+        "/workspaces/{workspace}/seats",
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("PUT", Some(Permission::Everything)),
+        ],
+    ),
+    (
         "/workspaces/{workspace}/directories",
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
@@ -146,6 +153,7 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/teams/{id}" => patch(teams::patch),
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
         "/{workspace}/roles/{id}" => patch(teams::patch_role).delete(teams::delete_role),
+        "/{workspace}/seats" => get(workspaces::seats).put(workspaces::set_seats),
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/rules" => get(workspaces::rules),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),

@@ -1,16 +1,19 @@
 //! Workspaces, and the short lists that they have.
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde::Deserialize;
 
 use super::caller::ApiCaller;
-use super::json;
 use super::problem::Problem;
+use super::{body, json};
 use crate::directory;
 use crate::http::Shared;
 use crate::mapping;
 use crate::workspace::keys::Permission;
+use crate::workspace::seats::{self, Limit, SeatPolicy};
 
 /// The workspaces that the key opens, by slug.
 pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
@@ -22,6 +25,52 @@ pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
 /// A workspace.
 pub(super) async fn show(caller: ApiCaller) -> Result<Response, Problem> {
     json(StatusCode::OK, &caller.any_workspace().await?)
+}
+
+/// How its seats stand.
+pub(super) async fn seats(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    json(
+        StatusCode::OK,
+        &seats::show(&shared.app, workspace.id).await?,
+    )
+}
+
+/// How many seats there are to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// None for as many as come.
+    limit: Option<i64>,
+    policy: Option<SeatPolicy>,
+    #[serde(default)]
+    grace: i64,
+    contact: Option<String>,
+}
+
+/// Sets how many seats there are, for operators.
+pub(super) async fn set_seats(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    let wanted: Wanted = body::read(&shared, &headers, body).await?;
+    let limit = Limit {
+        seat_limit: wanted.limit,
+        seat_policy: wanted.policy.unwrap_or(SeatPolicy::Refuse),
+        seat_grace: wanted.grace,
+        seat_contact: wanted.contact,
+    };
+    seats::set(&shared.app, &caller.origin, workspace.id, limit).await?;
+    json(
+        StatusCode::OK,
+        &seats::show(&shared.app, workspace.id).await?,
+    )
 }
 
 /// Its directories, oldest first.

@@ -194,7 +194,7 @@ impl Act<'_> {
         }
         let most = self.app.config.scim.generic_patch_group_body_members;
         let is_generic = self.caller.directory.kind == DirectoryKind::Generic;
-        Ok(is_generic && groups::count_members(self.app, self.caller, id).await? <= most)
+        Ok(is_generic && groups::has_at_most(self.app, self.caller, id, most).await?)
     }
 
     fn incoming(&self, body: Value) -> Result<Incoming, Error> {

@@ -1,0 +1,174 @@
+//! Seats: how many members may be in at a time, counted once and on every path. Without a limit no
+//! row is touched.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{MemberId, RequestId, WorkspaceId};
+use crate::store::members::{self, Member, Status};
+use crate::store::seats as rows;
+use crate::store::tx::Tx;
+
+pub use crate::store::seats::{Limit, SeatPolicy};
+
+/// The fewest seats that a limit may be.
+pub const FEWEST: i64 = 3;
+/// How many who wait are looked at in a transaction.
+const BATCH: i64 = 100;
+/// The parts of the limit that are told when they are reached, in percent.
+const THRESHOLDS: [i64; 3] = [80, 95, 100];
+
+/// How the seats of a workspace stand.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Seats {
+    /// The limit and what follows from it.
+    #[serde(flatten)]
+    pub limit: Limit,
+    /// How many are taken; none without a limit.
+    pub taken: Option<i64>,
+    /// How many wait for one.
+    pub waiting: i64,
+}
+
+/// How the seats of a workspace stand.
+pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
+    let mut tx = app.db.read().await?;
+    Ok(Seats {
+        limit: rows::find_limit(&mut tx, workspace).await?,
+        taken: rows::find_taken(&mut tx, workspace).await?,
+        waiting: rows::count_waiting(&mut tx, workspace).await?,
+    })
+}
+
+/// Sets how many may be in. Nobody is put out by it, however many are in; without a limit whoever
+/// waited is in.
+pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limit) -> Result<()> {
+    if limit.seat_limit.is_some_and(|limit| limit < FEWEST) {
+        return Err(Error::value(format!(
+            "limit must be at least {FEWEST}, or none"
+        )));
+    }
+    if limit.seat_grace < 0 {
+        return Err(Error::value("grace must not be negative"));
+    }
+    let act = Act::of(app, origin, workspace);
+    app.write(move |tx| {
+        let (act, limit) = (act.clone(), limit.clone());
+        Box::pin(async move {
+            let before = rows::lock_limit(tx, workspace).await?;
+            if before == limit {
+                return Ok(());
+            }
+            rows::update_limit(tx, workspace, &limit).await?;
+            match (before.seat_limit, limit.seat_limit) {
+                (None, Some(_)) => rows::insert_count(tx, workspace).await?,
+                (Some(_), None) => _ = rows::delete_count(tx, workspace).await?,
+                _ => {}
+            }
+            let detail = json!({
+                "limit": limit.seat_limit, "policy": limit.seat_policy, "grace": limit.seat_grace,
+            });
+            let subject = ("workspace", workspace.0);
+            let change = act.change("workspace.seats_set", subject, None, &detail);
+            changes::record(tx, workspace, &[change]).await
+        })
+    })
+    .await
+}
+
+/// A member was written whose status was another before, or who is new: it takes a seat or gives its
+/// own back. Where there is none, that is [`Error::Conflict`], or the member waits.
+pub async fn follow(
+    tx: &mut Tx,
+    act: &Act,
+    member: MemberId,
+    before: Option<&Member>,
+    status: Status,
+) -> Result<()> {
+    let had = before.is_some_and(|it| it.status == Status::Active && it.waiting_at.is_none());
+    let waited = before.is_some_and(|it| it.status == Status::Active && it.waiting_at.is_some());
+    let wants = status == Status::Active;
+    if had == wants || wants && waited {
+        return Ok(());
+    }
+    let limit = rows::keep_limit(tx, act.workspace).await?;
+    let Some(seats) = limit.seat_limit else {
+        return Ok(());
+    };
+    if !wants {
+        rows::release(tx, act.workspace).await?;
+        return Ok(());
+    }
+    match rows::take(tx, act.workspace, seats + limit.seat_grace).await? {
+        Some(taken) => tell(tx, act, seats, taken).await,
+        None if limit.seat_policy == SeatPolicy::Hold => {
+            rows::update_waiting(tx, act.workspace, member, Some(act.at)).await?;
+            Ok(())
+        }
+        None => {
+            let ask = limit.seat_contact.map(|contact| format!("; ask {contact}"));
+            Err(Error::Conflict(format!(
+                "seat limit: all {seats} seats are taken{}",
+                ask.unwrap_or_default()
+            )))
+        }
+    }
+}
+
+/// Tells when a part of the limit is reached.
+async fn tell(tx: &mut Tx, act: &Act, seats: i64, taken: i64) -> Result<()> {
+    let reached = |taken: i64, percent: i64| taken * 100 >= seats * percent;
+    let mut crossed = THRESHOLDS.into_iter().rev();
+    let crossed = crossed.find(|part| reached(taken, *part) && !reached(taken - 1, *part));
+    let Some(percent) = crossed else {
+        return Ok(());
+    };
+    let detail = json!({"percent": percent, "taken": taken, "limit": seats});
+    let subject = ("workspace", act.workspace.0);
+    let change = act.change("workspace.seats_reached", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await
+}
+
+/// Gives seats that are free to those who wait, the longest first; tells how many got one.
+pub async fn promote(app: &App) -> Result<usize> {
+    let mut tx = app.db.one().await?;
+    let workspaces = rows::list_seatable(&mut tx).await?;
+    drop(tx);
+    let mut seated = 0;
+    for workspace in workspaces {
+        let act = Act::of(app, &Origin::worker(RequestId::new()), workspace);
+        seated += app
+            .write(move |tx| {
+                let act = act.clone();
+                Box::pin(async move { promote_batch(tx, &act).await })
+            })
+            .await?;
+    }
+    Ok(seated)
+}
+
+async fn promote_batch(tx: &mut Tx, act: &Act) -> Result<usize> {
+    let waiting = rows::list_waiting(tx, act.workspace, BATCH).await?;
+    // In the order of ids, as everybody locks members; then by who waits longest.
+    let mut locked = members::lock(tx, act.workspace, &waiting).await?;
+    locked.retain(|member| member.waiting_at.is_some() && member.status == Status::Active);
+    locked.sort_by_key(|member| (member.waiting_at, member.id));
+    let limit = rows::keep_limit(tx, act.workspace).await?;
+    let Some(seats) = limit.seat_limit else {
+        return Ok(0);
+    };
+    let mut told = Vec::new();
+    for member in &locked {
+        let Some(taken) = rows::take(tx, act.workspace, seats + limit.seat_grace).await? else {
+            break;
+        };
+        members::seat(tx, act.workspace, member.id, act.at).await?;
+        tell(tx, act, seats, taken).await?;
+        let (subject, version) = (("member", member.id.0), Some(member.version + 1));
+        told.push(act.change("member.seated", subject, version, &json!({})));
+    }
+    changes::record(tx, act.workspace, &told).await?;
+    Ok(told.len())
+}
