@@ -20,7 +20,7 @@ pub(super) struct Named {
     /// The workspace's slug.
     #[arg(long)]
     workspace: String,
-    /// Its name or id.
+    /// Its name; once it is there, its id will do as well.
     #[arg(long)]
     name: String,
 }

@@ -22,6 +22,11 @@ pub struct Figures {
     pub unswept: i64,
     /// Live tokens of directories that end soon and have no successor yet.
     pub ending: i64,
+    /// Workspaces in which all seats are taken.
+    #[sqlx(rename = "full_of")]
+    pub full: i64,
+    /// Members who wait for a seat.
+    pub waiting: i64,
     /// Workspaces.
     pub workspaces: i64,
     /// Directories.
@@ -44,6 +49,9 @@ pub async fn find(tx: &mut Tx, now: Timestamp) -> Result<Figures> {
          AND e.expires_at <= $2 AND NOT EXISTS (SELECT l.id FROM credentials l \
          WHERE l.workspace = e.workspace AND l.directory = e.directory AND l.revoked_at IS NULL \
          AND (l.expires_at IS NULL OR l.expires_at > $2))) AS ending, \
+         (SELECT COUNT(*) FROM seats f JOIN workspaces w ON w.id = f.workspace \
+         WHERE f.taken >= w.seat_limit + w.seat_grace) AS full_of, \
+         (SELECT COUNT(*) FROM members WHERE waiting_at IS NOT NULL) AS waiting, \
          (SELECT COUNT(*) FROM workspaces) AS workspaces, \
          (SELECT COUNT(*) FROM directories) AS directories, \
          (SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM counters WHERE kind = 'users') \

@@ -239,6 +239,14 @@ pub const METRICS: &[Metric] = &[
         "gatehouse_tokens_ending",
         "Live tokens that end within 14 days, in directories without one that lasts longer",
     ),
+    gauge(
+        "gatehouse_workspaces_full",
+        "Workspaces in which all seats are taken",
+    ),
+    gauge(
+        "gatehouse_members_waiting",
+        "Members who wait for a seat, without rights",
+    ),
     gauge("gatehouse_workspaces", "Workspaces"),
     gauge("gatehouse_directories", "Directories"),
     gauge("gatehouse_users", "Users in all directories"),

@@ -240,6 +240,48 @@ async fn one_name_made_on_two_nodes_at_once_is_one_user() {
     }
 }
 
+// C079
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_seat_is_taken_once_whichever_node_is_asked() {
+    let bed = Bed::new().await;
+    if bed.is_sqlite() {
+        return;
+    }
+    let servers = [bed.deployment.serve().await, bed.deployment.serve().await];
+    let clients = [0, 1].map(|at| bed.client(&servers[at]));
+    for at in 0..4 {
+        let user = json!({"userName": format!("u{at}@acme.example")});
+        clients[0].created("/Users", &user).await;
+    }
+    let seats = ["workspace", "seats", "acme", "--limit", "5"];
+    assert_eq!(bed.deployment.json(&seats)["taken"], 4);
+    let mut sent = Vec::new();
+    for at in 0..200 {
+        let client = clients[at % 2].clone();
+        let user = json!({"userName": format!("n{at}@acme.example")});
+        sent.push(tokio::spawn(async move {
+            let answer = client.call("POST", "/Users", Some(&user)).await;
+            let detail = answer.body["detail"].as_str().unwrap_or_default();
+            let is_refused = answer.status == 409 && detail.contains("seat limit");
+            assert!(answer.status == 201 || is_refused, "{}", answer.body);
+            answer.status
+        }));
+    }
+    let mut created = 0;
+    for sent in sent {
+        created += usize::from(sent.await.expect("no complaint") == 201);
+    }
+    assert_eq!(created, 1);
+    assert_eq!(
+        bed.deployment.json(&["workspace", "seats", "acme"])["taken"],
+        5
+    );
+    bed.check().await;
+    for server in servers {
+        server.stop();
+    }
+}
+
 // C232
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_added_while_user_or_group_goes_leaves_nothing_dangling() {
