@@ -156,14 +156,20 @@ pub async fn hold_protected(
     .await
 }
 
-/// Grants by which somebody is an admin who is in, so many at most.
+/// Grants by which somebody is an admin who is in, so many at most; or, if those count, one who has no
+/// rights for the moment.
 pub async fn list(
     tx: &mut Tx,
     workspace: WorkspaceId,
     role: RoleId,
     most: i64,
+    with_held: bool,
 ) -> Result<Vec<Admin>> {
-    let sql = format!("{ACTIVE} AND {UNHELD} LIMIT $3");
+    let sql = if with_held {
+        format!("{ACTIVE} LIMIT $3")
+    } else {
+        format!("{ACTIVE} AND {UNHELD} LIMIT $3")
+    };
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
         .bind(role)
@@ -172,24 +178,44 @@ pub async fn list(
         .await
 }
 
+/// Whether somebody is an admin who is in, and stays one without being kept or is protected.
+pub async fn has_lasting(tx: &mut Tx, workspace: WorkspaceId, role: RoleId) -> Result<bool> {
+    let sql = format!(
+        "{ACTIVE} AND {UNHELD} AND (m.protected OR (g.hold IS NULL AND c.ended_at IS NULL)) LIMIT 1"
+    );
+    let found: Option<Admin> = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(role)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// A grant by which somebody was an admin until its cause ended at that instant.
 pub async fn find_ended(
     tx: &mut Tx,
     workspace: WorkspaceId,
     role: RoleId,
     ended_at: Timestamp,
+    with_held: bool,
 ) -> Result<Option<Admin>> {
-    tx.query(
-        "SELECT g.id, g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
-         AND c.id = g.cause JOIN members m ON m.workspace = g.workspace AND m.id = g.member \
-         WHERE g.workspace = $1 AND g.kind = 'role' AND g.target = $2 AND g.to_at IS NULL \
-         AND c.ended_at = $3 AND m.status = 'active' AND m.held_at IS NULL AND m.waiting_at IS NULL LIMIT 1",
-    )
-    .bind(workspace)
-    .bind(role)
-    .bind(ended_at)
-    .fetch_optional()
-    .await
+    let ended = "SELECT g.id, g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
+                 AND c.id = g.cause JOIN members m ON m.workspace = g.workspace \
+                 AND m.id = g.member WHERE g.workspace = $1 AND g.kind = 'role' \
+                 AND g.target = $2 AND g.to_at IS NULL AND c.ended_at = $3 \
+                 AND m.status = 'active'";
+    let sql = if with_held {
+        format!("{ended} LIMIT 1")
+    } else {
+        format!("{ended} AND {UNHELD} LIMIT 1")
+    };
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(role)
+        .bind(ended_at)
+        .fetch_optional()
+        .await
 }
 
 /// Keeps a grant that would end, for it is the last admin's; false if it is kept already.

@@ -124,16 +124,24 @@ pub async fn insert_count(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     Ok(())
 }
 
-/// Counts no longer; whoever waited is in. Tells how many those were.
-pub async fn delete_count(tx: &mut Tx, workspace: WorkspaceId) -> Result<u64> {
+/// Counts no longer; whoever waited is in. Tells who those were, with their versions.
+pub async fn delete_count(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    at: Timestamp,
+) -> Result<Vec<(MemberId, i64)>> {
     tx.query("DELETE FROM seats WHERE workspace = $1")
         .bind(workspace)
         .execute()
         .await?;
-    tx.query("UPDATE members SET waiting_at = NULL WHERE workspace = $1 AND waiting_at IS NOT NULL")
-        .bind(workspace)
-        .execute()
-        .await
+    tx.query(
+        "UPDATE members SET waiting_at = NULL, version = version + 1, updated_at = $2 \
+         WHERE workspace = $1 AND waiting_at IS NOT NULL RETURNING id, version",
+    )
+    .bind(workspace)
+    .bind(at)
+    .fetch_all()
+    .await
 }
 
 /// Says that a locked member waits for a seat since then, or does no longer.

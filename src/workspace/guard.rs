@@ -43,12 +43,27 @@ pub async fn spare_grants(
     };
     refuse_protected(member.protected)?;
     let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
-    let admins = rows::list(tx, act.workspace, role, most).await?;
+    let admins = admins(tx, act.workspace, role, most).await?;
     // Whoever is no admin now can be taken away.
     if admins.is_empty() || admins.iter().any(|admin| !ending.contains(&admin.id)) {
         return Ok(());
     }
     refuse(act.workspace, member.id)
+}
+
+/// Grants by which somebody is an admin: of those who are in, or where there are none of those whom a
+/// restore holds or who wait for a seat.
+async fn admins(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    role: RoleId,
+    most: i64,
+) -> Result<Vec<Admin>> {
+    let found = rows::list(tx, workspace, role, most, false).await?;
+    if found.is_empty() {
+        return Ok(rows::list(tx, workspace, role, most, true).await?);
+    }
+    Ok(found)
 }
 
 fn refuse(workspace: WorkspaceId, member: MemberId) -> Result<()> {
@@ -122,9 +137,12 @@ pub async fn keep(
             begun.any(|(kind, target, _)| (*kind, *target) == (GrantKind::Role, role.0))
         })
     });
-    if kept.is_empty() && !is_anew {
+    let is_kept_in = locked
+        .iter()
+        .any(|member| member.is_in() && kept.iter().any(|(kept, _)| *kept == member.id));
+    if !is_kept_in && !is_anew {
         let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
-        let admins = rows::list(tx, act.workspace, role, most).await?;
+        let admins = admins(tx, act.workspace, role, most).await?;
         if let Some(last) = admins.first()
             && admins.iter().all(|admin| ending.contains(&admin.id))
         {
@@ -151,7 +169,8 @@ pub async fn let_go(tx: &mut Tx, act: &Act) -> Result<()> {
         return Ok(());
     }
     let role = rows::lock(tx, act.workspace).await?;
-    if rows::list(tx, act.workspace, role, 2).await?.len() > 1 {
+    // One who stays an admin without being kept.
+    if rows::has_lasting(tx, act.workspace, role).await? {
         rows::let_go(tx, act.workspace).await?;
     }
     Ok(())
@@ -177,11 +196,17 @@ async fn hold(tx: &mut Tx, act: &Act, last: Admin) -> Result<()> {
 pub async fn keep_ended(tx: &mut Tx, act: &Act) -> Result<()> {
     let role = rows::lock(tx, act.workspace).await?;
     rows::hold_protected(tx, act.workspace, role, act.at).await?;
-    if !rows::list(tx, act.workspace, role, 1).await?.is_empty() {
-        return Ok(());
+    // After a restore everybody may be held: then the last one of those counts.
+    for with_held in [false, true] {
+        if !rows::list(tx, act.workspace, role, 1, with_held)
+            .await?
+            .is_empty()
+        {
+            return Ok(());
+        }
+        if let Some(last) = rows::find_ended(tx, act.workspace, role, act.at, with_held).await? {
+            return hold(tx, act, last).await;
+        }
     }
-    match rows::find_ended(tx, act.workspace, role, act.at).await? {
-        Some(last) => hold(tx, act, last).await,
-        None => Ok(()),
-    }
+    Ok(())
 }

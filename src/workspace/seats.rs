@@ -15,6 +15,10 @@ pub use crate::store::seats::{Limit, SeatPolicy};
 
 /// The fewest seats that a limit may be.
 pub const FEWEST: i64 = 3;
+/// The most seats.
+const MOST: i64 = 1_000_000_000;
+/// The longest text that says whom to ask, in characters.
+const CONTACT: usize = 256;
 /// How many who wait are looked at in a transaction.
 const BATCH: i64 = 100;
 /// The parts of the limit that are told when they are reached, in percent.
@@ -45,13 +49,25 @@ pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
 /// Sets how many may be in. Nobody is put out by it, however many are in; without a limit whoever
 /// waited is in.
 pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limit) -> Result<()> {
-    if limit.seat_limit.is_some_and(|limit| limit < FEWEST) {
+    if limit
+        .seat_limit
+        .is_some_and(|limit| !(FEWEST..=MOST).contains(&limit))
+    {
         return Err(Error::value(format!(
-            "limit must be at least {FEWEST}, or none"
+            "limit must be {FEWEST} to {MOST}, or none"
         )));
     }
-    if limit.seat_grace < 0 {
-        return Err(Error::value("grace must not be negative"));
+    if !(0..=MOST).contains(&limit.seat_grace) {
+        return Err(Error::value(format!("grace must be 0 to {MOST}")));
+    }
+    if limit
+        .seat_contact
+        .as_ref()
+        .is_some_and(|it| it.chars().count() > CONTACT)
+    {
+        return Err(Error::value(format!(
+            "contact must have at most {CONTACT} characters"
+        )));
     }
     let act = Act::of(app, origin, workspace);
     app.write(move |tx| {
@@ -64,7 +80,15 @@ pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limi
             rows::update_limit(tx, workspace, &limit).await?;
             match (before.seat_limit, limit.seat_limit) {
                 (None, Some(_)) => rows::insert_count(tx, workspace).await?,
-                (Some(_), None) => _ = rows::delete_count(tx, workspace).await?,
+                (Some(_), None) => {
+                    let seated = rows::delete_count(tx, workspace, act.at).await?;
+                    let told = seated.into_iter().map(|(member, version)| {
+                        let subject = ("member", member.0);
+                        act.change("member.seated", subject, Some(version), &json!({}))
+                    });
+                    let told: Vec<_> = told.collect();
+                    changes::record(tx, workspace, &told).await?;
+                }
                 _ => {}
             }
             let detail = json!({
@@ -136,17 +160,20 @@ pub async fn promote(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
     let workspaces = rows::list_seatable(&mut tx).await?;
     drop(tx);
-    let mut seated = 0;
+    let (mut seated, mut failed) = (0, None);
     for workspace in workspaces {
         let act = Act::of(app, &Origin::worker(RequestId::new()), workspace);
-        seated += app
-            .write(move |tx| {
-                let act = act.clone();
-                Box::pin(async move { promote_batch(tx, &act).await })
-            })
-            .await?;
+        let promoted = app.write(move |tx| {
+            let act = act.clone();
+            Box::pin(async move { promote_batch(tx, &act).await })
+        });
+        match promoted.await {
+            Ok(count) => seated += count,
+            // What is wrong with one workspace does not keep the others waiting.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(seated)
+    failed.map_or(Ok(seated), Err)
 }
 
 async fn promote_batch(tx: &mut Tx, act: &Act) -> Result<usize> {

@@ -72,7 +72,8 @@ pub async fn activate(
             }
             details::update_barred(tx, act.workspace, member.id, None).await?;
             write(tx, act, member, (Status::Active, Hold::End)).await?;
-            tell(tx, act, member, "member.reactivated", Status::Active).await
+            tell(tx, act, member, "member.reactivated", Status::Active).await?;
+            guard::let_go(tx, act).await
         })
     })
     .await
@@ -134,7 +135,12 @@ pub async fn protect(
                 } else {
                     "member.unprotected"
                 };
-                tell(tx, act, member, kind, member.status).await
+                tell(tx, act, member, kind, member.status).await?;
+                if protected {
+                    return Ok(());
+                }
+                // What was kept of it ends, unless it is the last admin's.
+                guard::let_go(tx, act).await
             })
         },
     )

@@ -3,6 +3,7 @@
 use gatehouse::changes::Origin;
 use gatehouse::error::Error;
 use gatehouse::ids::MemberId;
+use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::status;
 use serde_json::json;
 
@@ -182,6 +183,70 @@ async fn what_makes_a_protected_admin_one_stays_over_groups_and_rules() {
     assert!(gateway.listed(ada).await.roles.contains("admin"));
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
     gateway.work().await;
+    assert!(gateway.listed(ada).await.roles.contains("admin"));
+    // Protected no longer, and there is another admin.
+    status::protect(&gateway.app, &Origin::cli(), which, false)
+        .await
+        .unwrap();
+    gateway.work().await;
+    assert!(!gateway.listed(ada).await.roles.contains("admin"));
+    gateway.check().await;
+}
+
+// C073: of admins who are all kept, one is not let go
+#[tokio::test]
+async fn of_two_admins_who_are_both_kept_one_is_left() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    admins_by_group(&gateway).await;
+    let (one, ada) = person(&gateway, &scim, "ada").await;
+    let (two, bob) = person(&gateway, &scim, "bob").await;
+    let (_, eve) = person(&gateway, &scim, "eve").await;
+    let group = json!({"displayName": "Admins", "members": [member(&one), member(&two)]});
+    let path = format!("/Groups/{}", scim.created("/Groups", &group).await);
+    let protect = async |id, on| {
+        let which = (gateway.workspace.id, id);
+        status::protect(&gateway.app, &Origin::cli(), which, on)
+            .await
+            .unwrap();
+    };
+    for id in [ada, bob] {
+        protect(id, true).await;
+    }
+    assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    for id in [ada, bob] {
+        protect(id, false).await;
+    }
+    gateway.give(eve, role("user")).await.unwrap();
+    gateway.work().await;
+    let is_admin = async |id| gateway.listed(id).await.roles.contains("admin");
+    assert!(is_admin(ada).await || is_admin(bob).await);
+    gateway.check().await;
+}
+
+// C073: after a restore everybody is held, and the last admin is one all the same
+#[tokio::test]
+async fn the_last_admin_whom_a_restore_holds_cannot_be_taken_away() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    admins_by_group(&gateway).await;
+    let (one, ada) = person(&gateway, &scim, "ada").await;
+    let group = json!({"displayName": "Admins", "members": [member(&one)]});
+    let path = format!("/Groups/{}", scim.created("/Groups", &group).await);
+    let (id, now) = (gateway.workspace.id, gateway.app.clock.now());
+    let held = gateway.app.write(move |tx| {
+        Box::pin(async move { Ok(gatehouse::store::members::hold(tx, id, now).await?) })
+    });
+    assert_eq!(held.await.unwrap(), 1);
+    assert_eq!(
+        scim.send("DELETE", &format!("/Users/{one}"), None).await.0,
+        409
+    );
+    assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    gateway.work().await;
+    let which = (gateway.workspace.id, ada);
+    let by = (&Origin::cli(), &Scopes::everything());
+    status::activate(&gateway.app, by, which).await.unwrap();
     assert!(gateway.listed(ada).await.roles.contains("admin"));
     gateway.check().await;
 }

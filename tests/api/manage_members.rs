@@ -6,6 +6,7 @@ use gatehouse::workspace::lifecycle;
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, operations};
+use crate::keys::new_key;
 
 const BASE: &str = "/workspaces/acme";
 
@@ -317,5 +318,45 @@ async fn a_suspended_workspace_opens_nothing_on_any_node_until_it_is_resumed() {
         .unwrap();
     let shown = gateway.acme(&key, "GET", "", Value::Null).await;
     assert_eq!(shown.body["slug"], "acme");
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn an_operator_sets_how_many_seats_there_are() {
+    let gateway = Gateway::new().await;
+    let key = gateway.manager().await;
+    let (_, operator) = gateway
+        .key_of(None, new_key(&[Permission::Everything]))
+        .await;
+    let limit = json!({"limit": 5, "policy": "hold", "contact": "billing@acme.example"});
+    let refused = gateway.acme(&key, "PUT", "/seats", limit.clone()).await;
+    assert_eq!(code(&refused, 403), "insufficient_scope");
+    let set = gateway.acme(&operator, "PUT", "/seats", limit).await;
+    assert_eq!(
+        (set.status, &set.body["taken"]),
+        (200, &json!(0)),
+        "{}",
+        set.text
+    );
+    for wrong in [
+        json!({}),
+        json!({"grace": 1}),
+        json!({"limit": 2}),
+        json!({"limit": i64::MAX, "grace": 1}),
+        json!({"limit": 5, "grace": -1}),
+        json!({"limit": 5, "policy": "beg"}),
+    ] {
+        let refused = gateway.acme(&operator, "PUT", "/seats", wrong).await;
+        assert_eq!(code(&refused, 400), "invalid_value");
+    }
+    let shown = gateway.acme(&key, "GET", "/seats", Value::Null).await;
+    assert_eq!(
+        (&shown.body["limit"], &shown.body["policy"]),
+        (&json!(5), &json!("hold"))
+    );
+    let none = gateway
+        .acme(&operator, "PUT", "/seats", json!({"limit": null}))
+        .await;
+    assert_eq!((none.status, &none.body["taken"]), (200, &Value::Null));
     gateway.check().await;
 }

@@ -64,7 +64,7 @@ const WALKS: [(&str, &str); 4] = [
 ];
 
 /// How statements begin that the tests themselves send.
-const TESTS: [&str; 14] = [
+const TESTS: [&str; 15] = [
     "DELETE FROM changes WHERE number",
     "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
     "SELECT COALESCE(",
@@ -75,6 +75,7 @@ const TESTS: [&str; 14] = [
     "SELECT kind, subject, directory, credential",
     "UPDATE changes SET",
     "UPDATE directories SET workspace",
+    "UPDATE members SET held_at",
     "UPDATE members SET rules_version = 1 WHERE user_name",
     "UPDATE user_groups SET deleted_at = 1",
     "UPDATE users SET document",

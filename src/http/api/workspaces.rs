@@ -10,9 +10,11 @@ use super::caller::ApiCaller;
 use super::problem::Problem;
 use super::{body, json};
 use crate::directory;
+use crate::error::Error;
 use crate::http::Shared;
 use crate::mapping;
 use crate::workspace::keys::Permission;
+use crate::workspace::profile::Say;
 use crate::workspace::seats::{self, Limit, SeatPolicy};
 
 /// The workspaces that the key opens, by slug.
@@ -43,8 +45,9 @@ pub(super) async fn seats(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    /// None for as many as come.
-    limit: Option<i64>,
+    /// Null for as many as come; it is not to be left out.
+    #[serde(default)]
+    limit: Say<i64>,
     policy: Option<SeatPolicy>,
     #[serde(default)]
     grace: i64,
@@ -60,8 +63,11 @@ pub(super) async fn set_seats(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::Everything).await?;
     let wanted: Wanted = body::read(&shared, &headers, body).await?;
+    if wanted.limit == Say::Nothing {
+        return Err(Error::value("limit is missing: a number, or null for none").into());
+    }
     let limit = Limit {
-        seat_limit: wanted.limit,
+        seat_limit: wanted.limit.set().copied(),
         seat_policy: wanted.policy.unwrap_or(SeatPolicy::Refuse),
         seat_grace: wanted.grace,
         seat_contact: wanted.contact,
