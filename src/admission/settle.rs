@@ -74,6 +74,16 @@ pub async fn settle(
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
     guard::keep(tx, act, locked, &mut differences).await?;
+    apply(tx, act, locked, rules, (differences, run)).await
+}
+
+async fn apply(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+    (differences, run): (BTreeMap<MemberId, (i64, Difference)>, Option<RunId>),
+) -> Result<usize> {
     let unchanged: Vec<_> = locked
         .iter()
         .filter(|member| member.rules_version < rules.version)
@@ -87,7 +97,8 @@ pub async fn settle(
     Ok(differences.len())
 }
 
-/// Settles the member of a User that was just written, where rules look at attributes. The member
+/// Settles the member of a User that was just written, where rules look at attributes. What would take
+/// the last admin away is [`crate::error::Error::Conflict`]. The member
 /// must be locked or new in this transaction, before the rules are read: whoever adds a rule
 /// meanwhile waits for it, or the sweeper finds it.
 pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId) -> Result<()> {
@@ -98,7 +109,22 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
     // Read anew for its version, which the same request may have raised.
     let locked = members::lock(tx, act.workspace, &[member]).await?;
     let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
-    settle(tx, act, &locked, &Rules { version, live }, None).await?;
+    let rules = Rules { version, live };
+    let differences = differences(tx, act.workspace, &locked, &rules).await?;
+    // The request is about this one person.
+    for (member, (_, difference)) in locked.iter().filter_map(|member| {
+        let of = differences.get(&member.id);
+        of.map(|of| (member, of))
+    }) {
+        let begins = |ended: &LiveGrant| {
+            let mut begun = difference.begun.iter();
+            begun.any(|(kind, target, _)| (*kind, *target) == (ended.kind, ended.target))
+        };
+        let mut ended = difference.ended.clone();
+        ended.retain(|grant| !begins(grant));
+        guard::spare_grants(tx, act, member, &ended).await?;
+    }
+    apply(tx, act, &locked, &rules, (differences, None)).await?;
     Ok(())
 }
 

@@ -315,6 +315,8 @@ pub fn start_metrics() -> Result<Metrics> {
     }
     metrics::gauge!("gatehouse_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("gatehouse_tls_certificate_broken").set(0.0);
+    // Where there is none, none ends.
+    metrics::gauge!("gatehouse_tls_certificate_end_timestamp_seconds").set(f64::INFINITY);
     let upkeep = handle.clone();
     // Samples pile up until somebody folds them, and nobody may be reading.
     std::thread::spawn(move || {

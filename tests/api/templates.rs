@@ -7,7 +7,7 @@ use gatehouse::error::{Error, Result};
 use gatehouse::workspace::{members, roles};
 use serde_json::json;
 
-use crate::gateway::{Gateway, users};
+use crate::gateway::{Gateway, operations, users};
 
 impl Gateway {
     /// Maps roles by a template.
@@ -47,7 +47,7 @@ async fn roles_of_okta_give_rights_by_the_template_alone() {
     let body = json!({"userName": "ada@acme.example", "roles": sent(&["admin", "agent"])});
     let ada = scim.created("/Users", &body).await;
     let by_name = json!({"userName": "eve@acme.example", "roles": [{"value": "agent"}]});
-    scim.created("/Users", &by_name).await;
+    let eve = scim.created("/Users", &by_name).await;
     assert!(gateway.roles_of("ada@acme.example").await.is_empty());
     let mapped = gateway.template(Template::OktaRoles, &[]).await.unwrap();
     let given: Vec<_> = mapped.iter().map(|rule| rule.role.as_str()).collect();
@@ -78,6 +78,16 @@ async fn roles_of_okta_give_rights_by_the_template_alone() {
         gateway.roles_of("ada@acme.example").await,
         ["admin", "auditor"]
     );
+    // C073: a request that is about the last admin alone.
+    let none = operations(json!([{"op": "remove", "path": "roles"}]));
+    assert_eq!(
+        scim.send("PATCH", &format!("/Users/{ada}"), Some(&none))
+            .await
+            .0,
+        409
+    );
+    let roles = json!([{"op": "replace", "value": {"roles": sent(&["admin"])}}]);
+    scim.patch(&eve, roles).await;
     scim.patch(&ada, json!([{"op": "remove", "path": "roles"}]))
         .await;
     assert!(gateway.roles_of("ada@acme.example").await.is_empty());

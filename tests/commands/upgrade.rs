@@ -327,15 +327,15 @@ async fn the_way_back_from_a_newer_schema_is_the_backup_from_before() {
     run(
         &deployment,
         &[
-            "CREATE TABLE seats (workspace UUID NOT NULL REFERENCES workspaces (id), \
+            "CREATE TABLE lockers (workspace UUID NOT NULL REFERENCES workspaces (id), \
              taken BIGINT NOT NULL)"
                 .to_owned(),
-            "CREATE TABLE \"seat \"\"kinds\"\"\" (seat BIGINT)".to_owned(),
-            "CREATE VIEW seats_taken AS SELECT taken FROM seats".to_owned(),
-            "INSERT INTO seats SELECT id, 5 FROM workspaces".to_owned(),
+            "CREATE TABLE \"locker \"\"kinds\"\"\" (locker BIGINT)".to_owned(),
+            "CREATE VIEW lockers_taken AS SELECT taken FROM lockers".to_owned(),
+            "INSERT INTO lockers SELECT id, 5 FROM workspaces".to_owned(),
             format!(
                 "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
-                 execution_time) VALUES (9999, 'seats', TRUE, {checksum}, 0)"
+                 execution_time) VALUES (9999, 'lockers', TRUE, {checksum}, 0)"
             ),
         ],
     )
@@ -343,7 +343,7 @@ async fn the_way_back_from_a_newer_schema_is_the_backup_from_before() {
     let restore = ["restore", "before.gatehouse", "--replace"];
     let back = if is_file {
         deployment.json(&restore);
-        let left = "SELECT COUNT(*) FROM sqlite_schema WHERE name LIKE 'seat%'";
+        let left = "SELECT COUNT(*) FROM sqlite_schema WHERE name LIKE 'locker%'";
         assert_eq!(numbers(&deployment, left).await, [0]);
         deployment
     } else {
@@ -353,7 +353,7 @@ async fn the_way_back_from_a_newer_schema_is_the_backup_from_before() {
         assert_eq!(output.status.code(), Some(6), "{error}");
         assert!(error.contains("step 9999"), "{error}");
         assert!(error.contains("make an empty database"), "{error}");
-        let kept = "SELECT taken FROM seats JOIN workspaces ON id = workspace";
+        let kept = "SELECT taken FROM lockers JOIN workspaces ON id = workspace";
         assert_eq!(numbers(&deployment, kept).await, [5]);
         let empty = Deployment::new().await;
         let file = deployment.folder().join("before.gatehouse");
