@@ -203,22 +203,7 @@ pub async fn list_by_rule(
     workspace: WorkspaceId,
     members: &[MemberId],
 ) -> Result<Vec<LiveGrant>> {
-    let mut grants = Vec::new();
-    for members in members.chunks(MOST) {
-        let sql = format!(
-            "SELECT g.id, g.member, g.kind, g.target, g.cause, \
-             g.hold IS NOT NULL AS is_kept FROM grants g JOIN causes c \
-             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
-             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind = 'rule'",
-            placeholders(2, members.len())
-        );
-        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
-        for member in pad(members) {
-            query = query.bind(member);
-        }
-        grants.extend(query.fetch_all::<LiveGrant>().await?);
-    }
-    Ok(grants)
+    list_by_cause(tx, workspace, members, "c.kind = 'rule'").await
 }
 
 /// The grants of locked members that no rule gives and that have not ended.
@@ -227,13 +212,22 @@ pub async fn list_by_hand(
     workspace: WorkspaceId,
     members: &[MemberId],
 ) -> Result<Vec<LiveGrant>> {
+    list_by_cause(tx, workspace, members, "c.kind <> 'rule'").await
+}
+
+async fn list_by_cause(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    condition: &'static str,
+) -> Result<Vec<LiveGrant>> {
     let mut grants = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
             "SELECT g.id, g.member, g.kind, g.target, g.cause, \
              g.hold IS NOT NULL AS is_kept FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
-             AND g.member IN ({}) AND g.to_at IS NULL AND c.kind <> 'rule'",
+             AND g.member IN ({}) AND g.to_at IS NULL AND {condition}",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
