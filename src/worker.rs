@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::admission::{runs, sweep};
+use crate::admission::{brake, runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
@@ -168,6 +168,7 @@ impl Worker {
             self.step().await,
             sweep::sweep(&self.app, &mut self.places).await,
             seats::promote(&self.app).await,
+            brake::carry_out(&self.app).await,
         ];
         let mut done = 0;
         for outcome in outcomes {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::brake;
 use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
@@ -9,6 +10,7 @@ use crate::ids::{MemberId, PersonId};
 use crate::secrets::PersonKey;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
+use crate::store::login_names;
 use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
@@ -39,7 +41,7 @@ pub enum Arrival {
 pub struct Admitted {
     /// The member, in a live directory.
     pub member: Option<MemberId>,
-    /// Whether the member is let in, and so needs a seat.
+    /// Whether the member is let in now, and so needs a seat.
     pub is_in: bool,
     /// Whether the member is to be settled once its User is stored.
     pub is_to_settle: bool,
@@ -90,7 +92,7 @@ pub async fn arrive(
     };
     let member = admitted.member.ok_or(DbError::NotFound)?;
     let key = &newcomer.user_name_key;
-    if members::insert_login_name(tx, act.workspace, key, member).await? {
+    if login_names::insert(tx, act.workspace, key, member).await? {
         Ok(Arrival::Admitted(admitted))
     } else {
         // Somebody else took the name since it was looked up: look again.
@@ -147,6 +149,9 @@ async fn make(
         held_at: None,
         barred_at: None,
         waiting_at: None,
+        braked_at: None,
+        brake_until: None,
+        brake_wants: None,
         protected: false,
         manual: String::new(),
     };
@@ -193,7 +198,16 @@ async fn revive(
     }
     let key = persons::key(tx, app, act.workspace, member.person).await?;
     // One whom an admin shut out does not come in by being made anew.
-    let status = status(newcomer.active && member.barred_at.is_none());
+    let wanted = status(newcomer.active && member.barred_at.is_none());
+    let mut member = member;
+    let status = match wanted {
+        // The directory had taken the person away, which waits: now it waits for something else.
+        Status::Suspended if brake::holds(tx, act, &mut member, wanted).await? => Status::Active,
+        _ => {
+            brake::reverse(tx, act, &mut member).await?;
+            wanted
+        }
+    };
     // Another directory may have the member in as it did at the time of a backup.
     let hold = if newcomer.active {
         Hold::End
@@ -223,7 +237,7 @@ async fn revive(
     )?;
     Ok(Some(Admitted {
         member: Some(member.id),
-        is_in: status == Status::Active,
+        is_in: status == Status::Active && member.status != Status::Active,
         // One who was settled under newer rules than were known had no User then.
         is_to_settle: known.rules_when > 0 || member.rules_version > known.rules_version,
         person: (member.person, key),

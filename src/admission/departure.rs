@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::brake;
 use super::holds::Word;
 use crate::changes::{self, Act, Change};
 use crate::error::Result;
@@ -28,24 +29,29 @@ pub async fn follow(
     profile: &Profile,
     (person, key): (PersonId, &PersonKey),
 ) -> Result<Option<Change>> {
-    let member = lock(tx, act, member).await?;
+    let mut member = lock(tx, act, member).await?;
     let is_wanted =
         word.active || users::count_linked(tx, act.workspace, member.id, user).await? > 0;
     // Whom an admin shut out an admin lets in.
-    let status = if is_wanted && member.barred_at.is_none() {
+    let mut status = if is_wanted && member.barred_at.is_none() {
         Status::Active
     } else {
         Status::Suspended
     };
+    if member.status == Status::Active && status == Status::Suspended {
+        guard::refuse_protected(member.protected)?;
+        guard::spare(tx, act.workspace, member.id).await?;
+        if brake::holds(tx, act, &mut member, status).await? {
+            status = Status::Active;
+        }
+    } else if status == Status::Active {
+        brake::reverse(tx, act, &mut member).await?;
+    }
     let said = profile;
     let profile = &kept(&member, profile);
     let is_released = word.lets_in() && member.held_at.is_some();
     if status == member.status && shows(&member, profile) && !is_released {
         return Ok(None);
-    }
-    if member.status == Status::Active && status != Status::Active {
-        guard::refuse_protected(member.protected)?;
-        guard::spare(tx, act.workspace, member.id).await?;
     }
     // Of one who is shut out nothing needs to be held: it takes a word to come in again.
     let hold = if status == Status::Active && !word.lets_in() {
@@ -75,7 +81,8 @@ pub async fn follow(
 }
 
 /// The directory gave a User up, whose row and memberships are gone: the member leaves unless
-/// another directory holds it. Gives the locked member, for settling, and the change to be told.
+/// another directory holds it, or the brake does. Gives the locked member, for settling, and the change
+/// to be told.
 pub async fn leave(
     tx: &mut Tx,
     act: &Act,
@@ -87,6 +94,9 @@ pub async fn leave(
     }
     guard::refuse_protected(member.protected)?;
     guard::spare(tx, act.workspace, member.id).await?;
+    if brake::holds(tx, act, &mut member, Status::Removed).await? {
+        return Ok((member, None));
+    }
     // A member who left is not found by address.
     let profile = Profile {
         email_key: None,

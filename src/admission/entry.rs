@@ -174,6 +174,9 @@ async fn make(
         held_at: None,
         barred_at: None,
         waiting_at: None,
+        braked_at: None,
+        brake_until: None,
+        brake_wants: None,
         protected: false,
         manual: String::new(),
     };

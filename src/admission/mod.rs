@@ -7,6 +7,7 @@
 //! rules are held against them.
 
 pub mod arrival;
+pub mod brake;
 pub mod check;
 pub mod departure;
 pub mod entry;

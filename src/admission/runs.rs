@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::Result;
 use crate::ids::{GroupId, RunId, UserId, WorkspaceId};
+use crate::mapping;
 use crate::store::runs as rows;
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
@@ -79,6 +80,8 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         ..run.clone()
     };
     if let Some(group) = deleted.filter(|_| is_last) {
+        // Where the brake had to look at each of them, the causes end only now.
+        mapping::rules::end_broken(tx, &act, group).await?;
         groups::delete(tx, place, group).await?;
     }
     if moved(tx, &run, &after).await? {

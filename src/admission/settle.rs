@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::brake;
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
@@ -61,7 +62,8 @@ impl Rules {
 }
 
 /// Holds what the rules want for locked members against their grants, and writes the differences.
-/// Members without a difference only take note of the rules version. Tells how many changed.
+/// Members without a difference only take note of the rules version. Tells how many changed. What
+/// members lose is held against the brake.
 pub async fn settle(
     tx: &mut Tx,
     act: &Act,
@@ -74,7 +76,21 @@ pub async fn settle(
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
     guard::keep(tx, act, locked, &mut differences).await?;
+    brake::keep(tx, act, locked, &mut differences).await?;
     apply(tx, act, locked, rules, (differences, run)).await
+}
+
+/// The same for what the brake has kept and lets go.
+pub(super) async fn settle_freely(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+) -> Result<()> {
+    let mut differences = differences(tx, act.workspace, locked, rules).await?;
+    guard::keep(tx, act, locked, &mut differences).await?;
+    apply(tx, act, locked, rules, (differences, None)).await?;
+    Ok(())
 }
 
 async fn apply(
@@ -110,7 +126,7 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
     let locked = members::lock(tx, act.workspace, &[member]).await?;
     let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
     let rules = Rules { version, live };
-    let differences = differences(tx, act.workspace, &locked, &rules).await?;
+    let mut differences = differences(tx, act.workspace, &locked, &rules).await?;
     // The request is about this one person.
     for (member, (_, difference)) in locked.iter().filter_map(|member| {
         let of = differences.get(&member.id);
@@ -124,6 +140,7 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
         ended.retain(|grant| !begins(grant));
         guard::spare_grants(tx, act, member, &ended).await?;
     }
+    brake::keep(tx, act, &locked, &mut differences).await?;
     apply(tx, act, &locked, &rules, (differences, None)).await?;
     Ok(())
 }
@@ -147,7 +164,7 @@ pub async fn differences(
         let facts = facts.remove(&member.id).unwrap_or_default();
         let wanted = mapping::wanted(&rules.live, &facts);
         let difference = difference(wanted, have.remove(&member.id).unwrap_or_default());
-        if !difference.begun.is_empty() || !difference.ended.is_empty() {
+        if !difference.is_nothing() {
             differences.insert(member.id, (member.version, difference));
         }
     }
@@ -186,23 +203,27 @@ pub async fn settle_linked(
     linked: &[Linked],
     rules: &Rules,
 ) -> Result<usize> {
-    let mut ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
-    ids.sort_unstable();
+    let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+    // All of them before the first loses something: the brake is locked after members.
+    let locked = members::lock(tx, act.workspace, &ids).await?;
     let mut changed = 0;
-    for ids in ids.chunks(BATCH) {
-        let locked = members::lock(tx, act.workspace, ids).await?;
-        changed += settle(tx, act, &locked, rules, None).await?;
+    for locked in locked.chunks(BATCH) {
+        changed += settle(tx, act, locked, rules, None).await?;
     }
     Ok(changed)
 }
 
 fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Difference {
-    let ended = have
+    let rights = wanted.iter().map(|(kind, target, _)| (*kind, *target));
+    let rights = rights.collect();
+    let (regained, ended): (Vec<LiveGrant>, Vec<LiveGrant>) = have
         .into_iter()
-        .filter(|grant| !wanted.remove(&(grant.kind, grant.target, grant.cause)))
-        .collect();
+        .partition(|grant| wanted.remove(&(grant.kind, grant.target, grant.cause)));
+    let regained = regained.into_iter().filter(|grant| grant.is_braked);
     Difference {
         begun: wanted.into_iter().collect(),
         ended,
+        wanted: rights,
+        regained: regained.map(|grant| grant.id).collect(),
     }
 }

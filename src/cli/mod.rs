@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod backup;
+mod brake;
 mod demo;
 mod directories;
 mod health;
@@ -66,6 +67,9 @@ enum Command {
     /// Members.
     #[command(subcommand)]
     Members(Box<members::Command>),
+    /// The brake: past so many people who lose access, what more of it comes waits.
+    #[command(subcommand)]
+    Brake(brake::Command),
     /// Teams.
     #[command(subcommand)]
     Team(teams::TeamCommand),
@@ -165,6 +169,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(command) => Box::pin(command.run()).await,
         Command::Workspace(command) => command.run().await,
         Command::ApiKey(command) => command.run().await,
+        Command::Brake(command) => command.run().await,
         Command::Directory(command) => command.run().await,
         Command::Schema(command) => command.run().await,
         Command::Rule(command) => command.run().await,

@@ -8,6 +8,7 @@ use tracing::instrument;
 use super::membership::{self, Delta, Named};
 use super::nesting::{self, Leaving, Outcome, Turn};
 use super::{Caller, unique};
+use crate::admission::brake;
 use crate::admission::runs::{self, Run, RunKind, RunState};
 use crate::admission::settle::{Rules, settle_linked};
 use crate::app::App;
@@ -386,7 +387,12 @@ async fn remove(
     } else {
         memberships::count(tx, place, id).await?
     };
-    mapping_rules::break_rules(tx, &act, id).await?;
+    let is_broken = mapping_rules::break_rules(tx, &act, id).await?;
+    // What may end at once ends with its cause; else everybody is held against the brake.
+    let ends_now = is_broken && brake::admits(tx, &act, (place, id), (total, is_nested)).await?;
+    if ends_now {
+        mapping_rules::end_broken(tx, &act, id).await?;
+    }
     let run = (total > app.config.scim.run_threshold).then(RunId::new);
     let (linked, holders) = match run {
         _ if is_nested => {
@@ -427,6 +433,9 @@ async fn remove(
     if !linked.is_empty() {
         let rules = Rules::current(tx, app, &act).await?;
         settle_linked(tx, &act, &linked, &rules).await?;
+    }
+    if is_broken && !ends_now && run.is_none() {
+        mapping_rules::end_broken(tx, &act, id).await?;
     }
     rows::insert_touches(tx, place, &holders, act.at).await?;
     let detail = json!({"members": total, "run": run, "groups": holders});

@@ -24,7 +24,7 @@ use crate::store::error::{DbError, OnDuplicate};
 use crate::store::tx::Tx;
 use crate::store::users as rows;
 use crate::store::users::Place;
-use crate::store::{directories, groups, members, memberships};
+use crate::store::{directories, groups, login_names, memberships};
 use crate::workspace::members::Status;
 use crate::workspace::{manual, persons, seats};
 
@@ -382,12 +382,12 @@ async fn rename(
         }
     }
     if let Some(member) = user.member {
-        if !members::insert_login_name(tx, act.workspace, &core.user_name_key, member).await? {
+        if !login_names::insert(tx, act.workspace, &core.user_name_key, member).await? {
             return Err(Error::Retry(anyhow::anyhow!(
                 "a login name was taken meanwhile"
             )));
         }
-        members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
+        login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
     }
     Ok(true)
 }
@@ -431,7 +431,7 @@ async fn remove(
     let version = Some(user.version + 1);
     let mut told = vec![act.change("user.deleted", ("user", id.0), version, &detail)];
     if let Some(member) = user.member {
-        members::delete_login_name(tx, act.workspace, &user.user_name_key, member).await?;
+        login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;
         let (mut member, change) = departure::leave(tx, &act, (id, member)).await?;
         told.extend(change);

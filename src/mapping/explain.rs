@@ -211,7 +211,9 @@ fn why(
     if grant.rule.is_none() {
         ends_with.push("an admin who takes it away".to_owned());
     }
-    if grant.is_kept {
+    if grant.is_braked {
+        ends_with = vec!["the end of the brake's hold, or an admin who releases it".to_owned()];
+    } else if grant.is_kept {
         ends_with = vec!["another admin, once rules are held against this member again".to_owned()];
     }
     ends_with.push("removal of the member".to_owned());

@@ -77,14 +77,13 @@ pub async fn bind(
     changes::record(tx, act.workspace, &changes).await
 }
 
-/// Breaks the rules that look at a group which goes away: their causes end at once, and only an
-/// admin binds them anew.
-pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<Vec<RuleId>> {
-    let broken = rows::update_broken(tx, act.workspace, group, act.at).await?;
+/// Breaks the rules that look at a group which goes away: only an admin binds them anew. Tells whether
+/// there are any.
+pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<bool> {
+    let broken = rows::update_broken(tx, act.workspace, group).await?;
     if broken.is_empty() {
-        return Ok(broken);
+        return Ok(false);
     }
-    guard::keep_ended(tx, act).await?;
     // Whoever had the rule's grants has them ended with the group, inline or by the run.
     workspaces::update_rules_mark(tx, act.workspace, uuid::Uuid::new_v4(), Sweep::Needed).await?;
     let changes: Vec<_> = broken
@@ -93,7 +92,16 @@ pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<Vec<R
         .collect();
     changes::record(tx, act.workspace, &changes).await?;
     tracing::warn!(rules = broken.len(), group.id = %group, "a deleted group broke rules");
-    Ok(broken)
+    Ok(true)
+}
+
+/// Ends the causes of the rules that a group broke which goes away: what they gave has no effect from
+/// now on, but for the last admin and for what the brake keeps.
+pub async fn end_broken(tx: &mut Tx, act: &Act, group: GroupId) -> Result<()> {
+    if rows::end_broken(tx, act.workspace, group, act.at).await? > 0 {
+        guard::keep_ended(tx, act).await?;
+    }
+    Ok(())
 }
 
 fn told(act: &Act, kind: &str, rule: RuleId, group: GroupId) -> changes::Change {

@@ -98,7 +98,7 @@ pub async fn has_other(
 pub async fn list_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<MemberId>> {
     let rows: Vec<(MemberId,)> = tx
         .query(
-            "SELECT DISTINCT member FROM grants WHERE workspace = $1 AND hold IS NOT NULL \
+            "SELECT DISTINCT member FROM grants WHERE workspace = $1 AND hold = 'last_admin' \
              AND to_at IS NULL",
         )
         .bind(workspace)
@@ -109,7 +109,7 @@ pub async fn list_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Member
 
 /// Lets go of what is kept of members who are not protected, and asks for them to be settled.
 pub async fn let_go(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
-    let kept = "SELECT g.member FROM grants g WHERE g.workspace = $1 AND g.hold IS NOT NULL \
+    let kept = "SELECT g.member FROM grants g WHERE g.workspace = $1 AND g.hold = 'last_admin' \
                 AND g.to_at IS NULL";
     let unsettle = format!(
         "UPDATE members SET rules_version = 0 WHERE workspace = $1 AND protected = $2 \
@@ -121,7 +121,7 @@ pub async fn let_go(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
         .execute()
         .await?;
     tx.query(
-        "UPDATE grants SET hold = NULL WHERE workspace = $1 AND hold IS NOT NULL AND to_at IS NULL \
+        "UPDATE grants SET hold = NULL WHERE workspace = $1 AND hold = 'last_admin' AND to_at IS NULL \
          AND member IN (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.rules_version = 0)",
     )
     .bind(workspace)

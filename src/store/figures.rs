@@ -27,6 +27,8 @@ pub struct Figures {
     pub full: i64,
     /// Members who wait for a seat.
     pub waiting: i64,
+    /// Members for whom the brake keeps something.
+    pub braked: i64,
     /// Workspaces.
     pub workspaces: i64,
     /// Directories.
@@ -52,6 +54,7 @@ pub async fn find(tx: &mut Tx, now: Timestamp) -> Result<Figures> {
          (SELECT COUNT(*) FROM seats f JOIN workspaces w ON w.id = f.workspace \
          WHERE f.taken >= w.seat_limit + w.seat_grace) AS full_of, \
          (SELECT COUNT(*) FROM members WHERE waiting_at IS NOT NULL) AS waiting, \
+         (SELECT COUNT(*) FROM members WHERE braked_at IS NOT NULL) AS braked, \
          (SELECT COUNT(*) FROM workspaces) AS workspaces, \
          (SELECT COUNT(*) FROM directories) AS directories, \
          (SELECT CAST(COALESCE(SUM(total), 0) AS BIGINT) FROM counters WHERE kind = 'users') \

@@ -48,8 +48,12 @@ pub struct LiveGrant {
     pub target: Uuid,
     /// Because of what.
     pub cause: CauseId,
-    /// Whether it is kept although it should end: it is the last admin's.
+    /// Whether it is kept although it should end: it is the last admin's, or the brake keeps it.
     pub is_kept: bool,
+    /// Whether the brake keeps it.
+    pub is_braked: bool,
+    /// Whether it gives its right to a member who is in.
+    pub is_effective: bool,
 }
 
 /// A grant to be written.
@@ -95,8 +99,10 @@ pub struct Explained {
     pub cause_kind: String,
     /// When its cause ended, if it did.
     pub cause_ended_at: Option<Timestamp>,
-    /// Whether it is kept although it should end: it is the last admin's.
+    /// Whether it is kept although it should end: it is the last admin's, or the brake keeps it.
     pub is_kept: bool,
+    /// Whether the brake keeps it.
+    pub is_braked: bool,
     /// The rule.
     pub rule: Option<RuleId>,
     /// The rule's version.
@@ -225,7 +231,8 @@ async fn list_by_cause(
     for members in members.chunks(MOST) {
         let sql = format!(
             "SELECT g.id, g.member, g.kind, g.target, g.cause, \
-             g.hold IS NOT NULL AS is_kept FROM grants g JOIN causes c \
+             g.hold IS NOT NULL AS is_kept, COALESCE(g.hold, '') = 'brake' AS is_braked, \
+             (c.ended_at IS NULL OR g.hold IS NOT NULL) AS is_effective FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
              AND g.member IN ({}) AND g.to_at IS NULL AND {condition}",
             placeholders(2, members.len())
@@ -338,7 +345,8 @@ pub async fn list_explained(
 ) -> Result<Vec<Explained>> {
     tx.query(
         "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
-         c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, c.rule, c.rule_version, c.actor, h.request, h.method, \
+         c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
+         COALESCE(g.hold, '') = 'brake' AS is_braked, c.rule, c.rule_version, c.actor, h.request, h.method, \
          h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause JOIN changes h ON h.workspace = g.workspace \
          AND h.id = g.begun_change WHERE g.workspace = $1 AND g.member = $2 \

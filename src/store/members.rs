@@ -1,4 +1,4 @@
-//! Members and the names that open their login.
+//! Members.
 
 use super::error::Result;
 use super::tx::{Lock, Tx};
@@ -79,6 +79,12 @@ pub struct Member {
     pub barred_at: Option<Timestamp>,
     /// Since when the member waits for a seat, without rights.
     pub waiting_at: Option<Timestamp>,
+    /// Since when the brake keeps something of what the member is to lose.
+    pub braked_at: Option<Timestamp>,
+    /// When that is carried out; none while an admin has it wait.
+    pub brake_until: Option<Timestamp>,
+    /// The status that waits, if one does.
+    pub brake_wants: Option<Status>,
     /// An admin whom no directory and no other admin takes away.
     pub protected: bool,
     /// The fields that an admin wrote, names with commas between.
@@ -120,7 +126,8 @@ pub enum Hold {
 
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
                        family_name, email, rules_version, version, created_at, updated_at, \
-                       held_at, barred_at, waiting_at, protected, manual FROM members";
+                       held_at, barred_at, waiting_at, braked_at, brake_until, brake_wants, \
+                       protected, manual FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -443,54 +450,36 @@ pub async fn find_by_email(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Re
         .await
 }
 
-/// Takes a name for a member; false when another member has it.
-pub async fn insert_login_name(
+/// The members of those ids, in id order.
+pub async fn list_by_id(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    key: &str,
-    member: MemberId,
-) -> Result<bool> {
-    let rows = tx
-        .query(
-            "INSERT INTO login_names (workspace, key, member, sources) VALUES ($1, $2, $3, 1) \
-             ON CONFLICT (workspace, key) DO UPDATE SET sources = login_names.sources + 1 \
-             WHERE login_names.member = excluded.member",
-        )
-        .bind(workspace)
-        .bind(key.to_owned())
-        .bind(member)
-        .execute()
-        .await?;
-    Ok(rows == 1)
+    ids: &[MemberId],
+) -> Result<Vec<Member>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "{COLUMNS} WHERE workspace = $1 AND id IN ({}) ORDER BY id",
+            placeholders(2, ids.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        found.extend(query.fetch_all::<Member>().await?);
+    }
+    Ok(found)
 }
 
-/// Gives up one source of a name; the last one frees it.
-pub async fn delete_login_name(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    key: &str,
-    member: MemberId,
-) -> Result<()> {
-    let freed = tx
+/// How many members are active.
+pub async fn count_active(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
+    let row: (i64,) = tx
         .query(
-            "DELETE FROM login_names WHERE workspace = $1 AND key = $2 AND member = $3 \
-             AND sources = 1",
+            "SELECT COUNT(*) AS active FROM members m WHERE m.workspace = $1 \
+             AND m.status = 'active'",
         )
         .bind(workspace)
-        .bind(key.to_owned())
-        .bind(member)
-        .execute()
+        .fetch_one()
         .await?;
-    if freed == 0 {
-        tx.query(
-            "UPDATE login_names SET sources = sources - 1 \
-             WHERE workspace = $1 AND key = $2 AND member = $3",
-        )
-        .bind(workspace)
-        .bind(key.to_owned())
-        .bind(member)
-        .execute()
-        .await?;
-    }
-    Ok(())
+    Ok(row.0)
 }

@@ -317,13 +317,11 @@ pub async fn update_live(tx: &mut Tx, workspace: WorkspaceId, run: RunId) -> Res
     .await
 }
 
-/// Breaks the rules that look at a group which goes away, and ends their causes; tells which rules
-/// broke.
+/// Breaks the rules that look at a group which goes away; tells which.
 pub async fn update_broken(
     tx: &mut Tx,
     workspace: WorkspaceId,
     group: GroupId,
-    at: Timestamp,
 ) -> Result<Vec<RuleId>> {
     let broken: Vec<(RuleId,)> = tx
         .query(
@@ -335,18 +333,25 @@ pub async fn update_broken(
         .bind(group)
         .fetch_all()
         .await?;
-    if !broken.is_empty() {
-        tx.query(
-            "UPDATE causes SET ended_at = $3 WHERE workspace = $1 AND ended_at IS NULL \
-             AND id IN (SELECT r.cause FROM rules r JOIN rule_groups g \
-             ON g.workspace = r.workspace AND g.rule = r.id \
-             WHERE r.workspace = $1 AND g.group_id = $2 AND r.state = 'broken')",
-        )
-        .bind(workspace)
-        .bind(group)
-        .bind(at)
-        .execute()
-        .await?;
-    }
     Ok(broken.into_iter().map(|row| row.0).collect())
+}
+
+/// Ends the causes of the rules that a group broke; tells how many.
+pub async fn end_broken(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    group: GroupId,
+    at: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE causes SET ended_at = $3 WHERE workspace = $1 AND ended_at IS NULL \
+         AND id IN (SELECT r.cause FROM rules r JOIN rule_groups g \
+         ON g.workspace = r.workspace AND g.rule = r.id \
+         WHERE r.workspace = $1 AND g.group_id = $2 AND r.state = 'broken')",
+    )
+    .bind(workspace)
+    .bind(group)
+    .bind(at)
+    .execute()
+    .await
 }

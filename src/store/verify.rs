@@ -161,8 +161,17 @@ pub const CHECKS: &[Check] = &[
         promise: 5,
         holds: "a member is active only while a directory that holds it says so",
         faults: "SELECT COUNT(*) FROM members m WHERE m.source = 'directory' \
-                 AND m.status = 'active' AND NOT EXISTS (SELECT u.id FROM users u \
+                 AND m.status = 'active' AND m.brake_wants IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
                  WHERE u.workspace = m.workspace AND u.member = m.id AND u.active)",
+    },
+    Check {
+        promise: 5,
+        holds: "what the brake keeps is of a member whom it holds, and may be carried out",
+        faults: "SELECT (SELECT COUNT(*) FROM grants g JOIN members m \
+                 ON m.workspace = g.workspace AND m.id = g.member WHERE g.hold = 'brake' \
+                 AND g.to_at IS NULL AND m.braked_at IS NULL) + (SELECT COUNT(*) FROM members m \
+                 WHERE m.braked_at IS NULL AND (m.brake_until IS NOT NULL \
+                 OR m.brake_wants IS NOT NULL))",
     },
     Check {
         promise: 6,
@@ -223,6 +232,8 @@ pub const OWNED: &[&str] = &[
     "changes",
     "change_heads",
     "grants",
+    "brakes",
+    "brake_losses",
 ];
 
 /// How many rows of a table belong to no workspace. The schema refuses them; a dump that was loaded

@@ -40,6 +40,7 @@ pub async fn measure(app: &App) -> Result<()> {
         ("gatehouse_tokens_ending", figures.map(|it| it.ending)),
         ("gatehouse_workspaces_full", figures.map(|it| it.full)),
         ("gatehouse_members_waiting", figures.map(|it| it.waiting)),
+        ("gatehouse_members_braked", figures.map(|it| it.braked)),
         ("gatehouse_workspaces", figures.map(|it| it.workspaces)),
         ("gatehouse_directories", figures.map(|it| it.directories)),
         ("gatehouse_users", figures.map(|it| it.users)),

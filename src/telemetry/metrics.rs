@@ -151,6 +151,10 @@ pub const METRICS: &[Metric] = &[
         "Requests that failed by a fault of ours",
     ),
     counter(
+        "gatehouse_brake_held_total",
+        "Members whose loss of access the brake came to hold",
+    ),
+    counter(
         "gatehouse_last_admin_refusals_total",
         "Times that the last admin of a workspace was to be taken away",
     ),
@@ -242,6 +246,10 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "gatehouse_workspaces_full",
         "Workspaces in which all seats are taken",
+    ),
+    gauge(
+        "gatehouse_members_braked",
+        "Members for whom the brake keeps something that they are to lose",
     ),
     gauge(
         "gatehouse_members_waiting",

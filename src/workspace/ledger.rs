@@ -1,7 +1,7 @@
 //! Writes differences into the ledger: grants begun and ended, the change that tells of them, and
 //! the member's version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,6 +20,35 @@ pub struct Difference {
     pub begun: Vec<(GrantKind, Uuid, CauseId)>,
     /// Grants that end.
     pub ended: Vec<LiveGrant>,
+    /// Everything that rules want for the member.
+    pub wanted: BTreeSet<(GrantKind, Uuid)>,
+    /// Grants that the brake keeps and that are wanted again.
+    pub regained: Vec<GrantId>,
+}
+
+impl Difference {
+    /// What begins and ends by hand.
+    pub fn of(begun: Vec<(GrantKind, Uuid, CauseId)>, ended: Vec<LiveGrant>) -> Self {
+        Self {
+            begun,
+            ended,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing changes.
+    pub fn is_nothing(&self) -> bool {
+        self.begun.is_empty() && self.ended.is_empty() && self.regained.is_empty()
+    }
+
+    /// The grants that end and whose rights the member loses by it: no other grant of a rule gives
+    /// them.
+    pub fn lost(&self) -> impl Iterator<Item = &LiveGrant> {
+        self.ended.iter().filter(|grant| {
+            let right = (grant.kind, grant.target);
+            grant.is_effective && !grant.is_braked && !self.wanted.contains(&right)
+        })
+    }
 }
 
 /// Writes the differences of locked members, whose versions are given; each gets one change

@@ -18,7 +18,7 @@ use crate::store::causes::{self, CauseKind};
 use crate::store::grants::{GrantKind, LiveGrant};
 use crate::store::members::Member;
 use crate::store::tx::Tx;
-use crate::store::{grants as rows, roles, teams, workspaces};
+use crate::store::{braked, grants as rows, roles, teams, workspaces};
 
 /// A right, by what it is and the name or id of the team or role, or the permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub async fn give_within(
         let actor = act.origin.actor.as_deref().unwrap_or("api key");
         causes::insert(tx, act.workspace, cause, kind, actor, act.at).await?;
         let ended = Vec::new();
-        write(tx, act, member, Difference { begun, ended }).await?;
+        write(tx, act, member, Difference::of(begun, ended)).await?;
         if member.is_in() {
             guard::let_go(tx, act).await?;
         }
@@ -126,7 +126,7 @@ pub async fn take(
             guard::spare_grants(tx, &act, &member, &ended).await?;
             ended.dedup_by_key(|grant| grant.id);
             let begun = Vec::new();
-            write(tx, &act, &member, Difference { begun, ended }).await
+            write(tx, &act, &member, Difference::of(begun, ended)).await
         })
     })
     .await
@@ -170,12 +170,17 @@ async fn check(
 
 /// Ends whatever a member has by hand, who leaves.
 pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
-    let ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    let mut ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    if member.braked_at.is_some() {
+        // Of rules it has what the brake kept alone: nobody says anything of it any more.
+        ended.extend(rows::list_by_rule(tx, act.workspace, &[member.id]).await?);
+        braked::free(tx, act.workspace, &[member.id]).await?;
+    }
     if ended.is_empty() {
         return Ok(());
     }
     let begun = Vec::new();
-    write(tx, act, member, Difference { begun, ended }).await
+    write(tx, act, member, Difference::of(begun, ended)).await
 }
 
 async fn write(tx: &mut Tx, act: &Act, member: &Member, difference: Difference) -> Result<()> {

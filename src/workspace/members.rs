@@ -36,6 +36,9 @@ pub struct Listed {
     /// Since when the member waits for a seat, without rights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_at: Option<Timestamp>,
+    /// What the brake keeps of what the member is to lose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brake: Option<Brake>,
     /// Which way the member came in.
     pub source: Source,
     /// Effective teams, by name.
@@ -44,6 +47,17 @@ pub struct Listed {
     pub roles: BTreeSet<String>,
     /// Effective permissions that were granted singly.
     pub permissions: BTreeSet<String>,
+}
+
+/// That a member keeps something which it is to lose.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Brake {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is carried out; none while an admin has it wait.
+    pub until: Option<Timestamp>,
+    /// The status that waits, if one does.
+    pub wants: Option<Status>,
 }
 
 /// A page of members in the order of their making, of those who are not removed.
@@ -191,6 +205,11 @@ impl From<Member> for Listed {
             status: member.status,
             held_at: member.held_at,
             waiting_at: member.waiting_at,
+            brake: member.braked_at.map(|since| Brake {
+                since,
+                until: member.brake_until,
+                wants: member.brake_wants,
+            }),
             source: member.source,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),

@@ -23,6 +23,7 @@ use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{RoleId, WorkspaceId};
 use crate::scim::fold;
+use crate::store::brake;
 use crate::store::error::OnDuplicate;
 use crate::store::tx::Tx;
 use crate::store::workspaces as rows;
@@ -73,6 +74,7 @@ async fn insert(tx: &mut Tx, act: &Act, workspace: &Workspace) -> Result<()> {
             rows::insert_role_permission(tx, workspace.id, id, permission).await?;
         }
     }
+    brake::insert(tx, workspace.id, brake::Setting::default()).await?;
     let detail = serde_json::json!({ "slug": workspace.slug });
     let change = act.change(
         "workspace.created",

@@ -5,6 +5,7 @@
 mod admins;
 mod architecture;
 mod audit;
+mod brake;
 mod bulk;
 mod changes;
 mod clocks;
@@ -31,6 +32,7 @@ mod manage_members;
 mod management;
 mod mapping;
 mod members;
+mod model;
 mod nested;
 mod nesting;
 mod operated;

@@ -13,9 +13,10 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 19] = [
+const SMALL: [&str; 20] = [
     "_sqlx_migrations",
     "api_keys",
+    "brakes",
     "change_heads",
     "counters",
     "credentials",
@@ -36,15 +37,17 @@ const SMALL: [&str; 19] = [
 ];
 
 /// Indexes that hold but a few rows: what waits to be done, or is kept.
-const WAITING: [&str; 4] = [
+const WAITING: [&str; 6] = [
     "changes_unnumbered",
     "grants_kept",
+    "members_brake_due",
+    "members_braked",
     "members_waiting",
     "runs_open",
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 4] = [
+const WALKS: [(&str, &str); 5] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -56,6 +59,10 @@ const WALKS: [(&str, &str); 4] = [
     (
         "INSERT INTO seats",
         "all members are counted once, when a limit is set",
+    ),
+    (
+        "SELECT COUNT(*) AS active FROM members",
+        "who is active is counted once for an hour in which somebody loses access",
     ),
     (
         "INSERT INTO changes",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, Scim, member, operations, users};
 
 impl Gateway {
-    async fn limit(&self, limit: Option<i64>, policy: SeatPolicy) {
+    pub(crate) async fn limit(&self, limit: Option<i64>, policy: SeatPolicy) {
         let limit = Limit {
             seat_limit: limit,
             seat_policy: policy,
@@ -23,7 +23,7 @@ impl Gateway {
             .unwrap();
     }
 
-    async fn seats(&self) -> (Option<i64>, i64) {
+    pub(crate) async fn seats(&self) -> (Option<i64>, i64) {
         let shown = seats::show(&self.app, self.workspace.id).await.unwrap();
         (shown.taken, shown.waiting)
     }

@@ -5,6 +5,7 @@
 //! its key alone: no header, query or body names a workspace.
 
 mod body;
+mod brake;
 pub mod caller;
 mod keys;
 mod members;
@@ -107,6 +108,25 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         ],
     ),
     (
+        "/workspaces/{workspace}/brake",
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("PUT", Some(Permission::DirectoriesManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/brake/held",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/brake/release",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/brake/wait",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/directories",
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
@@ -154,6 +174,10 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
         "/{workspace}/roles/{id}" => patch(teams::patch_role).delete(teams::delete_role),
         "/{workspace}/seats" => get(workspaces::seats).put(workspaces::set_seats),
+        "/{workspace}/brake" => get(brake::show).put(brake::set),
+        "/{workspace}/brake/held" => get(brake::held),
+        "/{workspace}/brake/release" => post(brake::release),
+        "/{workspace}/brake/wait" => post(brake::wait),
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/rules" => get(workspaces::rules),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),

@@ -1,0 +1,286 @@
+//! The brake. A directory that takes very many people away, or a rule that is ended by mistake, is
+//! told as soon as it shows and stopped past a threshold: whoever is beyond it keeps what they have
+//! until an admin releases it, the fact is reversed, or the deadline carries it out. What the IdP
+//! wrote stands as it wrote it meanwhile, and it is answered as ever.
+//!
+//! The unit is a person who loses something, be it access as a whole, a team or a role; who has lost
+//! something within the window may lose more. All ways count into the one row of the workspace, which
+//! is locked by whatever ends access. Acts of an admin upon one person do not come by here.
+
+mod release;
+mod setting;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::changes::{self, Act};
+use crate::error::Result;
+use crate::ids::{GrantId, GroupId, MemberId};
+use crate::store::brake::{self as rows, Brake};
+use crate::store::braked;
+use crate::store::members::{Member, Status};
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+use crate::workspace::ledger::Difference;
+
+pub use crate::store::brake::{Mode, Setting};
+pub use release::{Outcome, Which, carry_out, release, wait};
+pub use setting::{Held, Shown, held, set, show};
+
+/// Within this time losses count together.
+const WINDOW: Duration = Duration::from_hours(1);
+
+/// The differences of members with the version that each of them has.
+type Differences = BTreeMap<MemberId, (i64, Difference)>;
+
+/// How many people may lose something within the window.
+fn threshold(brake: &Brake) -> i64 {
+    let share = brake.active.saturating_mul(brake.setting.percent) / 100;
+    brake.setting.people.max(share)
+}
+
+/// The brake, locked, and how many lost something within the window; None where it is off. Who is
+/// active is counted once for a window: before anybody lost something in it.
+async fn open(tx: &mut Tx, act: &Act) -> Result<Option<(Brake, i64)>> {
+    let mut brake = rows::lock(tx, act.workspace).await?;
+    if brake.setting.mode == Mode::Off {
+        return Ok(None);
+    }
+    let since = act.at.before(WINDOW);
+    let lost = rows::count_losses(tx, act.workspace, since).await?;
+    if lost == 0 || brake.counted_at < since {
+        brake.active = rows::count_active(tx, act.workspace, act.at).await?;
+        brake.counted_at = act.at;
+    }
+    Ok(Some((brake, lost)))
+}
+
+/// Of locked members who are to lose something, those whose loss waits, with the version that they
+/// have by it. `wants` is the status that each of them would have.
+async fn judge(
+    tx: &mut Tx,
+    act: &Act,
+    losing: &[&Member],
+    wants: Option<Status>,
+) -> Result<BTreeMap<MemberId, i64>> {
+    let (waiting, others): (Vec<&Member>, Vec<&Member>) =
+        losing.iter().partition(|member| member.braked_at.is_some());
+    let mut held: Vec<MemberId> = Vec::new();
+    if !others.is_empty()
+        && let Some((brake, lost)) = open(tx, act).await?
+    {
+        held = spread(tx, act, (&brake, lost), &others).await?;
+    }
+    // Whose loss waits already loses nothing more, and is told only what is new.
+    let mut versions: BTreeMap<MemberId, i64> = waiting
+        .iter()
+        .map(|member| (member.id, member.version))
+        .collect();
+    let is_news = |member: &&&Member| wants.is_some() && member.brake_wants != wants;
+    let mut written: Vec<MemberId> = waiting.iter().filter(is_news).map(|it| it.id).collect();
+    written.extend(&held);
+    if written.is_empty() {
+        return Ok(versions);
+    }
+    if !held.is_empty() && braked::count_held(tx, act.workspace).await? == 0 {
+        engage(tx, act).await?;
+    }
+    let brake = rows::find(tx, act.workspace).await?;
+    let minutes = u64::try_from(brake.setting.hold_minutes).unwrap_or(1);
+    let until = act.at.after(Duration::from_mins(minutes));
+    let written = braked::hold(tx, act.workspace, &written, (act.at, until), wants).await?;
+    let told: Vec<_> = written
+        .iter()
+        .map(|member| {
+            let detail = json!({"wants": wants, "until": until});
+            let subject = ("member", member.id.0);
+            act.change("member.brake_held", subject, Some(member.version), &detail)
+        })
+        .collect();
+    changes::record(tx, act.workspace, &told).await?;
+    metrics::counter!("gatehouse_brake_held_total").increment(held.len() as u64);
+    versions.extend(written.iter().map(|member| (member.id, member.version)));
+    Ok(versions)
+}
+
+/// Lets as many pass as the window has room for; gives the others.
+async fn spread(
+    tx: &mut Tx,
+    act: &Act,
+    (brake, lost): (&Brake, i64),
+    losing: &[&Member],
+) -> Result<Vec<MemberId>> {
+    let ids: Vec<MemberId> = losing.iter().map(|member| member.id).collect();
+    let since = act.at.before(WINDOW);
+    let counted = rows::list_losses(tx, act.workspace, &ids, since).await?;
+    let counted: BTreeSet<MemberId> = counted.into_iter().collect();
+    let mut new: Vec<MemberId> = ids.into_iter().filter(|id| !counted.contains(id)).collect();
+    let most = threshold(brake);
+    let room = usize::try_from(most.saturating_sub(lost)).unwrap_or(0);
+    let is_over = new.len() > room;
+    let held = if is_over && brake.setting.mode == Mode::Hold {
+        new.split_off(room)
+    } else {
+        Vec::new()
+    };
+    rows::insert_losses(tx, act.workspace, &new, act.at).await?;
+    if is_over && brake.setting.mode == Mode::Alert && lost <= most {
+        let detail = json!({"lost": lost + i64::try_from(new.len()).unwrap_or(0), "most": most});
+        let subject = ("workspace", act.workspace.0);
+        let change = act.change("workspace.brake_alerted", subject, None, &detail);
+        changes::record(tx, act.workspace, &[change]).await?;
+        tracing::warn!(workspace = %act.workspace, "very many lose access in a workspace");
+    }
+    Ok(held)
+}
+
+/// Tells that something waits from now on.
+async fn engage(tx: &mut Tx, act: &Act) -> Result<()> {
+    tracing::warn!(
+        workspace = %act.workspace,
+        "very many would lose access in a workspace; the brake holds it"
+    );
+    let subject = ("workspace", act.workspace.0);
+    let change = act.change("workspace.brake_engaged", subject, None, &json!({}));
+    changes::record(tx, act.workspace, &[change]).await
+}
+
+/// Whether the loss of this one locked member waits, who would have that status. If so, the member
+/// is as it is afterwards.
+pub(super) async fn holds(
+    tx: &mut Tx,
+    act: &Act,
+    member: &mut Member,
+    wants: Status,
+) -> Result<bool> {
+    if member.status != Status::Active {
+        return Ok(false);
+    }
+    let held = judge(tx, act, &[member], Some(wants)).await?;
+    let Some(version) = held.get(&member.id) else {
+        return Ok(false);
+    };
+    member.version = *version;
+    member.braked_at = member.braked_at.or(Some(act.at));
+    member.brake_wants = Some(wants);
+    Ok(true)
+}
+
+/// A directory lets a locked member in for whom it waited to be shut out: that waits no more.
+pub(super) async fn reverse(tx: &mut Tx, act: &Act, member: &mut Member) -> Result<()> {
+    if member.brake_wants.is_none() {
+        return Ok(());
+    }
+    braked::update_wants(tx, act.workspace, member.id, None).await?;
+    member.brake_wants = None;
+    for lifted in lift(tx, act, &[member.id]).await? {
+        member.version = lifted;
+        member.braked_at = None;
+    }
+    Ok(())
+}
+
+/// Takes out of what ends for members what is to wait, and keeps it; and keeps no longer what is
+/// wanted again. Members for whom nothing else changes are left out.
+pub(super) async fn keep(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    differences: &mut Differences,
+) -> Result<()> {
+    let losing: Vec<&Member> = locked
+        .iter()
+        .filter(|member| member.status == Status::Active)
+        .filter(|member| {
+            let of = differences.get(&member.id);
+            of.is_some_and(|(_, it)| it.lost().next().is_some())
+        })
+        .collect();
+    let held = if losing.is_empty() {
+        BTreeMap::new()
+    } else {
+        judge(tx, act, &losing, None).await?
+    };
+    let (mut kept, mut freed): (Vec<GrantId>, Vec<GrantId>) = (Vec::new(), Vec::new());
+    let mut lifted = Vec::new();
+    for member in locked {
+        let Some((version, difference)) = differences.get_mut(&member.id) else {
+            continue;
+        };
+        if let Some(held) = held.get(&member.id) {
+            *version = *held;
+            let lost: BTreeSet<GrantId> = difference.lost().map(|grant| grant.id).collect();
+            difference.ended.retain(|grant| !lost.contains(&grant.id));
+            kept.extend(lost);
+        }
+        if member.status == Status::Active {
+            difference.ended.retain(|grant| !grant.is_braked);
+        }
+        freed.append(&mut difference.regained);
+        if member.status == Status::Active
+            && member.braked_at.is_some()
+            && !held.contains_key(&member.id)
+        {
+            lifted.push(member.id);
+        }
+    }
+    braked::update_grants(tx, act.workspace, &kept, true).await?;
+    braked::update_grants(tx, act.workspace, &freed, false).await?;
+    if !lifted.is_empty() {
+        for (member, version) in lift_versions(tx, act, &lifted).await? {
+            if let Some(of) = differences.get_mut(&member) {
+                of.0 = version;
+            }
+        }
+    }
+    differences.retain(|_, (_, it)| !it.begun.is_empty() || !it.ended.is_empty());
+    Ok(())
+}
+
+async fn lift(tx: &mut Tx, act: &Act, members: &[MemberId]) -> Result<Vec<i64>> {
+    let lifted = lift_versions(tx, act, members).await?;
+    Ok(lifted.into_iter().map(|(_, version)| version).collect())
+}
+
+/// Ends the hold of members of whom nothing waits any more, and tells so.
+async fn lift_versions(
+    tx: &mut Tx,
+    act: &Act,
+    members: &[MemberId],
+) -> Result<Vec<(MemberId, i64)>> {
+    let lifted = braked::lift(tx, act.workspace, members).await?;
+    let told: Vec<_> = lifted
+        .iter()
+        .map(|member| {
+            let subject = ("member", member.id.0);
+            act.change(
+                "member.brake_cancelled",
+                subject,
+                Some(member.version),
+                &json!({}),
+            )
+        })
+        .collect();
+    changes::record(tx, act.workspace, &told).await?;
+    Ok(lifted.into_iter().map(|it| (it.id, it.version)).collect())
+}
+
+/// Whether all that a group's users have by it may end at once, however many they are; if so it is
+/// counted. Where it may not, each of them is held against the brake when it is settled.
+pub async fn admits(
+    tx: &mut Tx,
+    act: &Act,
+    (place, group): (Place, GroupId),
+    (total, is_nested): (i64, bool),
+) -> Result<bool> {
+    let Some((brake, lost)) = open(tx, act).await? else {
+        return Ok(true);
+    };
+    if brake.setting.mode == Mode::Hold && (is_nested || lost + total > threshold(&brake)) {
+        return Ok(false);
+    }
+    rows::insert_group_losses(tx, place, group, act.at).await?;
+    Ok(true)
+}

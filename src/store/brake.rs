@@ -1,0 +1,217 @@
+//! The brake: what it is set to, and who lost something lately.
+
+use super::error::Result;
+use super::members;
+use super::tx::{Lock, Tx};
+use super::users::Place;
+use super::values::{MOST, is_usual, list as placeholders, pad, rows};
+use crate::clock::Timestamp;
+use crate::ids::{GroupId, MemberId, WorkspaceId};
+
+/// What becomes of losses past the threshold.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Mode {
+    /// They wait.
+    Hold,
+    /// They happen, and are told.
+    Alert,
+    /// Nothing is counted.
+    Off,
+}
+
+/// What the brake of a workspace is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+pub struct Setting {
+    /// What becomes of losses past the threshold.
+    pub mode: Mode,
+    /// So many people may lose something within an hour, …
+    pub people: i64,
+    /// … or so many of a hundred active ones, whichever is more.
+    pub percent: i64,
+    /// How long a loss waits, in minutes.
+    pub hold_minutes: i64,
+}
+
+impl Default for Setting {
+    /// What every workspace begins with.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Hold,
+            people: 5,
+            percent: 10,
+            hold_minutes: 60,
+        }
+    }
+}
+
+/// The brake of a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Brake {
+    /// What it is set to.
+    #[sqlx(flatten)]
+    pub setting: Setting,
+    /// How many members were active when they were counted last.
+    pub active: i64,
+    /// When that was.
+    pub counted_at: Timestamp,
+}
+
+const BRAKE: &str = "SELECT mode, people, percent, hold_minutes, active, counted_at FROM brakes \
+                     WHERE workspace = $1";
+
+/// Makes the brake of a new workspace.
+pub async fn insert(tx: &mut Tx, workspace: WorkspaceId, setting: Setting) -> Result<()> {
+    tx.query(
+        "INSERT INTO brakes (workspace, mode, people, percent, hold_minutes, active, counted_at) \
+         VALUES ($1, $2, $3, $4, $5, 0, 0)",
+    )
+    .bind(workspace)
+    .bind(setting.mode)
+    .bind(setting.people)
+    .bind(setting.percent)
+    .bind(setting.hold_minutes)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// The brake, locked: whoever ends access comes one after the other.
+pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<Brake> {
+    tx.locked(BRAKE, Lock::NoKeyUpdate, "brakes")
+        .bind(workspace)
+        .fetch_one()
+        .await
+}
+
+/// The brake as it is.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId) -> Result<Brake> {
+    tx.query(BRAKE).bind(workspace).fetch_one().await
+}
+
+/// Sets a locked brake.
+pub async fn update(tx: &mut Tx, workspace: WorkspaceId, setting: Setting) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE brakes SET mode = $2, people = $3, percent = $4, hold_minutes = $5 \
+             WHERE workspace = $1",
+        )
+        .bind(workspace)
+        .bind(setting.mode)
+        .bind(setting.people)
+        .bind(setting.percent)
+        .bind(setting.hold_minutes)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Counts who is active and writes it down, for a locked brake.
+pub async fn count_active(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<i64> {
+    let active = members::count_active(tx, workspace).await?;
+    tx.query("UPDATE brakes SET active = $2, counted_at = $3 WHERE workspace = $1")
+        .bind(workspace)
+        .bind(active)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(active)
+}
+
+/// How many lost something since then.
+pub async fn count_losses(tx: &mut Tx, workspace: WorkspaceId, since: Timestamp) -> Result<i64> {
+    let row: (i64,) = tx
+        .query("SELECT COUNT(*) FROM brake_losses WHERE workspace = $1 AND at > $2")
+        .bind(workspace)
+        .bind(since)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// Those of the members who lost something since then.
+pub async fn list_losses(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    since: Timestamp,
+) -> Result<Vec<MemberId>> {
+    let mut found = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT member FROM brake_losses WHERE workspace = $1 AND at > $2 AND member IN ({})",
+            placeholders(3, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(since);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        let rows: Vec<(MemberId,)> = query.fetch_all().await?;
+        found.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(found)
+}
+
+/// Writes down who loses something.
+pub async fn insert_losses(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    at: Timestamp,
+) -> Result<()> {
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "INSERT INTO brake_losses (workspace, member, at) VALUES {} \
+             ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
+            rows(members.len(), 3)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql));
+        if !is_usual(members.len()) {
+            query = query.once();
+        }
+        for member in members {
+            query = query.bind(workspace).bind(*member).bind(at);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Writes down that all users of a group lose something, those who are members of groups within it
+/// left out.
+pub async fn insert_group_losses(
+    tx: &mut Tx,
+    place: Place,
+    group: GroupId,
+    at: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO brake_losses (workspace, member, at) SELECT u.workspace, u.member, $4 \
+         FROM memberships m JOIN users u ON u.workspace = m.workspace \
+         AND u.directory = m.directory AND u.id = m.user_id WHERE m.workspace = $1 \
+         AND m.directory = $2 AND m.group_id = $3 AND u.member IS NOT NULL \
+         ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(group)
+    .bind(at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Forgets losses up to an instant; tells how many those were.
+pub async fn delete_losses(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp) -> Result<u64> {
+    tx.query("DELETE FROM brake_losses WHERE workspace = $1 AND at <= $2")
+        .bind(workspace)
+        .bind(before)
+        .execute()
+        .await
+}

@@ -1,0 +1,278 @@
+//! Members and grants that the brake keeps.
+
+use super::error::Result;
+use super::members::Status;
+use super::tx::Tx;
+use super::values::{MOST, list as placeholders, pad};
+use crate::clock::Timestamp;
+use crate::ids::{GrantId, MemberId, WorkspaceId};
+
+/// A member for whom something waits.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Braked {
+    /// Who it is.
+    pub id: MemberId,
+    /// The member's version now.
+    pub version: i64,
+}
+
+/// Lets locked members keep what they have, from `at` until then, and raises their versions; of who
+/// is held already the deadline stays. A status that waits replaces one that waited.
+pub async fn hold(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    (at, until): (Timestamp, Timestamp),
+    wants: Option<Status>,
+) -> Result<Vec<Braked>> {
+    let mut held = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "UPDATE members SET brake_until = CASE WHEN braked_at IS NULL THEN $3 \
+             ELSE brake_until END, braked_at = COALESCE(braked_at, $2), \
+             brake_wants = COALESCE($4, brake_wants), version = version + 1, updated_at = $2 \
+             WHERE workspace = $1 AND id IN ({}) RETURNING id, version",
+            placeholders(5, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(at)
+            .bind(until)
+            .bind(wants);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        held.extend(query.fetch_all::<Braked>().await?);
+    }
+    Ok(held)
+}
+
+/// No status of a locked member waits any more.
+pub async fn update_wants(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    wants: Option<Status>,
+) -> Result<()> {
+    tx.query("UPDATE members SET brake_wants = $3 WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .bind(wants)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Keeps grants that would end (`is_held`), or says that they are wanted again.
+pub async fn update_grants(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    grants: &[GrantId],
+    is_held: bool,
+) -> Result<()> {
+    for grants in grants.chunks(MOST) {
+        let sql = format!(
+            "UPDATE grants SET hold = $2 WHERE workspace = $1 AND to_at IS NULL \
+             AND COALESCE(hold, 'brake') = 'brake' AND id IN ({})",
+            placeholders(3, grants.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(is_held.then(|| "brake".to_owned()));
+        for grant in pad(grants) {
+            query = query.bind(grant);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+/// Ends the hold of those of the members of whom nothing waits any more; raises their versions.
+pub async fn lift(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Braked>> {
+    let mut lifted = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "UPDATE members SET braked_at = NULL, brake_until = NULL, version = version + 1 \
+             WHERE workspace = $1 AND braked_at IS NOT NULL AND brake_wants IS NULL \
+             AND NOT EXISTS (SELECT g.id FROM grants g WHERE g.workspace = members.workspace \
+             AND g.member = members.id AND g.hold = 'brake' AND g.to_at IS NULL) \
+             AND id IN ({}) RETURNING id, version",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        lifted.extend(query.fetch_all::<Braked>().await?);
+    }
+    Ok(lifted)
+}
+
+/// Holds nothing of these locked members any more, neither a status nor a grant.
+pub async fn free(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> Result<()> {
+    for members in members.chunks(MOST) {
+        for sql in [
+            "UPDATE grants SET hold = NULL WHERE workspace = $1 AND hold = 'brake' \
+             AND to_at IS NULL AND member IN",
+            "UPDATE members SET braked_at = NULL, brake_until = NULL, brake_wants = NULL \
+             WHERE workspace = $1 AND id IN",
+        ] {
+            let sql = format!("{sql} ({})", placeholders(2, members.len()));
+            let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+            for member in pad(members) {
+                query = query.bind(member);
+            }
+            query.execute().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets what is held of members wait until an admin releases it; none named means all. Tells of whom.
+pub async fn wait(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    at: Timestamp,
+) -> Result<Vec<Braked>> {
+    let set = "UPDATE members SET brake_until = NULL, version = version + 1, updated_at = $2 \
+               WHERE workspace = $1 AND braked_at IS NOT NULL AND brake_until IS NOT NULL";
+    let mut waiting = Vec::new();
+    if members.is_empty() {
+        return tx
+            .query(sqlx::AssertSqlSafe(format!("{set} RETURNING id, version")))
+            .bind(workspace)
+            .bind(at)
+            .fetch_all()
+            .await;
+    }
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "{set} AND id IN ({}) RETURNING id, version",
+            placeholders(3, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        waiting.extend(query.fetch_all::<Braked>().await?);
+    }
+    Ok(waiting)
+}
+
+/// Members of whom something waits, after one in id order, so many at most; with `due`, those whose
+/// deadline is not later.
+pub async fn list_held(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: Option<MemberId>,
+    most: i64,
+    due: Option<Timestamp>,
+) -> Result<Vec<MemberId>> {
+    let held = "SELECT id FROM members WHERE workspace = $1 AND id > $2 AND braked_at IS NOT NULL";
+    let sql = match due {
+        Some(_) => format!("{held} AND brake_until <= $4 ORDER BY id LIMIT $3"),
+        None => format!("{held} ORDER BY id LIMIT $3"),
+    };
+    let query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(after.map_or(uuid::Uuid::nil(), |id| id.0))
+        .bind(most);
+    let query = match due {
+        Some(due) => query.bind(due),
+        None => query,
+    };
+    let rows: Vec<(MemberId,)> = query.fetch_all().await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Of how many members something waits.
+pub async fn count_held(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
+    let row: (i64,) = tx
+        .query("SELECT COUNT(*) FROM members WHERE workspace = $1 AND braked_at IS NOT NULL")
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
+/// The workspaces where a deadline has passed.
+pub async fn list_due(tx: &mut Tx, at: Timestamp) -> Result<Vec<WorkspaceId>> {
+    let rows: Vec<(WorkspaceId,)> = tx
+        .query(
+            "SELECT DISTINCT m.workspace FROM members m WHERE m.brake_until IS NOT NULL \
+             AND m.brake_until <= $1",
+        )
+        .bind(at)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// What a directory says of a member now.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Linked {
+    /// The member.
+    pub member: MemberId,
+    /// Whether it lets the person in.
+    pub active: bool,
+}
+
+/// What directories say of members now.
+pub async fn list_linked(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Linked>> {
+    let mut linked = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT member, active FROM users WHERE workspace = $1 AND member IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        linked.extend(query.fetch_all::<Linked>().await?);
+    }
+    Ok(linked)
+}
+
+/// A grant that is kept for now.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Kept {
+    /// Whose it is.
+    pub member: MemberId,
+    /// The team, role or permission.
+    pub target: uuid::Uuid,
+}
+
+/// The grants of members that are kept for now.
+pub async fn list_kept(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Kept>> {
+    let mut kept = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT member, target FROM grants WHERE workspace = $1 AND hold = 'brake' \
+             AND to_at IS NULL AND member IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        kept.extend(query.fetch_all::<Kept>().await?);
+    }
+    Ok(kept)
+}

@@ -1,0 +1,148 @@
+//! What the brake must do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gatehouse::admission::brake::Mode;
+use gatehouse::ids::MemberId;
+use gatehouse::workspace::members::Status;
+
+use super::reference::World;
+
+const WINDOW: Duration = Duration::from_hours(1);
+
+impl World {
+    pub(super) fn release(&mut self, ids: &[MemberId]) {
+        for id in ids {
+            let user = self.users.values().find(|user| user.member == *id);
+            let said = user.map(|user| user.active);
+            let member = self.member(*id);
+            if member.braked.is_none() {
+                continue;
+            }
+            if member.wants {
+                member.status = match (said, member.status) {
+                    (None, Status::Active | Status::Suspended) => Status::Removed,
+                    (Some(true), Status::Active) if !member.barred => Status::Active,
+                    (Some(_), Status::Active) => Status::Suspended,
+                    (_, status) => status,
+                };
+            }
+            member.braked = None;
+            member.wants = false;
+            for kept in member.by_rule.values_mut() {
+                *kept = false;
+            }
+            let wanted = self.wanted(*id);
+            let member = self.member(*id);
+            member.by_rule = wanted.into_iter().map(|rule| (rule, false)).collect();
+            if member.status == Status::Removed {
+                self.end_all(*id);
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self) {
+        for member in self.members.values_mut() {
+            member.braked = member.braked.map(|_| None);
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.now = self.now.after(by);
+        let due = self.members.iter().filter(|(_, member)| {
+            let until = member.braked.flatten();
+            until.is_some_and(|until| until <= self.now)
+        });
+        let due: Vec<MemberId> = due.map(|(id, _)| *id).collect();
+        self.release(&due);
+    }
+
+    pub(super) fn held(&self) -> Vec<MemberId> {
+        let held = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.braked.is_some());
+        held.map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn open(&mut self) -> Option<(i64, i64)> {
+        if self.mode == Mode::Off {
+            return None;
+        }
+        let since = self.now.before(WINDOW);
+        let lost = self.losses.values().filter(|at| **at > since).count();
+        let lost = i64::try_from(lost).unwrap();
+        if lost == 0 || self.counted < since {
+            let active = self
+                .members
+                .values()
+                .filter(|it| it.status == Status::Active);
+            self.active = i64::try_from(active.count()).unwrap();
+            self.counted = self.now;
+        }
+        Some(((self.active * 10 / 100).max(5), lost))
+    }
+
+    pub(super) fn admits(&mut self, members: &[MemberId]) -> bool {
+        let Some((most, lost)) = self.open() else {
+            return true;
+        };
+        if self.mode == Mode::Hold && lost + i64::try_from(members.len()).unwrap() > most {
+            return false;
+        }
+        self.losses.extend(members.iter().map(|id| (*id, self.now)));
+        true
+    }
+
+    /// Of members who lose something, in order, those whose loss waits.
+    pub(super) fn judge(&mut self, losing: &[MemberId]) -> BTreeSet<MemberId> {
+        let (waiting, others): (Vec<MemberId>, Vec<MemberId>) = losing
+            .iter()
+            .partition(|id| self.members[id].braked.is_some());
+        let mut held: BTreeSet<MemberId> = waiting.into_iter().collect();
+        if others.is_empty() {
+            return held;
+        }
+        let Some((most, lost)) = self.open() else {
+            return held;
+        };
+        let since = self.now.before(WINDOW);
+        let mut room = most - lost;
+        for id in others {
+            if self.losses.get(&id).is_some_and(|at| *at > since) {
+                continue;
+            }
+            room -= 1;
+            if room >= 0 || self.mode == Mode::Alert {
+                self.losses.insert(id, self.now);
+            } else {
+                let until = self.now.after(WINDOW);
+                self.member(id).braked = Some(Some(until));
+                held.insert(id);
+            }
+        }
+        held
+    }
+
+    pub(super) fn holds(&mut self, id: MemberId) -> bool {
+        let is_held = self.judge(&[id]).contains(&id);
+        self.member(id).wants |= is_held;
+        is_held
+    }
+
+    pub(super) fn reverse(&mut self, id: MemberId) {
+        let member = self.member(id);
+        if member.wants {
+            member.wants = false;
+            self.lift(id);
+        }
+    }
+
+    pub(super) fn lift(&mut self, id: MemberId) {
+        let member = self.member(id);
+        if !member.wants && member.by_rule.values().all(|kept| !kept) {
+            member.braked = None;
+        }
+    }
+}
