@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod exchanges;
+pub mod rehearsal;
 
 use std::hash::RandomState;
 use std::ops::Deref;
@@ -167,6 +168,9 @@ impl App {
     {
         if !self.clock.is_true() {
             return Err(Error::Unavailable);
+        }
+        if let Some(rehearsal) = rehearsal::current() {
+            return rehearsal.write(self.db.writer(), work).await;
         }
         self.db.writer().write(work).await
     }

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::replay::Replay;
 use super::request_log::Log;
 use super::{Settings, table};
 use crate::app::App;
@@ -66,6 +67,8 @@ pub(super) enum Command {
     },
     /// Show what the client sent and was answered, without secrets.
     Log(Box<Log>),
+    /// Send a request of the log again: for rehearsal, or for real.
+    Replay(Replay),
     /// Let a token that a restore holds open its directory again.
     ReleaseToken {
         #[command(flatten)]
@@ -173,6 +176,7 @@ impl Command {
                 let value = told(&app, &directory, None).await?;
                 named.settings.print(&value, || text(&value))?;
             }
+            Self::Replay(replay) => return replay.run().await,
             Self::Log(log) => return log.run().await,
             Self::ReleaseToken { named, token } => {
                 let (app, directory) = named.find().await?;

@@ -28,7 +28,7 @@ use crate::store::error::OnDuplicate;
 use crate::store::users::Place;
 use crate::workspace::{Workspace, name_key};
 
-pub use crate::store::directories::{Directory, DirectoryKind, Mode};
+pub use crate::store::directories::{Authenticated as Opened, Directory, DirectoryKind, Mode};
 
 /// A directory's client, known by its credential. What it may reach is its directory alone.
 #[derive(Debug, Clone)]

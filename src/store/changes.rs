@@ -269,3 +269,49 @@ pub async fn list_numbered(
         .fetch_all()
         .await
 }
+
+/// What a change says, without personal values.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Told {
+    /// What happened, such as `user.created`.
+    pub kind: String,
+    /// What it happened to, such as `member`.
+    pub subject_kind: String,
+    /// The id of that.
+    pub subject: Uuid,
+    /// What changed, as JSON.
+    pub detail: String,
+}
+
+/// What a request has told so far, of what is not numbered yet.
+pub async fn list_told(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    request: RequestId,
+) -> Result<Vec<Told>> {
+    tx.query(
+        "SELECT kind, subject_kind, subject, detail FROM changes WHERE workspace = $1 \
+         AND number IS NULL AND request = $2 ORDER BY at, id",
+    )
+    .bind(workspace)
+    .bind(request)
+    .fetch_all()
+    .await
+}
+
+/// How many changes of a kind there are about a subject.
+pub async fn count_about(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    subject: Uuid,
+    kind: &'static str,
+) -> Result<i64> {
+    let row: (i64,) = tx
+        .query("SELECT COUNT(*) FROM changes WHERE workspace = $1 AND subject = $2 AND kind = $3")
+        .bind(workspace)
+        .bind(subject)
+        .bind(kind.to_owned())
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}

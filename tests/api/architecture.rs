@@ -206,6 +206,7 @@ const CASES: &[std::ops::RangeInclusive<u16>] = &[
     247..=247,
     251..=251,
     254..=254,
+    256..=256,
 ];
 
 #[test]

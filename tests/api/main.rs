@@ -42,6 +42,7 @@ mod pushdown;
 mod races;
 mod raw;
 mod registering;
+mod replay;
 mod request_log;
 mod rfc;
 mod seats;

@@ -14,6 +14,7 @@
 
 mod read;
 mod record;
+pub mod replay;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use serde_json::Value;
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::request_log::Logged;
 
-pub use read::{Entry, Follower, Wanted, directories, find, list};
+pub use read::{Entry, Follower, Wanted, directories, find, list, note_read};
 pub use writer::{delete_all, delete_old, flush, work};
 
 /// The most rows of one statement.

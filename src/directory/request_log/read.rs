@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{BATCH, Kept, PURPOSE, Private, binding, place};
 use crate::app::App;
+use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
@@ -148,6 +149,20 @@ pub async fn find(
     let found = found.filter(|logged| logged.at >= kept_since(app));
     let key = app.keys.of_workspace(directory.0, PURPOSE)?;
     found.map(|logged| open(&key, logged)).transpose()
+}
+
+/// Writes down that somebody read the bodies of an exchange, which hold what people are called.
+pub async fn note_read(app: &App, origin: &Origin, entry: &Entry) -> Result<()> {
+    let (act, subject) = (Act::of(app, origin, entry.workspace), entry.id);
+    let detail = json!({"directory": entry.directory});
+    app.write(move |tx| {
+        let (act, detail) = (act.clone(), detail.clone());
+        Box::pin(async move {
+            let change = act.change("request.read", ("request", subject.0), None, &detail);
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await
 }
 
 /// What is older is kept no longer, whether it was deleted by now or not.

@@ -48,7 +48,7 @@ pub(super) async fn set(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
     let wanted: Wanted = body::read(&shared, &headers, body).await?;
     let now = brake::show(&shared.app, workspace.id).await?.setting;
     let setting = Setting {

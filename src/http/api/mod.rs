@@ -11,6 +11,7 @@ mod keys;
 mod members;
 mod page;
 mod problem;
+mod requests;
 mod teams;
 mod workspaces;
 
@@ -111,7 +112,7 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         "/workspaces/{workspace}/brake",
         &[
             ("GET", Some(Permission::MembersRead)),
-            ("PUT", Some(Permission::DirectoriesManage)),
+            ("PUT", Some(Permission::WorkspaceManage)),
         ],
     ),
     (
@@ -129,6 +130,14 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/directories",
         &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/requests/{request}",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/requests/{request}/replay",
+        &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
         "/workspaces/{workspace}/rules",
@@ -179,6 +188,8 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/brake/release" => post(brake::release),
         "/{workspace}/brake/wait" => post(brake::wait),
         "/{workspace}/directories" => get(workspaces::directories),
+        "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
+        "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
         "/{workspace}/rules" => get(workspaces::rules),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),
         "/{workspace}/api-keys/{id}" => delete(keys::revoke),

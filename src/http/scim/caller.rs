@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::query::Query;
 use super::record::Seen;
+use super::replay::Replaying;
 use super::respond::ScimError;
 use super::show::View;
 use crate::app::App;
@@ -38,8 +39,9 @@ pub struct ScimCaller {
     pub precondition: Precondition,
     /// The base URL that the client used, for locations.
     pub base_url: String,
-    /// The token, to look at again while a request goes on for long.
-    token: SecretString,
+    /// The token, to look at again while a request goes on for long; none where an admin sends a
+    /// request of the log again.
+    token: Option<SecretString>,
     /// The workspace's place among the requests in flight, held until the answer is made.
     _permit: Permit,
 }
@@ -48,17 +50,25 @@ impl FromRequestParts<Shared> for ScimCaller {
     type Rejection = ScimError;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, ScimError> {
-        let found = credentials::authenticate(&shared.app, token(parts)?).await?;
+        let again = parts.extensions.get::<Replaying>().cloned();
+        let (found, token) = match &again {
+            Some(again) => (Arc::clone(&again.found), None),
+            None => {
+                let token = token(parts)?;
+                let found = credentials::authenticate(&shared.app, token).await?;
+                (found, Some(SecretString::from(token)))
+            }
+        };
         let directory = found.directory.clone();
         let request = parts.extensions.get::<RequestIdent>();
-        let origin = Origin {
+        let origin = again.map(|again| again.origin).unwrap_or_else(|| Origin {
             request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
             credential: Some(found.credential),
             actor: None,
             method: Some(parts.method.to_string()),
             path: Some(path(parts)),
             noted: Noted::default(),
-        };
+        });
         let seen = parts.extensions.get::<Arc<Seen>>().cloned();
         if let Some(seen) = &seen {
             seen.caller(&directory, found.credential, &origin);
@@ -104,7 +114,7 @@ impl FromRequestParts<Shared> for ScimCaller {
             endpoint: params.get("type").cloned().unwrap_or_default(),
             id: params.get("id").cloned().unwrap_or_default(),
             precondition: precondition(parts)?,
-            token: SecretString::from(token(parts)?),
+            token,
             base_url,
             _permit: permit,
         })
@@ -115,7 +125,10 @@ impl ScimCaller {
     /// Whether the credential is still good for what it was: one that was revoked or limited
     /// meanwhile, or whose schemas are others now, ends what a request still has to do.
     pub(super) async fn check_again(&self, app: &App) -> Result<()> {
-        let found = credentials::authenticate(app, self.token.expose_secret()).await?;
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        let found = credentials::authenticate(app, token.expose_secret()).await?;
         let is_same = found.read_only == self.caller.access.read_only
             && found.only_endpoint == self.caller.access.only_endpoint
             && found.schemas_tag == self.caller.schemas_tag;

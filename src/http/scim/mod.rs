@@ -14,6 +14,7 @@ mod discovery;
 mod lists;
 mod query;
 mod record;
+pub mod replay;
 mod resources;
 mod respond;
 mod show;
@@ -45,15 +46,18 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/{type}/.search", &["POST"]),
 ];
 
-/// The SCIM routes under both base URLs.
+/// The SCIM routes under both base URLs, with what is asked and answered kept in the log.
 pub fn router(shared: Shared) -> Router<Shared> {
+    unrecorded().layer(middleware::from_fn_with_state(shared, record::record))
+}
+
+fn unrecorded() -> Router<Shared> {
     let bases = ["/scim/v2", "/d/{directory}/scim/v2"];
-    let router = bases.into_iter().fold(Router::new(), |router, base| {
+    bases.into_iter().fold(Router::new(), |router, base| {
         // The base itself with a slash is no route of the nested ones.
         let root = format!("{base}/");
         router.nest(base, routes()).route(&root, handlers("/"))
-    });
-    router.layer(middleware::from_fn_with_state(shared, record::record))
+    })
 }
 
 fn routes() -> Router<Shared> {

@@ -1,0 +1,194 @@
+//! A request of the log is sent again.
+
+use gatehouse::admission::brake::Mode;
+use gatehouse::directory::request_log::{self, Entry, Wanted};
+use gatehouse::workspace::keys::Permission;
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Scim, member, operations, users};
+
+impl Gateway {
+    /// The latest request of the log.
+    async fn latest(&self, scim: &Scim) -> Entry {
+        request_log::flush(&self.app).await;
+        let place = (self.workspace.id, scim.directory.id);
+        let found = request_log::list(&self.app, place, &Wanted::default(), 1).await;
+        found.unwrap().remove(0)
+    }
+
+    async fn again(&self, key: &str, entry: &Entry, rehearsal: bool) -> (u16, Value) {
+        let path = format!(
+            "/workspaces/acme/directories/{}/requests/{}/replay",
+            entry.directory, entry.id
+        );
+        let body = json!({"rehearsal": rehearsal});
+        let answer = self.api(key, "POST", &path, Some(&body)).await;
+        (answer.status, answer.body)
+    }
+}
+
+// C256
+#[tokio::test]
+async fn what_failed_is_rehearsed_and_then_done_once() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let body = json!({
+        "userName": "ada@acme.example", "externalId": "a", "password": "s3cret-s3cret",
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+    });
+    let other = gateway
+        .scim_of(&gateway.workspace, crate::gateway::new_directory("two"))
+        .await;
+    let id = other.created("/Users", &body).await;
+    let (status, _) = scim.send("POST", "/Users", Some(&body)).await;
+    assert_eq!(status, 409, "a member of another way");
+    let entry = gateway.latest(&scim).await;
+    assert_eq!(entry.status, 409);
+    assert!(
+        !entry
+            .request
+            .clone()
+            .unwrap()
+            .to_string()
+            .contains("s3cret")
+    );
+
+    // As things are it would fail again; once they are mended it would not.
+    let (status, done) = gateway.again(&key, &entry, true).await;
+    assert_eq!(
+        (status, &done["status"], &done["before"]),
+        (200, &json!(409), &json!(409))
+    );
+    let (status, done) = gateway.again(&key, &entry, false).await;
+    assert_eq!((status, &done["status"]), (200, &json!(409)), "{done}");
+    assert_eq!(
+        other.send("DELETE", &format!("/Users/{id}"), None).await.0,
+        204
+    );
+    let before = gateway.count("changes").await;
+    let (_, done) = gateway.again(&key, &entry, true).await;
+    assert_eq!(
+        (&done["status"], &done["rehearsal"]),
+        (&json!(201), &json!(true)),
+        "{done}"
+    );
+    let kinds: Vec<_> = done["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["kind"].clone())
+        .collect();
+    assert!(
+        kinds.contains(&json!("user.created")) && kinds.contains(&json!("member.added")),
+        "{kinds:?}"
+    );
+    assert_eq!(gateway.count("changes").await, before, "nothing is kept");
+    assert_eq!(gateway.count("users").await, 0);
+
+    let (_, done) = gateway.again(&key, &entry, false).await;
+    assert_eq!(done["status"], 201, "{done}");
+    assert_eq!(gateway.count("users").await, 1);
+    let (status, refused) = gateway.again(&key, &entry, false).await;
+    assert_eq!(status, 409, "{refused}");
+    let marked = gateway.latest(&scim).await;
+    assert_eq!(
+        (marked.status, marked.id.to_string()),
+        (201, done["request"].as_str().unwrap().to_owned())
+    );
+    assert!(marked.user_agent.unwrap().contains(&entry.id.to_string()));
+    assert!(
+        gateway
+            .texts("changes", "actor")
+            .await
+            .iter()
+            .any(|actor| actor.starts_with("replay by"))
+    );
+    gateway.check().await;
+}
+
+// C256
+#[tokio::test]
+async fn nobody_else_sees_or_sends_it_and_nothing_is_done_twice() {
+    let gateway = Gateway::new().await;
+    gateway.brake(Mode::Off).await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let lesser = gateway.key(&[Permission::MembersManage]).await;
+    let ids = users(&scim, "u", 2).await;
+    let made = gateway.latest(&scim).await;
+    assert_eq!(gateway.again(&lesser, &made, true).await.0, 403);
+    assert_eq!(gateway.again(&lesser, &made, false).await.0, 403);
+    assert_eq!(
+        gateway.again(&key, &made, false).await.0,
+        409,
+        "it was done"
+    );
+    let (_, done) = gateway.again(&key, &made, true).await;
+    assert_eq!(done["status"], 409, "{done}");
+    let path = format!(
+        "/workspaces/acme/directories/{}/requests/{}",
+        made.directory, made.id
+    );
+    let shown = gateway.api(&key, "GET", &path, None).await;
+    assert_eq!(
+        (shown.status, &shown.body["status"]),
+        (200, &json!(201)),
+        "{}",
+        shown.text
+    );
+    assert_eq!(gateway.api(&lesser, "GET", &path, None).await.status, 403);
+    assert!(
+        gateway
+            .texts("changes", "kind")
+            .await
+            .contains(&"request.read".to_owned())
+    );
+    let elsewhere = path.replace("acme", "other");
+    gateway.other_workspace().await;
+    assert_eq!(gateway.api(&key, "GET", &elsewhere, None).await.status, 404);
+    let unknown = format!("{}0", &path[..path.len() - 1]);
+    assert_eq!(gateway.api(&key, "GET", &unknown, None).await.status, 404);
+
+    // Whatever the method: a group with members, their change, Bulk, a search.
+    let crew = json!({"displayName": "Crew", "members": [member(&ids[0])]});
+    let crew = scim.created("/Groups", &crew).await;
+    let add = operations(json!([{"op": "add", "path": "members", "value": [member(&ids[1])]}]));
+    scim.send("PATCH", &format!("/Groups/{crew}"), Some(&add))
+        .await;
+    let patched = gateway.latest(&scim).await;
+    let remove = operations(json!([{"op": "remove", "path": "members"}]));
+    scim.send("PATCH", &format!("/Groups/{crew}"), Some(&remove))
+        .await;
+    let (_, done) = gateway.again(&key, &patched, true).await;
+    assert_eq!(
+        done["changes"][0]["kind"], "group.members_changed",
+        "{done}"
+    );
+    assert!(scim.members(&crew).await.is_empty());
+    let (_, done) = gateway.again(&key, &patched, false).await;
+    assert_eq!(done["status"], 204, "{done}");
+    assert_eq!(scim.members(&crew).await.len(), 1);
+    let bulk = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [{"method": "DELETE", "path": format!("/Users/{}", ids[0])}],
+    });
+    scim.send("POST", "/Bulk", Some(&bulk)).await;
+    let bulk = gateway.latest(&scim).await;
+    let (_, done) = gateway.again(&key, &bulk, false).await;
+    assert_eq!(done["answer"]["Operations"][0]["status"], "404", "{done}");
+    scim.send(
+        "GET",
+        "/Users?filter=userName%20eq%20%22u1@acme.example%22",
+        None,
+    )
+    .await;
+    let listed = gateway.latest(&scim).await;
+    let (_, done) = gateway.again(&key, &listed, true).await;
+    assert_eq!(
+        (&done["status"], &done["answer"]["totalResults"]),
+        (&json!(200), &json!(1)),
+        "{done}"
+    );
+    gateway.check().await;
+}
