@@ -53,11 +53,12 @@ impl Rehearsal {
     {
         let (work, slot) = (Arc::new(work), Arc::new(Mutex::new(None)));
         let filled = Arc::clone(&slot);
+        let (workspace, request) = (self.workspace, self.request);
         let undone = writer.write(move |tx| {
-            let (work, filled, rehearsal) = (Arc::clone(&work), Arc::clone(&filled), self.clone());
+            let (work, filled) = (Arc::clone(&work), Arc::clone(&filled));
             Box::pin(async move {
                 let value = work(&mut *tx).await?;
-                let told = changes::list_told(tx, rehearsal.workspace, rehearsal.request).await?;
+                let told = changes::list_told(tx, workspace, request).await?;
                 *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some((value, told));
                 Err::<(), _>(Error::Conflict("nothing of a rehearsal is kept".to_owned()))
             })

@@ -32,7 +32,8 @@ impl Replay {
             found = found.or(entry);
         }
         let entry = found.ok_or(Error::NotFound("request"))?;
-        let done = replay::replay(&app, &Origin::cli(), &entry, !self.for_real);
+        let origin = Origin::cli();
+        let done = replay::replay(&app, &origin, &entry, !self.for_real);
         let done = Box::pin(done).await?;
         self.settings.print(&done, || {
             let kept = match self.for_real {

@@ -135,9 +135,10 @@ async fn past_the_threshold_people_keep_what_they_have_until_somebody_decides() 
     assert_eq!((done.released, done.kept), (1, 0));
     assert_eq!(gateway.held().await.len(), 19);
     let two = held[6].member;
+    let origin = Origin::cli();
     let waiting = brake::wait(
         &gateway.app,
-        &Origin::cli(),
+        &origin,
         gateway.workspace.id,
         Which::These(vec![two]),
     );
@@ -207,7 +208,7 @@ async fn a_fact_that_is_reversed_cancels_what_waits() {
         scim.send("PATCH", &format!("/Groups/{crew}"), Some(&add))
             .await
             .0,
-        204
+        200
     );
     assert!(gateway.held().await.is_empty());
     assert_eq!(gateway.in_team("Crew").await, 4);
@@ -228,7 +229,7 @@ async fn a_fact_that_is_reversed_cancels_what_waits() {
         )
         .await
         .0,
-        204
+        200
     );
     assert_eq!(
         gateway.names().await,
@@ -247,7 +248,7 @@ async fn a_fact_that_is_reversed_cancels_what_waits() {
         scim.send("PATCH", &format!("/Groups/{crew}"), Some(&add))
             .await
             .0,
-        204
+        200
     );
     assert_eq!(gateway.names().await, ["u8@acme.example"]);
     gateway.check().await;
@@ -280,7 +281,7 @@ async fn there_is_no_way_round_the_brake() {
                     );
                     gone.push(scim.send("PATCH", &path, Some(&body)).await.0);
                 }
-                assert!(gone.iter().all(|status| *status == 204));
+                assert!(gone.iter().all(|status| *status == 200));
             }
             "bulk" => {
                 let gone = ids
@@ -298,8 +299,8 @@ async fn there_is_no_way_round_the_brake() {
             }
             "group" => assert_eq!(scim.send("DELETE", &path, None).await.0, 204),
             "two tokens" => {
-                let issued =
-                    credentials::issue(&gateway.app, &Origin::cli(), &scim.directory, None);
+                let origin = Origin::cli();
+                let issued = credentials::issue(&gateway.app, &origin, &scim.directory, None);
                 let mut other = scim.clone();
                 other.token = issued.await.unwrap().token.expose_secret().to_owned();
                 let acts = ids.iter().enumerate().map(|(at, id)| {

@@ -1,6 +1,8 @@
 //! What a request of the log must be to be sent again, and that it is so once.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::Entry;
 use crate::app::App;
@@ -44,6 +46,54 @@ pub fn body(entry: &Entry) -> Result<Vec<u8>> {
         return refused("secrets were removed from this request");
     }
     Ok(text.into_bytes())
+}
+
+/// The parameters of a query that the log keeps.
+const KNOWN: [&str; 8] = [
+    "filter",
+    "attributes",
+    "excludedattributes",
+    "sortby",
+    "sortorder",
+    "startindex",
+    "count",
+    "cursor",
+];
+
+/// What must not stand in a path as it is.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b':');
+
+/// Path and query to be sent again, which the log keeps decoded.
+pub fn uri(entry: &Entry) -> String {
+    let (path, query) = entry.path.split_once('?').unwrap_or((&entry.path, ""));
+    let mut pairs: Vec<(&str, String)> = Vec::new();
+    for piece in query.split('&') {
+        match (piece.split_once('='), pairs.last_mut()) {
+            (Some((name, value)), _) if KNOWN.contains(&name.to_lowercase().as_str()) => {
+                pairs.push((name, value.to_owned()));
+            }
+            // A value has it in the middle.
+            (_, Some((_, value))) => {
+                value.push('&');
+                value.push_str(piece);
+            }
+            _ => {}
+        }
+    }
+    let path = utf8_percent_encode(path, ENCODED);
+    if pairs.is_empty() {
+        return path.to_string();
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    format!("{path}?{query}")
 }
 
 /// Takes passwords out that the log does not keep: they would be dropped anyway.

@@ -77,7 +77,7 @@ pub async fn replay(
     };
     let sent = Request::builder()
         .method(entry.method.as_str())
-        .uri(entry.path.as_str())
+        .uri(replay::uri(entry))
         .header(CONTENT_TYPE, "application/scim+json")
         .header(USER_AGENT, format!("gatehouse (replay of {})", entry.id))
         .extension(RequestIdent(request.0))
