@@ -36,19 +36,21 @@ impl Replay {
         let done = replay::replay(&app, &origin, &entry, !self.for_real);
         let done = Box::pin(done).await?;
         self.settings.print(&done, || {
-            let kept = match self.for_real {
-                true => format!("it is request {} now", done.request),
-                false => "nothing of it was kept; --for-real does it".to_owned(),
+            let kept = if self.for_real {
+                format!("it is request {} now", done.request)
+            } else {
+                "nothing of it was kept; --for-real does it".to_owned()
             };
-            let mut text = format!("{} before, {} now; {kept}", done.before, done.status);
-            if let Some(detail) = done.answer["detail"].as_str() {
-                text.push_str(&format!("\n{detail}"));
-            }
-            for change in &done.changes {
+            let mut lines = vec![format!(
+                "{} before, {} now; {kept}",
+                done.before, done.status
+            )];
+            lines.extend(done.answer["detail"].as_str().map(str::to_owned));
+            lines.extend(done.changes.iter().map(|change| {
                 let part = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
-                text.push_str(&format!("\n  {}  {}", part("kind"), part("subject")));
-            }
-            text
+                format!("  {}  {}", part("kind"), part("subject"))
+            }));
+            lines.join("\n")
         })?;
         app.db.close().await;
         Ok(ExitCode::SUCCESS)

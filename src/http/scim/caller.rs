@@ -61,14 +61,17 @@ impl FromRequestParts<Shared> for ScimCaller {
         };
         let directory = found.directory.clone();
         let request = parts.extensions.get::<RequestIdent>();
-        let origin = again.map(|again| again.origin).unwrap_or_else(|| Origin {
-            request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
-            credential: Some(found.credential),
-            actor: None,
-            method: Some(parts.method.to_string()),
-            path: Some(path(parts)),
-            noted: Noted::default(),
-        });
+        let origin = match again {
+            Some(again) => again.origin,
+            None => Origin {
+                request: request.map_or_else(RequestId::new, |request| RequestId(request.0)),
+                credential: Some(found.credential),
+                actor: None,
+                method: Some(parts.method.to_string()),
+                path: Some(path(parts)),
+                noted: Noted::default(),
+            },
+        };
         let seen = parts.extensions.get::<Arc<Seen>>().cloned();
         if let Some(seen) = &seen {
             seen.caller(&directory, found.credential, &origin);
