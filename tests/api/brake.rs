@@ -10,7 +10,6 @@ use gatehouse::clock::Clock;
 use gatehouse::directory::credentials;
 use gatehouse::ids::MemberId;
 use gatehouse::mapping::explain;
-use gatehouse::workspace::keys::Permission;
 use gatehouse::workspace::members::{self, Status};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -20,6 +19,11 @@ use crate::gateway::{Gateway, Scim, member, operations, users};
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Gateway {
+    /// For what is about other things.
+    pub(crate) async fn without_brake(&self) {
+        self.brake(Mode::Off).await;
+    }
+
     pub(crate) async fn brake(&self, mode: Mode) {
         let setting = Setting {
             mode,
@@ -64,7 +68,7 @@ fn active(is: bool) -> Value {
     operations(json!([{"op": "replace", "path": "active", "value": is}]))
 }
 
-async fn off(scim: &Scim, ids: &[String]) {
+pub(crate) async fn off(scim: &Scim, ids: &[String]) {
     for id in ids {
         let path = format!("/Users/{id}");
         let (status, shown) = scim.send("PATCH", &path, Some(&active(false))).await;
@@ -415,102 +419,5 @@ async fn whoever_is_held_keeps_the_seat_and_takes_no_second_one() {
     gateway.check().await;
     gateway.release(Which::All).await;
     assert_eq!(gateway.seats().await.0, Some(1));
-    gateway.check().await;
-}
-
-#[tokio::test]
-async fn the_api_shows_sets_releases_and_lets_wait() {
-    let gateway = Gateway::new().await;
-    let scim = gateway.scim().await;
-    let key = gateway.key(&Permission::ALL[..9]).await;
-    let reader = gateway.key(&[Permission::MembersRead]).await;
-    let base = "/workspaces/acme/brake";
-    let release = format!("{base}/release");
-    let wanted = json!({"people": 3, "percent": 0, "hold_minutes": 5});
-    let set = gateway.api(&reader, "PUT", base, Some(&wanted)).await;
-    assert_eq!(set.status, 403);
-    let set = gateway.api(&key, "PUT", base, Some(&wanted)).await;
-    assert_eq!(
-        (set.status, &set.body["threshold"]),
-        (200, &json!(3)),
-        "{}",
-        set.text
-    );
-    for wrong in [
-        json!({"people": 0}),
-        json!({"percent": 101}),
-        json!({"mode": "on"}),
-        json!({"hold": 1}),
-    ] {
-        let set = gateway.api(&key, "PUT", base, Some(&wrong)).await;
-        assert_eq!(set.status, 400, "{wrong}");
-    }
-    let ids = users(&scim, "u", 6).await;
-    off(&scim, &ids).await;
-    let held = gateway
-        .api(&reader, "GET", &format!("{base}/held?limit=2"), None)
-        .await;
-    assert_eq!(
-        held.body["items"].as_array().unwrap().len(),
-        2,
-        "{}",
-        held.text
-    );
-    assert_eq!(held.body["items"][0]["wants"], "suspended");
-    let next = held.body["next_cursor"].as_str().unwrap();
-    let rest = gateway
-        .api(
-            &reader,
-            "GET",
-            &format!("{base}/held?limit=2&cursor={next}"),
-            None,
-        )
-        .await;
-    assert_eq!(
-        rest.body["items"].as_array().unwrap().len(),
-        1,
-        "{}",
-        rest.text
-    );
-    let member = &held.body["items"][0]["member"];
-    for wrong in [
-        json!({}),
-        json!({"all": true, "members": [member]}),
-        json!({"members": []}),
-    ] {
-        let released = gateway.api(&key, "POST", &release, Some(&wrong)).await;
-        assert_eq!(released.status, 400, "{wrong}");
-    }
-    let one = json!({"members": [member]});
-    let refused = gateway.api(&reader, "POST", &release, Some(&one)).await;
-    assert_eq!(refused.status, 403);
-    let released = gateway.api(&key, "POST", &release, Some(&one)).await;
-    assert_eq!(released.body, json!({"released": 1, "kept": 0}));
-    let again = gateway.api(&key, "POST", &release, Some(&one)).await;
-    assert_eq!(again.body, json!({"released": 0, "kept": 0}), "once");
-    let waiting = gateway
-        .api(
-            &key,
-            "POST",
-            &format!("{base}/wait"),
-            Some(&json!({"all": true})),
-        )
-        .await;
-    assert_eq!(waiting.body, json!({"waiting": 2}));
-    let shown = gateway.api(&reader, "GET", base, None).await;
-    assert_eq!(
-        (&shown.body["lost"], &shown.body["held"]),
-        (&json!(3), &json!(2))
-    );
-    // Another workspace's members are nobody here.
-    let other = gateway.other_workspace().await;
-    let ids = users(&other, "o", 7).await;
-    off(&other, &ids).await;
-    let theirs = brake::held(&gateway.app, other.directory.workspace, None, 10)
-        .await
-        .unwrap();
-    let theirs = json!({"members": [theirs[0].member]});
-    let released = gateway.api(&key, "POST", &release, Some(&theirs)).await;
-    assert_eq!(released.body, json!({"released": 0, "kept": 0}));
     gateway.check().await;
 }

@@ -262,6 +262,7 @@ async fn no_attribute_and_no_name_gives_a_right() {
 #[tokio::test]
 async fn every_spelling_of_a_deactivation_has_one_effect() {
     let gateway = Gateway::new().await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     gateway.rule(&["Crew"], "Crew").await;
     let urn = "urn:ietf:params:scim:schemas:core:2.0:User";

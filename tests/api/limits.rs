@@ -172,6 +172,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn one_member_costs_the_same_in_a_small_and_in_a_large_group() {
     let gateway = Gateway::new().await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     gateway.rule(&["Small"], "Small").await;
     gateway.rule(&["Large"], "Large").await;

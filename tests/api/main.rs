@@ -28,6 +28,7 @@ mod identity;
 mod keys;
 mod limits;
 mod log_writer;
+mod manage_brake;
 mod manage_members;
 mod management;
 mod mapping;

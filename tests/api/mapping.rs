@@ -77,6 +77,7 @@ async fn a_large_group_loses_its_access_at_once_and_its_rows_by_a_run() {
         config.scim.run_batch = 7;
     })
     .await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     gateway.rule(&["Crew"], "Crew").await;
     gateway.rule(&["Crew", "Few"], "Few").await;

@@ -7,7 +7,7 @@ use gatehouse::admission::brake::Mode;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
 
-use super::reference::World;
+use super::reference::{Held, World};
 
 const WINDOW: Duration = Duration::from_hours(1);
 
@@ -44,14 +44,14 @@ impl World {
 
     pub(super) fn wait(&mut self) {
         for member in self.members.values_mut() {
-            member.braked = member.braked.map(|_| None);
+            member.braked = member.braked.map(|_| Held { until: None });
         }
     }
 
     pub(super) fn advance(&mut self, by: Duration) {
         self.now = self.now.after(by);
         let due = self.members.iter().filter(|(_, member)| {
-            let until = member.braked.flatten();
+            let until = member.braked.and_then(|held| held.until);
             until.is_some_and(|until| until <= self.now)
         });
         let due: Vec<MemberId> = due.map(|(id, _)| *id).collect();
@@ -118,7 +118,7 @@ impl World {
                 self.losses.insert(id, self.now);
             } else {
                 let until = self.now.after(WINDOW);
-                self.member(id).braked = Some(Some(until));
+                self.member(id).braked = Some(Held { until: Some(until) });
                 held.insert(id);
             }
         }

@@ -94,6 +94,7 @@ struct Pair<'g> {
     known: Vec<MemberId>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "how a run is asked for")]
 fn number(name: &str, usual: usize) -> usize {
     let set = std::env::var(name).ok();
     set.map_or(usual, |text| text.parse().expect("a number"))
@@ -263,7 +264,7 @@ impl Pair<'_> {
             Step::Suspend(at) => {
                 let id = known(at);
                 let done = status::suspend(app, by, (workspace, id)).await;
-                if self.expect(id, done) {
+                if self.expect(id, &done) {
                     self.world.suspend(id);
                 }
             }
@@ -275,7 +276,7 @@ impl Pair<'_> {
             Step::Give(at, team) => {
                 let id = known(at);
                 let done = manual::give(app, by, (workspace, id), vec![right(*team)]).await;
-                if self.expect(id, done.map(drop)) {
+                if self.expect(id, &done.map(drop)) {
                     self.world.give(id, *team);
                 }
             }
@@ -318,7 +319,7 @@ impl Pair<'_> {
     }
 
     /// Whether an act upon a member was done: it must be, unless the member is gone.
-    fn expect(&self, id: MemberId, done: Result<(), Error>) -> bool {
+    fn expect(&self, id: MemberId, done: &Result<(), Error>) -> bool {
         let is_gone = self.world.members[&id].status == members::Status::Removed;
         assert_eq!(done.is_err(), is_gone, "{done:?}");
         !is_gone
@@ -409,7 +410,7 @@ impl Pair<'_> {
         let held = braked::held(app, workspace, None, 1000).await.unwrap();
         let held: BTreeMap<_, _> = held.into_iter().map(|it| (it.member, it.until)).collect();
         let expected = self.world.members.iter();
-        let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?)));
+        let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?.until)));
         assert_eq!(held, expected.collect::<BTreeMap<_, _>>(), "{told}");
         let unsettled = check::count_unsettled(app, workspace).await.unwrap();
         assert_eq!(unsettled, 0, "{told}");

@@ -39,6 +39,13 @@ impl Rule {
     }
 }
 
+/// That the brake keeps something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// Until when; none while it waits for an admin.
+    pub(super) until: Option<Timestamp>,
+}
+
 /// A member.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
@@ -47,8 +54,8 @@ pub(super) struct Member {
     /// By rule, and whether the brake keeps it.
     pub(super) by_rule: BTreeMap<usize, bool>,
     by_hand: BTreeSet<usize>,
-    /// Until when; none while it waits for an admin.
-    pub(super) braked: Option<Option<Timestamp>>,
+    /// What the brake keeps.
+    pub(super) braked: Option<Held>,
     pub(super) wants: bool,
 }
 
@@ -150,13 +157,11 @@ impl World {
         user.active = active;
         let id = user.member;
         let is_in = active && !self.members[&id].barred;
-        if !is_in {
-            if self.members[&id].status == Status::Active && !self.holds(id) {
-                self.member(id).status = Status::Suspended;
-            }
-        } else {
+        if is_in {
             self.reverse(id);
             self.member(id).status = Status::Active;
+        } else if self.members[&id].status == Status::Active && !self.holds(id) {
+            self.member(id).status = Status::Suspended;
         }
     }
 
