@@ -15,6 +15,7 @@ async fn twenty_clients_on_one_group_lose_nothing_of_each_other() {
     const CLIENTS: usize = 20;
     const ROUNDS: usize = 12;
     let gateway = Gateway::new().await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     gateway.rule(&["Crew"], "Crew").await;
     let shared = users(&scim, "shared", 1).await.remove(0);
@@ -120,6 +121,7 @@ async fn replace_among_adds(scim: &Scim, group: &str, ids: Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn replacements_are_whole_and_a_deleted_group_takes_its_grants_along() {
     let gateway = Gateway::new().await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     gateway.rule(&["Crew"], "Crew").await;
     let left = users(&scim, "left", 8).await;
