@@ -16,6 +16,7 @@ use crate::admission::{brake, runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
+use crate::directory::retention;
 use crate::error::{Error, Result};
 use crate::store::deployment;
 use crate::telemetry;
@@ -35,6 +36,8 @@ const HOLD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_millis(200);
 /// How long to wait when another process holds the lease, or the database is away.
 const AWAY: Duration = Duration::from_secs(1);
+/// How often it is looked for what is not kept any longer.
+const RETENTION: Duration = Duration::from_mins(1);
 /// How often the figures of the database are read.
 const FIGURES: Duration = Duration::from_secs(15);
 /// How long to wait before a task that died is begun again: first, and at most.
@@ -141,6 +144,8 @@ pub struct Worker {
     statistics: Option<Instant>,
     /// How far the sweeper has come.
     places: sweep::Places,
+    /// When it is looked next for what is not kept any longer.
+    retain_at: Timestamp,
 }
 
 impl Worker {
@@ -152,6 +157,7 @@ impl Worker {
             changed: None,
             statistics: None,
             places: sweep::Places::default(),
+            retain_at: Timestamp(0),
         }
     }
 
@@ -169,6 +175,7 @@ impl Worker {
             sweep::sweep(&self.app, &mut self.places).await,
             seats::promote(&self.app).await,
             brake::carry_out(&self.app).await,
+            self.retain().await,
         ];
         let mut done = 0;
         for outcome in outcomes {
@@ -179,6 +186,21 @@ impl Worker {
         } else {
             Round::Worked
         })
+    }
+
+    /// Lets go of what is not kept any longer, now and then.
+    async fn retain(&mut self) -> Result<usize> {
+        let now = self.app.clock.now();
+        if now < self.retain_at {
+            return Ok(0);
+        }
+        // What fails is not tried again at once.
+        self.retain_at = now.after(RETENTION);
+        let done = retention::work(&self.app).await?;
+        if done > 0 {
+            self.retain_at = now;
+        }
+        Ok(done)
     }
 
     /// Numbers changes.

@@ -19,17 +19,20 @@ use crate::store::replacement::{self, Replacement, has_columns};
 use crate::store::tables::{self, Table};
 use crate::store::tx::Tx;
 use crate::store::{deployment, members, migrate, workspaces};
+use crate::workspace::erasure::{self, Erased};
 
 /// How much of a file waits to be written at once.
 const BYTES: usize = 1024 * 1024;
 
 /// How a backup is taken back.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct How {
     /// In place of what is there.
     pub replace: bool,
     /// As the present state: nothing was written since it was made, so that nothing is held.
     pub as_is: bool,
+    /// Who was erased, and is erased again.
+    pub erased: Vec<Erased>,
 }
 
 /// What was taken back, and what is held.
@@ -45,6 +48,8 @@ pub struct Loaded {
     pub tokens_held: Vec<HeldToken>,
     /// API keys that open nothing until they are released.
     pub keys_held: Vec<HeldKey>,
+    /// How many members were erased after the backup, and are so again.
+    pub members_erased: u64,
     /// Where the file is now that was there and could not be read.
     pub damaged: Option<String>,
 }
@@ -77,7 +82,7 @@ pub async fn load(
     keys: &Keyring,
     at: Timestamp,
     file: &Path,
-    how: How,
+    how: &How,
     progress: Progress<'_>,
 ) -> Result<Loaded, Failure> {
     match fill(options, keys, at, file, how, progress).await {
@@ -97,7 +102,7 @@ async fn fill(
     keys: &Keyring,
     at: Timestamp,
     file: &Path,
-    how: How,
+    how: &How,
     progress: Progress<'_>,
 ) -> Result<Loaded, Failure> {
     let mut reader = open(keys, file)?;
@@ -118,19 +123,24 @@ async fn fill_open(
     target: &mut Replacement,
     reader: &mut Reader<File>,
     at: Timestamp,
-    how: How,
+    how: &How,
     progress: Progress<'_>,
 ) -> Result<Loaded, Failure> {
     if !how.replace && !target.is_empty().await? {
         return Err(Failure::NotEmpty);
     }
+    let mut erased = target.list_erasures().await?;
+    erased.extend(&how.erased);
     target.clear(reader.header.version()).await?;
     let content = rows(&mut target.tx, reader, progress).await?;
     target.migrate().await?;
     if target.count_dangling().await? > 0 {
         return Err(reader.broken("rows refer to rows that are not there"));
     }
-    hold(&mut target.tx, content, at, how).await
+    let members_erased = erasure::repeat_within(&mut target.tx, at, &erased).await?;
+    let mut loaded = hold(&mut target.tx, content, at, how).await?;
+    loaded.members_erased = members_erased;
+    Ok(loaded)
 }
 
 fn open(keys: &Keyring, file: &Path) -> Result<Reader<File>, Failure> {
@@ -213,12 +223,13 @@ fn content(reader: &Reader<File>, tables: u64, rows: u64, sha256: String) -> Con
 
 /// Raises the epoch and holds what may have been taken away since, unless nothing was; each
 /// workspace's log tells of it.
-async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: How) -> Result<Loaded, Failure> {
+async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: &How) -> Result<Loaded, Failure> {
     let mut loaded = Loaded {
         access_epoch: deployment::find_epoch(tx).await?,
         members_held: 0,
         tokens_held: Vec::new(),
         keys_held: Vec::new(),
+        members_erased: 0,
         damaged: None,
         content,
     };

@@ -16,6 +16,8 @@
 //! * Groups, who is in them, and rules are those of the backup and are not held: a member who is let
 //!   in has what they give until the directory sends them again, which the operator is told to have
 //!   done first. Holding them too would leave a directory that sends only what changes held for good.
+//! * Whoever was erased since is erased again, in the same transaction: by the list of the database
+//!   that is replaced, and by the file of `retention.erasure_list`, which no backup replaces.
 //! * Changes come back with their ids and numbers, so that none is told twice under a new name.
 //!   Numbers given out after the backup are given again: a reader's place therefore is the
 //!   deployment's epoch with the number, and one of another epoch has to read anew.

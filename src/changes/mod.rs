@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
 use crate::secrets::PersonKey;
 use crate::store;
@@ -157,6 +157,15 @@ pub fn seal(
     change.person = Some(person);
     change.sealed = Some(key.seal(&aad, personal.to_string().as_bytes())?);
     Ok(change)
+}
+
+/// The personal values of a change; none where it has none.
+pub fn open(change: &Change, workspace: WorkspaceId, key: &PersonKey) -> Result<Option<Value>> {
+    let Some(sealed) = &change.sealed else {
+        return Ok(None);
+    };
+    let opened = key.open(&binding(workspace, change.id), sealed)?;
+    serde_json::from_slice(&opened).map_err(Error::internal)
 }
 
 /// Writes changes in the transaction of what they tell.

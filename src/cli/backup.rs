@@ -18,6 +18,7 @@ use crate::secrets::{self, Keyring};
 use crate::store::db::{Db, Options};
 use crate::store::replacement;
 use crate::telemetry;
+use crate::workspace::erasure_list;
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -92,10 +93,11 @@ impl Place {
         let how = How {
             replace: false,
             as_is: true,
+            erased: Vec::new(),
         };
         let options = Options::from(&config.database);
         let tell = |table: &str, rows| self.tell("checking a copy", table, rows);
-        backup::load(&options, &self.keys, self.clock.now(), file, how, &tell).await?;
+        backup::load(&options, &self.keys, self.clock.now(), file, &how, &tell).await?;
         let app = App::with_keys(config, self.clock.clone(), Arc::clone(&self.keys)).await?;
         self.bar.set_message("checking what it says");
         let findings = verify::verify(&app).await?;
@@ -175,11 +177,12 @@ impl Restore {
         let how = How {
             replace: self.replace,
             as_is: self.as_is,
+            erased: erasure_list::read(&place.config)?,
         };
         let tell = |table: &str, rows| place.tell("loading", table, rows);
         let at = place.clock.now();
         let (options, keys) = (&place.options, &place.keys);
-        let loaded = backup::load(options, keys, at, &self.file, how, &tell).await?;
+        let loaded = backup::load(options, keys, at, &self.file, &how, &tell).await?;
         place.bar.finish_and_clear();
         let mut value = serde_json::to_value(&loaded)?;
         value["as_is"] = self.as_is.into();
@@ -206,6 +209,12 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
     if let Some(path) = &loaded.damaged {
         lines.push(format!(
             "the file that was there could not be read, and is {path} now"
+        ));
+    }
+    if loaded.members_erased > 0 {
+        lines.push(format!(
+            "{} members were erased since, and are so again",
+            loaded.members_erased
         ));
     }
     if as_is {

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::replay::Replay;
 use super::request_log::Log;
-use super::{Settings, table};
+use super::{Settings, person, table};
 use crate::app::App;
 use crate::changes::Origin;
+use crate::clock::Timestamp;
 use crate::directory::credentials::{self, Issued};
 use crate::directory::{self, Access, Directory, DirectoryKind, Mode, NewDirectory, scim_base_url};
 use crate::workspace;
@@ -53,6 +54,17 @@ pub(super) enum Command {
         /// Let the tokens that are live now end after so many hours; 0 ends them at once.
         #[arg(long, value_name = "HOURS")]
         overlap_hours: Option<u32>,
+    },
+    /// Give back what a directory took away between two instants, up to 30 days later.
+    Restore {
+        #[command(flatten)]
+        named: Named,
+        /// The instant before, such as 2026-05-03T12:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = person::instant)]
+        from: Timestamp,
+        /// The instant after; now if it is not given.
+        #[arg(long, value_name = "INSTANT", value_parser = person::instant)]
+        to: Option<Timestamp>,
     },
     /// Change how a directory treats what its IdP sends.
     Set {
@@ -160,6 +172,10 @@ impl Command {
                     only_endpoint: only,
                 };
                 rotate(&named, access, days, overlap_hours).await?;
+            }
+            Self::Restore { named, from, to } => {
+                let (app, directory) = named.find().await?;
+                person::restore(&app, &directory, (from, to), &named.settings).await?;
             }
             Self::Set {
                 named,

@@ -6,11 +6,12 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Settings, table};
+use super::{Settings, person, table};
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::admission::holds;
 use crate::app::App;
 use crate::changes::Origin;
+use crate::clock::Timestamp;
 use crate::ids::MemberId;
 use crate::scim::etag::Precondition;
 use crate::workspace::keys::Scopes;
@@ -29,6 +30,9 @@ pub(super) enum Command {
         /// The workspace's slug.
         #[arg(long)]
         workspace: String,
+        /// As they were at an instant, such as 2026-05-03T12:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = person::instant)]
+        as_of: Option<Timestamp>,
         #[command(flatten)]
         settings: Settings,
     },
@@ -106,6 +110,9 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// All of one person, and members as they were.
+    #[command(flatten)]
+    Person(person::Command),
     /// Give members whom a restore holds their rights again.
     Release {
         /// The workspace's slug.
@@ -227,8 +234,12 @@ impl Command {
         match self {
             Self::List {
                 workspace,
+                as_of,
                 settings,
-            } => list(&workspace, &settings).await?,
+            } => match as_of {
+                Some(at) => person::list_as_of(&workspace, at, &settings).await?,
+                None => list(&workspace, &settings).await?,
+            },
             Self::Add {
                 workspace,
                 fields,
@@ -296,6 +307,7 @@ impl Command {
                 manual::take(&app, by, which, rights.list()).await?;
                 say(&settings, member.id, "has these rights no longer")?;
             }
+            Self::Person(command) => command.run().await?,
             Self::Release {
                 workspace,
                 member,
@@ -317,7 +329,10 @@ fn cleared(edit: Edit, names: Vec<String>) -> anyhow::Result<Edit> {
     Ok(edit.and(clear))
 }
 
-async fn open(who: &Who, settings: &Settings) -> anyhow::Result<(App, Workspace, Member)> {
+pub(super) async fn open(
+    who: &Who,
+    settings: &Settings,
+) -> anyhow::Result<(App, Workspace, Member)> {
     let app = settings.open().await?;
     let workspace = workspace::find(&app, &who.workspace).await?;
     let member = members::find(&app, workspace.id, &who.member).await?;

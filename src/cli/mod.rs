@@ -12,6 +12,7 @@ mod directories;
 mod health;
 mod members;
 mod people;
+mod person;
 mod replay;
 mod request_log;
 mod schemas;

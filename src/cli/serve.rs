@@ -11,7 +11,7 @@ use super::Settings;
 use super::service::{self, Hangup, Inherited};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::directory::request_log;
+use crate::directory::{erasure, request_log};
 use crate::http::tls::Certificate;
 use crate::http::{self, server};
 use crate::telemetry;
@@ -68,6 +68,10 @@ pub(super) async fn serve(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     app.store_public_url(&app.config.public_url()).await?;
+    let again = erasure::again(&app).await?;
+    if again > 0 {
+        tracing::warn!(again, "{again} members were erased before and are so again");
+    }
     tracing::info!(%address, "serving on {address}");
     let options = server::ServeOptions::from(&app.config.server);
     let tasks = tokio_util::task::TaskTracker::new();

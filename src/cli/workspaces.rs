@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{Settings, table};
 use crate::changes::Origin;
 use crate::workspace::seats::{self, Limit, SeatPolicy};
-use crate::workspace::{self, lifecycle};
+use crate::workspace::{self, deletion, lifecycle};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -30,6 +30,21 @@ pub(super) enum Command {
     },
     /// Open a suspended workspace again.
     Resume {
+        /// Its slug.
+        slug: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Delete a workspace: nothing of it opens anything from now on, and its rows go once the time
+    /// of grace is over. Its slug is not given out again.
+    Delete {
+        /// Its slug.
+        slug: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Have a deleted workspace back, within the time of grace.
+    Undelete {
         /// Its slug.
         slug: String,
         #[command(flatten)]
@@ -97,6 +112,21 @@ impl Command {
                 let workspace = workspace::find(&app, &slug).await?;
                 lifecycle::resume(&app, &Origin::cli(), &workspace).await?;
                 say(&settings, &slug, "is active")?;
+            }
+            Self::Delete { slug, settings } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find(&app, &slug).await?;
+                let until = deletion::delete(&app, &Origin::cli(), &workspace).await?;
+                let value = serde_json::json!({"workspace": slug, "purged_after": until});
+                settings.print(&value, || {
+                    format!("workspace {slug} is deleted; it can be had back until {until}")
+                })?;
+            }
+            Self::Undelete { slug, settings } => {
+                let app = settings.open().await?;
+                let workspace = workspace::find_any(&app, &slug).await?;
+                deletion::undelete(&app, &Origin::cli(), &workspace).await?;
+                say(&settings, &slug, "is there again")?;
             }
             Self::Set {
                 slug,

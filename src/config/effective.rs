@@ -75,6 +75,21 @@ impl Config {
         text.bare("trust_traceparent", telemetry.trust_traceparent);
         text.section("permissions");
         text.list("catalogue", &self.permissions.catalogue);
+        let retention = &self.retention;
+        text.section("retention");
+        for (key, days) in [
+            ("removed_members_days", retention.removed_members_days),
+            ("tombstones_days", retention.tombstones_days),
+        ] {
+            match days {
+                Some(days) => text.bare(key, days),
+                None => text.bare(&format!("# {key}"), 365),
+            }
+        }
+        text.bare("conflicts_days", retention.conflicts_days);
+        text.bare("deleted_workspaces_days", retention.deleted_workspaces_days);
+        let list = retention.erasure_list.as_ref();
+        text.optional("erasure_list", list.map(|path| path.display()));
         text.0
     }
 }

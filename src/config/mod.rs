@@ -18,12 +18,14 @@ mod effective;
 mod permissions;
 mod problems;
 mod request_log;
+mod retention;
 mod server;
 mod telemetry;
 
 pub use permissions::Permissions;
 pub use problems::Problems;
 pub use request_log::RequestLog;
+pub use retention::Retention;
 pub use server::Server;
 pub use telemetry::Telemetry;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// The permissions that the apps know.
     pub permissions: Permissions,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// The database.
@@ -281,6 +285,9 @@ impl Config {
             1_000,
         );
         within("database.acquire_seconds", database.acquire_seconds, 1, 60);
+        for (key, value, lowest, highest) in self.retention.ranges() {
+            within(key, value, lowest, highest);
+        }
         within(
             "database.statement_seconds",
             database.statement_seconds,

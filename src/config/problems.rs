@@ -7,7 +7,8 @@ use config::{FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, Database, Limits, Log, Permissions, RequestLog, Scim, Secrets, Server, Telemetry,
+    Config, Database, Limits, Log, Permissions, RequestLog, Retention, Scim, Secrets, Server,
+    Telemetry,
 };
 
 /// The prefix of variables of the environment.
@@ -103,6 +104,7 @@ pub(super) fn read(mut tree: Tree) -> Result<Config, Problems> {
         request_log: section::<RequestLog>(&mut tree, "request_log", &mut problems),
         telemetry: section::<Telemetry>(&mut tree, "telemetry", &mut problems),
         permissions: section::<Permissions>(&mut tree, "permissions", &mut problems),
+        retention: section::<Retention>(&mut tree, "retention", &mut problems),
     };
     for key in tree.keys() {
         problems.add(key, "there is no such section");

@@ -3,11 +3,15 @@
 //! concerns to `admission`, in its own transaction.
 
 pub mod credentials;
+pub mod erasure;
+pub mod export;
 pub mod groups;
 mod membership;
 mod nesting;
 pub mod request_log;
 pub mod resources;
+pub mod restore;
+pub mod retention;
 pub mod roles;
 pub mod search;
 mod unique;
@@ -216,6 +220,14 @@ pub async fn find(app: &App, workspace: WorkspaceId, name: &str) -> Result<Direc
     let mut tx = app.db.one().await?;
     rows::find_by_name(&mut tx, workspace, &key)
         .await?
+        .ok_or(Error::NotFound("directory"))
+}
+
+/// The directory of that id.
+pub async fn find_by_id(app: &App, workspace: WorkspaceId, id: DirectoryId) -> Result<Directory> {
+    let mut listed = list(app, workspace).await?.into_iter();
+    listed
+        .find(|directory| directory.id == id)
         .ok_or(Error::NotFound("directory"))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tracing::instrument;
 
 use super::written::Written;
-use super::{Caller, Mode, unique};
+use super::{Caller, Mode, restore, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::settle::{Rules, settle, settle_written};
 use crate::admission::{
@@ -24,7 +24,7 @@ use crate::store::error::{DbError, OnDuplicate};
 use crate::store::tx::Tx;
 use crate::store::users as rows;
 use crate::store::users::Place;
-use crate::store::{directories, groups, login_names, memberships};
+use crate::store::{directories, former, groups, login_names, memberships};
 use crate::workspace::members::Status;
 use crate::workspace::{manual, persons, seats};
 
@@ -429,10 +429,12 @@ async fn remove(
     rows::delete(tx, place, id).await?;
     let detail = json!({"member": user.member, "groups": left});
     let version = Some(user.version + 1);
-    let mut told = vec![act.change("user.deleted", ("user", id.0), version, &detail)];
+    let change = act.change("user.deleted", ("user", id.0), version, &detail);
+    let mut told = vec![restore::keep(tx, app, &act, &user, change).await?];
     if let Some(member) = user.member {
         login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;
+        former::insert(tx, place, &user, member).await?;
         let (mut member, change) = departure::leave(tx, &act, (id, member)).await?;
         told.extend(change);
         let rules = Rules::current(tx, app, &act).await?;

@@ -6,7 +6,7 @@ use super::error::Result;
 use super::tx::Tx;
 use super::values::{MOST, is_usual, list, pad, rows};
 use crate::clock::Timestamp;
-use crate::ids::{ChangeId, CredentialId, DirectoryId, PersonId, RequestId, WorkspaceId};
+use crate::ids::{ChangeId, CredentialId, DirectoryId, MemberId, PersonId, RequestId, WorkspaceId};
 
 /// A change as it is written: without a number.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -314,4 +314,125 @@ pub async fn count_about(
         .fetch_one()
         .await?;
     Ok(row.0)
+}
+
+/// A change, with its number if it has one by now.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Logged {
+    /// Its place in the workspace's log.
+    pub number: Option<i64>,
+    /// The change.
+    #[sqlx(flatten)]
+    pub change: Change,
+}
+
+/// Changes of a subject before a place, newest first.
+pub async fn list_about(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    subject: Uuid,
+    (before_at, before_id): (Timestamp, ChangeId),
+    most: i64,
+) -> Result<Vec<Logged>> {
+    let sql = format!(
+        "SELECT number, {COLUMNS} FROM changes WHERE workspace = $1 AND subject = $2 \
+         AND at <= $3 AND (at < $3 OR id < $4) ORDER BY at DESC, id DESC LIMIT $5"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(subject)
+        .bind(before_at)
+        .bind(before_id)
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// Numbered changes of subjects up to an instant, in the order of their numbers. Those of a batch
+/// may be some seconds the wrong way round: the number decides.
+pub async fn list_of_subjects(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    subjects: &[Uuid],
+    until: Timestamp,
+) -> Result<Vec<Numbered>> {
+    let mut found: Vec<Numbered> = Vec::new();
+    for subjects in subjects.chunks(MOST) {
+        let sql = format!(
+            "SELECT number, hash, {COLUMNS} FROM changes WHERE workspace = $1 AND at <= $2 \
+             AND subject IN ({}) AND number IS NOT NULL",
+            list(3, subjects.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(until);
+        for subject in pad(subjects) {
+            query = query.bind(subject);
+        }
+        found.extend(query.fetch_all::<Numbered>().await?);
+    }
+    found.sort_by_key(|change| change.number);
+    Ok(found)
+}
+
+/// When the change of that number happened.
+pub async fn find_instant(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    number: i64,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> = tx
+        .query("SELECT at FROM changes WHERE workspace = $1 AND number = $2")
+        .bind(workspace)
+        .bind(number)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
+/// The members after one in id order that changes between two numbers are about.
+pub async fn list_changed_members(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    (after, until): (i64, i64),
+    member: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .query(
+            "SELECT DISTINCT subject FROM changes WHERE workspace = $1 AND number > $2 \
+             AND number <= $3 AND subject_kind = 'member' AND subject > $4 \
+             ORDER BY subject LIMIT $5",
+        )
+        .bind(workspace)
+        .bind(after)
+        .bind(until)
+        .bind(member.map_or(Uuid::nil(), |id| id.0))
+        .bind(most)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Changes by which a directory took something away, or gave it back, between two numbers.
+pub async fn list_of_directory(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    (after, until): (i64, i64),
+    most: i64,
+) -> Result<Vec<Numbered>> {
+    let sql = format!(
+        "SELECT number, hash, {COLUMNS} FROM changes WHERE workspace = $1 AND number > $2 \
+         AND number <= $3 AND directory = $4 AND kind IN ('user.deleted', 'user.updated', \
+         'group.members_changed', 'group.deleted') ORDER BY number LIMIT $5"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(after)
+        .bind(until)
+        .bind(directory)
+        .bind(most)
+        .fetch_all()
+        .await
 }

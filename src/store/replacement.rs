@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 
 use super::aside::Aside;
 use super::db::{Options, sqlite_options};
+use super::erasures::{self, Erased};
 use super::error::{DbError, Result};
 use super::migrate;
 use super::stats::Stats;
@@ -96,6 +97,15 @@ impl Replacement {
             .fetch_one()
             .await?;
         Ok(rows.0 == 0)
+    }
+
+    /// Who was erased in what is there now.
+    pub async fn list_erasures(&mut self) -> Result<Vec<Erased>> {
+        if self.has_table("erasures").await? {
+            erasures::list(&mut self.tx).await
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// Takes everything of ours away and makes the schema of a version anew. A file is ours as a

@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::tx::Tx;
-use super::values::{is_usual, rows};
+use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
 
@@ -177,4 +177,28 @@ pub async fn delete_before(
     .bind(most)
     .execute()
     .await
+}
+
+/// Deletes exchanges of a directory.
+pub async fn delete(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    ids: &[RequestId],
+) -> Result<u64> {
+    let mut deleted = 0;
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "DELETE FROM request_log WHERE workspace = $1 AND directory = $2 AND id IN ({})",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        deleted += query.execute().await?;
+    }
+    Ok(deleted)
 }

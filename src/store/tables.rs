@@ -136,6 +136,17 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Table>> {
     Ok(listed)
 }
 
+/// The names of the tables whose rows belong to a workspace and go with it, each after those that it
+/// refers to. Who was erased stays known: a backup may bring the workspace back.
+pub async fn list_owned(tx: &mut Tx) -> Result<Vec<String>> {
+    let listed = list(tx).await?.into_iter();
+    let owned = listed.filter(|table| {
+        let mut columns = table.columns.iter();
+        table.name != "erasures" && columns.any(|(name, _)| name == "workspace")
+    });
+    Ok(owned.map(|table| table.name).collect())
+}
+
 /// Hands on each row of a table in the order of its key; tells how many there were.
 pub async fn each_row<E: From<DbError>>(
     tx: &mut Tx,

@@ -438,5 +438,5 @@ pub async fn find_person(
         .bind(person)
         .fetch_optional()
         .await?;
-    Ok(row.map(|row| row.0))
+    Ok(row.map(|row| row.0).filter(|sealed| !sealed.is_empty()))
 }

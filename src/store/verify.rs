@@ -223,6 +223,7 @@ pub const OWNED: &[&str] = &[
     "resources",
     "unique_values",
     "tombstones",
+    "former_users",
     "conflicts",
     "causes",
     "rules",

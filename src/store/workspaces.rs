@@ -17,7 +17,7 @@ pub struct Workspace {
     pub slug: String,
     /// Its name for people.
     pub name: String,
-    /// `active` or `suspended`.
+    /// `active`, `suspended` or `deleted`.
     pub status: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -43,7 +43,10 @@ pub struct Named {
     pub name: String,
 }
 
-const COLUMNS: &str = "SELECT id, slug, name, status, created_at FROM workspaces";
+/// One whose rows are gone is known by its slug alone, and found no more.
+const COLUMNS: &str = "SELECT id, slug, name, CASE WHEN deleted_at IS NULL THEN status \
+                       ELSE 'deleted' END AS status, created_at FROM workspaces \
+                       WHERE purged_at IS NULL";
 
 /// Makes a workspace.
 pub async fn insert(tx: &mut Tx, workspace: &Workspace, tag: Uuid) -> Result<()> {
@@ -70,7 +73,7 @@ pub async fn insert(tx: &mut Tx, workspace: &Workspace, tag: Uuid) -> Result<()>
 
 /// A workspace.
 pub async fn find(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<Workspace>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = $1")))
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} AND id = $1")))
         .bind(workspace)
         .fetch_optional()
         .await
@@ -78,7 +81,7 @@ pub async fn find(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<Workspac
 
 /// The workspace of that slug.
 pub async fn find_by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Workspace>> {
-    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE slug = $1")))
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} AND slug = $1")))
         .bind(slug.to_owned())
         .fetch_optional()
         .await
@@ -96,7 +99,8 @@ pub async fn update_status(tx: &mut Tx, workspace: WorkspaceId, status: &str) ->
     let rows = tx
         .query(
             "UPDATE workspaces SET status = $2, access_epoch = access_epoch \
-             + CASE WHEN $2 = 'suspended' THEN 1 ELSE 0 END WHERE id = $1 AND status <> $2",
+             + CASE WHEN $2 = 'suspended' THEN 1 ELSE 0 END WHERE id = $1 AND status <> $2 \
+             AND deleted_at IS NULL",
         )
         .bind(workspace)
         .bind(status.to_owned())

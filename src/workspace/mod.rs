@@ -1,8 +1,13 @@
 //! Workspaces and what apps see of them: members, teams, roles, the ledger of who has what and
 //! because of what, and the keys of the management API. It knows nothing of IdPs; facts reach it through `admission` alone.
 
+pub mod activity;
+pub mod deletion;
 pub mod edit;
+pub mod erasure;
+pub mod erasure_list;
 pub mod guard;
+pub mod history;
 pub mod keys;
 pub mod ledger;
 pub mod lifecycle;
@@ -85,8 +90,15 @@ async fn insert(tx: &mut Tx, act: &Act, workspace: &Workspace) -> Result<()> {
     changes::record(tx, workspace.id, &[change]).await
 }
 
-/// The workspace of that slug.
+/// The workspace of that slug; one that is deleted is [`Error::Conflict`].
 pub async fn find(app: &App, slug: &str) -> Result<Workspace> {
+    let found = find_any(app, slug).await?;
+    deletion::refuse_deleted(&found)?;
+    Ok(found)
+}
+
+/// The workspace of that slug, be it deleted, as long as its rows are there.
+pub async fn find_any(app: &App, slug: &str) -> Result<Workspace> {
     let mut tx = app.db.one().await?;
     rows::find_by_slug(&mut tx, slug)
         .await?

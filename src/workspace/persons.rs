@@ -18,17 +18,28 @@ pub async fn make(tx: &mut Tx, app: &App, workspace: WorkspaceId) -> Result<(Per
     Ok((person, key))
 }
 
-/// The key of a person, unless it was destroyed.
+/// The key of a person, which must be there.
 pub async fn key(
     tx: &mut Tx,
     app: &App,
     workspace: WorkspaceId,
     person: PersonId,
 ) -> Result<PersonKey> {
-    let sealed = users::find_person(tx, workspace, person)
-        .await?
-        .ok_or(DbError::NotFound)?;
-    PersonKey::open_sealed(&app.keys, &binding(workspace, person), &sealed)
+    let found = find(tx, app, workspace, person).await?;
+    Ok(found.ok_or(DbError::NotFound)?)
+}
+
+/// The key of a person, unless it was destroyed.
+pub async fn find(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+    person: PersonId,
+) -> Result<Option<PersonKey>> {
+    let sealed = users::find_person(tx, workspace, person).await?;
+    let opened = sealed
+        .map(|sealed| PersonKey::open_sealed(&app.keys, &binding(workspace, person), &sealed));
+    opened.transpose()
 }
 
 fn binding(workspace: WorkspaceId, person: PersonId) -> Vec<u8> {

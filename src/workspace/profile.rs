@@ -67,7 +67,8 @@ impl Field {
         }
     }
 
-    const ALL: [Self; 11] = [
+    /// All fields.
+    pub const ALL: [Self; 11] = [
         Self::DisplayName,
         Self::GivenName,
         Self::FamilyName,

@@ -91,24 +91,29 @@ pub async fn remove(
         let precondition = precondition.clone();
         Box::pin(async move {
             precondition.check_match(member.version)?;
-            let holders = details::list_holders(tx, act.workspace, member.id).await?;
-            if let Some(holder) = holders.first() {
-                return Err(Error::Conflict(format!(
-                    "the directory \"{}\" has this person; take it out there, or suspend it here",
-                    holder.name
-                )));
-            }
-            guard::refuse_protected(member.protected)?;
-            guard::spare(tx, act.workspace, member.id).await?;
-            details::update_barred(tx, act.workspace, member.id, None).await?;
-            write(tx, act, member, (Status::Removed, Hold::End)).await?;
-            tell(tx, act, member, "member.removed", Status::Removed).await?;
-            let mut member = member.clone();
-            member.version += 1;
-            manual::end_all(tx, act, &member).await
+            take_out(tx, act, member).await
         })
     })
     .await
+}
+
+/// Takes a locked member out, on the terms of [`remove`].
+pub async fn take_out(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+    let holders = details::list_holders(tx, act.workspace, member.id).await?;
+    if let Some(holder) = holders.first() {
+        return Err(Error::Conflict(format!(
+            "the directory \"{}\" has this person; take it out there, or suspend it here",
+            holder.name
+        )));
+    }
+    guard::refuse_protected(member.protected)?;
+    guard::spare(tx, act.workspace, member.id).await?;
+    details::update_barred(tx, act.workspace, member.id, None).await?;
+    write(tx, act, member, (Status::Removed, Hold::End)).await?;
+    tell(tx, act, member, "member.removed", Status::Removed).await?;
+    let mut member = member.clone();
+    member.version += 1;
+    manual::end_all(tx, act, &member).await
 }
 
 /// Says that no directory and no other admin takes this one away, or takes that back; for operators.

@@ -4,6 +4,7 @@
 
 mod admins;
 mod architecture;
+mod as_of;
 mod audit;
 mod brake;
 mod bulk;
@@ -38,6 +39,7 @@ mod nested;
 mod nesting;
 mod operated;
 mod oracle;
+mod people;
 mod plans;
 mod pushdown;
 mod races;
@@ -45,6 +47,8 @@ mod raw;
 mod registering;
 mod replay;
 mod request_log;
+mod restored;
+mod retained;
 mod rfc;
 mod seats;
 mod secure;

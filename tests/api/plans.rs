@@ -37,8 +37,9 @@ const SMALL: [&str; 20] = [
 ];
 
 /// Indexes that hold but a few rows: what waits to be done, or is kept.
-const WAITING: [&str; 6] = [
+const WAITING: [&str; 7] = [
     "changes_unnumbered",
+    "erasures_open",
     "grants_kept",
     "members_brake_due",
     "members_braked",
@@ -47,7 +48,7 @@ const WAITING: [&str; 6] = [
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 5] = [
+const WALKS: [(&str, &str); 7] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -63,6 +64,14 @@ const WALKS: [(&str, &str); 5] = [
     (
         "SELECT COUNT(*) AS active FROM members",
         "who is active is counted once for an hour in which somebody loses access",
+    ),
+    (
+        "SELECT e.workspace, e.member",
+        "who was erased, once at each start and with each erasure",
+    ),
+    (
+        "WITH gone",
+        "a deleted workspace goes as a whole, in batches",
     ),
     (
         "INSERT INTO changes",

@@ -10,8 +10,10 @@
 //! * A request is kept for `request_log.keep_days`. `request_log.enabled = false` deletes them all.
 //!
 //! A key of the person, as changes have it, was left out: a request is about many people or about
-//! nobody yet, and nothing of it is left after some days.
+//! nobody yet, and nothing of it is left after some days. Whoever is erased before is looked for in
+//! every line, and the lines that name the person go.
 
+mod forget;
 mod read;
 mod record;
 pub mod replay;
@@ -23,8 +25,9 @@ use serde_json::Value;
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::request_log::Logged;
 
+pub use forget::forget;
 pub use read::{Entry, Follower, Wanted, directories, find, list, note_read};
-pub use writer::{delete_all, delete_old, flush, work};
+pub use writer::{delete_all, delete_of, delete_old, flush, work};
 
 /// The most rows of one statement.
 const BATCH: usize = 256;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::app::exchanges::Exchange;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::ids::{DirectoryId, WorkspaceId};
 use crate::store::request_log as rows;
 
 /// How long a line may wait for others to be written with.
@@ -120,13 +121,26 @@ pub async fn delete_all(app: &App) -> Result<u64> {
     delete_before(app, Timestamp(i64::MAX)).await
 }
 
-/// Directory by directory, in small transactions that nobody waits long for.
+/// Deletes everything of a workspace; tells how many.
+pub async fn delete_of(app: &App, workspace: WorkspaceId) -> Result<u64> {
+    let mut all = super::directories(app).await?;
+    all.retain(|directory| directory.0 == workspace);
+    delete_from(app, all, Timestamp(i64::MAX)).await
+}
+
 async fn delete_before(app: &App, before: Timestamp) -> Result<u64> {
-    if !app.db.has_request_log() {
-        return Ok(0);
-    }
+    let all = super::directories(app).await?;
+    delete_from(app, all, before).await
+}
+
+/// Directory by directory, in small transactions that nobody waits long for.
+async fn delete_from(
+    app: &App,
+    directories: Vec<(WorkspaceId, DirectoryId)>,
+    before: Timestamp,
+) -> Result<u64> {
     let mut deleted = 0;
-    for directory in super::directories(app).await? {
+    for directory in directories {
         loop {
             let mut tx = app.db.write_log().await?;
             let count = rows::delete_before(&mut tx, directory, before, DELETED).await?;

@@ -13,6 +13,7 @@ use super::page::Page;
 use super::problem::Problem;
 use crate::app::App;
 use crate::changes::{Noted, Origin};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::http::limits::{Permit, RequestIdent, expected};
@@ -20,7 +21,7 @@ use crate::ids::{CredentialId, RequestId, WorkspaceId};
 use crate::scim::etag::Precondition;
 use crate::secrets::tokens;
 use crate::workspace::keys::{self, Opened, Permission, Scopes};
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Workspace, deletion};
 
 /// The holder of an API key, with what every handler needs of its request.
 pub struct ApiCaller {
@@ -90,6 +91,13 @@ impl ApiCaller {
     /// The workspace of the path, for what needs that permission. One that the key does not open is
     /// not there; a right that it does not have is told only for one that it does.
     pub async fn workspace(&self, permission: Permission) -> Result<Workspace, Problem> {
+        let workspace = self.workspace_or_deleted(permission).await?;
+        deletion::refuse_deleted(&workspace)?;
+        Ok(workspace)
+    }
+
+    /// The same, be it deleted.
+    pub async fn workspace_or_deleted(&self, permission: Permission) -> Result<Workspace, Problem> {
         let workspace = self.any_workspace().await?;
         if self.scopes().allow(permission) {
             Ok(workspace)
@@ -133,6 +141,18 @@ impl ApiCaller {
     /// A parameter of the path.
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
+    }
+
+    /// Takes a parameter out of the query that is an instant, as RFC 3339 has it.
+    pub(super) fn instant(&mut self, name: &str) -> Result<Option<Timestamp>> {
+        let at = self.query.iter().position(|(given, _)| given == name);
+        let Some(at) = at else {
+            return Ok(None);
+        };
+        let (_, text) = self.query.remove(at);
+        let instant = Timestamp::parse(&text);
+        let expected = || Error::value(format!("{name}: expected an RFC 3339 date-time"));
+        instant.ok_or_else(expected).map(Some)
     }
 
     /// The page that the query asks for, of the list of that name.

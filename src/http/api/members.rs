@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
 use super::problem::Problem;
-use super::{body, id, json, page};
+use super::{body, history, id, json, page};
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -24,9 +24,12 @@ use crate::workspace::{Workspace, edit, status};
 /// A page of members in the order of their making, those who are removed left out.
 pub(super) async fn list(
     State(shared): State<Shared>,
-    caller: ApiCaller,
+    mut caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersRead).await?;
+    if let Some(at) = caller.instant("as_of")? {
+        return history::list(&shared, &caller, workspace.id, at).await;
+    }
     let page = caller.page(&format!("members {}", workspace.id))?;
     let after = page.after.as_ref().map(|after| after.parse());
     let after = after.transpose().map_err(|_| page::invalid())?;
@@ -37,9 +40,12 @@ pub(super) async fn list(
 /// A member; 304 for a version that the reader has.
 pub(super) async fn show(
     State(shared): State<Shared>,
-    caller: ApiCaller,
+    mut caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersRead).await?;
+    if let Some(at) = caller.instant("as_of")? {
+        return history::show(&shared, (workspace.id, member(&caller)?), at).await;
+    }
     let found = members::show(&shared.app, workspace.id, member(&caller)?).await?;
     let response = if caller.precondition.is_unmodified(found.version) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -216,6 +222,6 @@ pub(super) async fn explain(
     json(StatusCode::OK, &explanation)
 }
 
-fn member(caller: &ApiCaller) -> Result<MemberId> {
+pub(super) fn member(caller: &ApiCaller) -> Result<MemberId> {
     id(caller.param("id"), "member")
 }

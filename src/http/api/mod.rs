@@ -7,9 +7,11 @@
 mod body;
 mod brake;
 pub mod caller;
+mod history;
 mod keys;
 mod members;
 mod page;
+mod people;
 mod problem;
 mod requests;
 mod teams;
@@ -41,7 +43,14 @@ pub type Offered = (&'static str, Option<Permission>);
 /// and so does [`router`].
 pub const ROUTES: &[(&str, &[Offered])] = &[
     ("/workspaces", &[("GET", None)]),
-    ("/workspaces/{workspace}", &[("GET", None)]),
+    (
+        "/workspaces/{workspace}",
+        &[("GET", None), ("DELETE", Some(Permission::Everything))],
+    ),
+    (
+        "/workspaces/{workspace}/undelete",
+        &[("POST", Some(Permission::Everything))],
+    ),
     (
         "/workspaces/{workspace}/members",
         &[
@@ -75,6 +84,26 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/members/{id}/explanation",
         &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/history/diff",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{id}/restore",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/activity",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/export",
+        &[("GET", Some(Permission::DataExport))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/erase",
+        &[("POST", Some(Permission::MembersManage))],
     ),
     (
         "/workspaces/{workspace}/teams",
@@ -169,7 +198,8 @@ pub fn router() -> Router<Shared> {
 fn handlers(path: &str) -> MethodRouter<Shared> {
     match path.trim_start_matches("/workspaces") {
         "" => get(workspaces::list),
-        "/{workspace}" => get(workspaces::show),
+        "/{workspace}" => get(workspaces::show).delete(workspaces::delete),
+        "/{workspace}/undelete" => post(workspaces::undelete),
         "/{workspace}/members" => get(members::list).post(members::create),
         "/{workspace}/members/{id}" => get(members::show)
             .patch(members::patch)
@@ -178,6 +208,11 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/activate" => post(members::activate),
         "/{workspace}/members/{id}/{kind}/{name}" => put(members::give).delete(members::take),
         "/{workspace}/members/{id}/explanation" => get(members::explain),
+        "/{workspace}/history/diff" => get(history::diff),
+        "/{workspace}/directories/{id}/restore" => post(history::restore),
+        "/{workspace}/members/{id}/activity" => get(people::activity),
+        "/{workspace}/members/{id}/export" => get(people::export),
+        "/{workspace}/members/{id}/erase" => post(people::erase),
         "/{workspace}/teams" => get(teams::list).post(teams::create),
         "/{workspace}/teams/{id}" => patch(teams::patch),
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),

@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
 use super::problem::Problem;
 use super::{body, json};
+use crate::clock::Timestamp;
 use crate::directory;
 use crate::error::Error;
 use crate::http::Shared;
@@ -16,6 +17,7 @@ use crate::mapping;
 use crate::workspace::keys::Permission;
 use crate::workspace::profile::Say;
 use crate::workspace::seats::{self, Limit, SeatPolicy};
+use crate::workspace::{self, Workspace, deletion};
 
 /// The workspaces that the key opens, by slug.
 pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
@@ -27,6 +29,40 @@ pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
 /// A workspace.
 pub(super) async fn show(caller: ApiCaller) -> Result<Response, Problem> {
     json(StatusCode::OK, &caller.any_workspace().await?)
+}
+
+/// A deleted workspace, and until when it can be had back.
+#[derive(Serialize)]
+struct DeletedBody {
+    workspace: Workspace,
+    purged_after: Timestamp,
+}
+
+/// Deletes it, for operators: nothing of it opens anything any more, and its rows go after a time of
+/// grace.
+pub(super) async fn delete(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    let purged_after = deletion::delete(&shared.app, &caller.origin, &workspace).await?;
+    let workspace = workspace::find_named(&shared.app, &workspace.slug).await?;
+    let body = DeletedBody {
+        workspace,
+        purged_after,
+    };
+    json(StatusCode::OK, &body)
+}
+
+/// Takes the deletion back, for operators.
+pub(super) async fn undelete(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace_or_deleted(Permission::Everything).await?;
+    deletion::undelete(&shared.app, &caller.origin, &workspace).await?;
+    let workspace = workspace::find_named(&shared.app, &workspace.slug).await?;
+    json(StatusCode::OK, &workspace)
 }
 
 /// How its seats stand.

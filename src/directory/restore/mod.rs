@@ -1,0 +1,320 @@
+//! Gives back what a directory took away between two instants, up to 30 days later: Users that it
+//! deleted, as they were and with their members, Users that it set inactive, and memberships of groups
+//! that are still there. What rules give for it is given again, of now; the access epochs that rose
+//! stay so, so that no session comes back, and what an admin gave by hand and ended with the member
+//! stays ended.
+//!
+//! Not to be given back are groups that were deleted, which the IdP must send again, memberships
+//! beyond the thousand that a change names, and whoever was erased.
+//!
+//! Each User is a transaction of its own, so that one who cannot come back, for a name that is taken
+//! or a seat that is missing, keeps nobody else out. All changes carry the one request, and one
+//! change tells of the whole.
+
+mod revival;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::membership::{self, Done};
+use super::{Directory, Mode};
+use crate::admission::settle::{Rules, settle};
+use crate::app::App;
+use crate::changes::{self, Act, Change, Origin};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{GroupId, UserId};
+use crate::store::changes as log;
+use crate::store::members;
+use crate::store::users::{self, Place};
+use crate::store::{edges, groups};
+use crate::workspace::history::{self, Moment};
+
+pub(super) use revival::keep;
+
+/// How long ago may be what is given back.
+pub const REACH: Duration = Duration::from_hours(30 * 24);
+/// How many changes are read at a time, and memberships given back in a transaction.
+const BATCH: i64 = 500;
+/// How many who could not come back are named.
+const NAMED: usize = 1_000;
+
+/// What was given back.
+#[derive(Debug, Default, Serialize)]
+pub struct Restored {
+    /// Users that were deleted and are there again.
+    pub users: usize,
+    /// Users that were inactive and are active again.
+    pub activated: usize,
+    /// Memberships of groups.
+    pub memberships: usize,
+    /// Users that could not come back, each with the reason; a thousand at most.
+    pub skipped: Vec<Skipped>,
+    /// Groups that were deleted, which the IdP must send again.
+    pub groups_lost: usize,
+    /// Memberships that no change names, which the IdP must send again.
+    pub memberships_unknown: u64,
+}
+
+/// A User that could not come back.
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    /// The User.
+    pub user: UserId,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a directory took away.
+#[derive(Default)]
+struct Losses {
+    deleted: BTreeMap<UserId, Change>,
+    inactive: BTreeSet<UserId>,
+    out: BTreeSet<(GroupId, UserId)>,
+    groups: BTreeSet<GroupId>,
+    unknown: u64,
+}
+
+/// Gives back what a live directory took away after one instant and up to another.
+pub async fn restore(
+    app: &App,
+    origin: &Origin,
+    directory: &Directory,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Restored> {
+    if from >= to {
+        return Err(Error::value("from must be earlier than to"));
+    }
+    if from < app.clock.now().before(REACH) {
+        return Err(Error::value("from must be within the last 30 days"));
+    }
+    if directory.mode != Mode::Live {
+        return Err(Error::Conflict(
+            "only a live directory has members to give back".to_owned(),
+        ));
+    }
+    let span = (
+        history::moment(app, directory.workspace, from).await?,
+        history::moment(app, directory.workspace, to).await?,
+    );
+    let work = Work {
+        app: app.clone(),
+        origin: origin.clone(),
+        place: Place {
+            workspace: directory.workspace,
+            directory: directory.id,
+        },
+    };
+    let losses = work.losses(span).await?;
+    let mut restored = Restored {
+        groups_lost: losses.groups.len(),
+        memberships_unknown: losses.unknown,
+        ..Restored::default()
+    };
+    for (user, change) in losses.deleted {
+        match work.revive(user, change).await {
+            Ok(true) => restored.users += 1,
+            outcome => restored.note(user, outcome)?,
+        }
+    }
+    for user in losses.inactive {
+        match work.activate(user).await {
+            Ok(true) => restored.activated += 1,
+            outcome => restored.note(user, outcome)?,
+        }
+    }
+    let mut out: BTreeMap<GroupId, Vec<UserId>> = BTreeMap::new();
+    for (group, user) in losses.out {
+        out.entry(group).or_default().push(user);
+    }
+    for (group, users) in out {
+        for users in users.chunks(usize::try_from(BATCH).unwrap_or(1)) {
+            restored.memberships += work.put_back(group, users.to_vec()).await?;
+        }
+    }
+    work.tell((from, to), &restored).await?;
+    Ok(restored)
+}
+
+impl Restored {
+    /// Notes who could not come back; what else went wrong ends it all, to be done again.
+    fn note(&mut self, user: UserId, outcome: Result<bool>) -> Result<()> {
+        let reason = match outcome {
+            Ok(_) => return Ok(()),
+            Err(Error::Conflict(reason)) => reason,
+            Err(Error::Taken(what)) => format!("its {what} is taken"),
+            Err(error) => return Err(error),
+        };
+        if self.skipped.len() < NAMED {
+            self.skipped.push(Skipped { user, reason });
+        }
+        Ok(())
+    }
+}
+
+struct Work {
+    app: App,
+    origin: Origin,
+    place: Place,
+}
+
+impl Work {
+    fn act(&self) -> Act {
+        Act {
+            directory: Some(self.place.directory),
+            ..Act::of(&self.app, &self.origin, self.place.workspace)
+        }
+    }
+
+    /// What was taken away in a span of the log and not given back in it.
+    async fn losses(&self, (from, to): (Moment, Moment)) -> Result<Losses> {
+        let workspace = self.place.workspace;
+        let mut tx = self.app.db.read().await?;
+        let mut losses = Losses::default();
+        let mut after = from.number;
+        loop {
+            let of = (workspace, self.place.directory);
+            let page = log::list_of_directory(&mut tx, of, (after, to.number), BATCH).await?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            after = last.number;
+            for numbered in page {
+                losses.take(numbered.change)?;
+            }
+        }
+        // Whoever was inactive before stays so.
+        let asked: Vec<Uuid> = losses.inactive.iter().map(|user| user.0).collect();
+        let mut was_in: BTreeMap<Uuid, bool> = BTreeMap::new();
+        for numbered in log::list_of_subjects(&mut tx, workspace, &asked, to.at).await? {
+            let detail = detail(&numbered.change)?;
+            if let Some(active) = detail["active"].as_bool()
+                && numbered.number <= from.number
+            {
+                was_in.insert(numbered.change.subject, active);
+            }
+        }
+        losses
+            .inactive
+            .retain(|user| was_in.get(&user.0).copied().unwrap_or(false));
+        Ok(losses)
+    }
+
+    /// Makes a deleted User again, and takes its member in. False if it is there already.
+    async fn revive(&self, id: UserId, change: Change) -> Result<bool> {
+        let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        self.app
+            .write(move |tx| {
+                let (app, act, change) = (app.clone(), act.clone(), change.clone());
+                Box::pin(async move { revival::revive(tx, &app, &act, place, (id, &change)).await })
+            })
+            .await
+    }
+
+    /// Lets a User in again that was set inactive. False if it is active or gone.
+    async fn activate(&self, id: UserId) -> Result<bool> {
+        let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        self.app
+            .write(move |tx| {
+                let (app, act) = (app.clone(), act.clone());
+                Box::pin(async move { revival::activate(tx, &app, &act, place, id).await })
+            })
+            .await
+    }
+
+    /// Puts Users back into a group, as far as both are there; tells how many were not in it.
+    async fn put_back(&self, group: GroupId, out: Vec<UserId>) -> Result<usize> {
+        let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        self.app
+            .write(move |tx| {
+                let (app, act, out) = (app.clone(), act.clone(), out.clone());
+                Box::pin(async move {
+                    if !groups::keep(tx, place, group).await? {
+                        return Ok(0);
+                    }
+                    let linked = users::lock_linked(tx, place, &out).await?;
+                    let there: Vec<_> = linked.iter().map(|user| user.id).collect();
+                    let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+                    let locked = members::lock(tx, act.workspace, &ids).await?;
+                    let added = edges::insert(tx, place, group, &there).await?;
+                    if added.is_empty() {
+                        return Ok(0);
+                    }
+                    groups::insert_touches(tx, place, &[group], act.at).await?;
+                    let rules = Rules::current(tx, &app, &act).await?;
+                    settle(tx, &act, &locked, &rules, None).await?;
+                    let done = Done {
+                        added,
+                        ..Done::default()
+                    };
+                    membership::record(tx, &act, group, &done).await?;
+                    Ok(done.added.len())
+                })
+            })
+            .await
+    }
+
+    async fn tell(&self, (from, to): (Timestamp, Timestamp), restored: &Restored) -> Result<()> {
+        let detail = json!({
+            "from": from, "to": to, "users": restored.users, "activated": restored.activated,
+            "memberships": restored.memberships, "skipped": restored.skipped.len(),
+        });
+        let act = self.act();
+        let subject = ("directory", self.place.directory.0);
+        let change = act.change("directory.restored", subject, None, &detail);
+        self.app
+            .write(move |tx| {
+                let (act, change) = (act.clone(), change.clone());
+                Box::pin(async move { changes::record(tx, act.workspace, &[change]).await })
+            })
+            .await
+    }
+}
+
+impl Losses {
+    fn take(&mut self, change: Change) -> Result<()> {
+        let detail = detail(&change)?;
+        let user = UserId(change.subject);
+        match change.kind.as_str() {
+            "user.deleted" => {
+                self.inactive.remove(&user);
+                self.deleted.insert(user, change);
+            }
+            "user.updated" => match detail["active"].as_bool() {
+                Some(false) => {
+                    self.inactive.insert(user);
+                }
+                _ => {
+                    self.inactive.remove(&user);
+                }
+            },
+            "group.deleted" => {
+                self.groups.insert(GroupId(change.subject));
+            }
+            _ => {
+                let group = GroupId(change.subject);
+                let removed: Vec<UserId> = ids(&detail["removed"]);
+                let count = detail["removed_count"].as_u64().unwrap_or(0);
+                self.unknown += count.saturating_sub(removed.len() as u64);
+                self.out
+                    .extend(removed.into_iter().map(|user| (group, user)));
+                for user in ids(&detail["added"]) {
+                    self.out.remove(&(group, user));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn detail(change: &Change) -> Result<Value> {
+    serde_json::from_str(&change.detail).map_err(Error::internal)
+}
+
+fn ids<I: serde::de::DeserializeOwned>(list: &Value) -> Vec<I> {
+    serde_json::from_value(list.clone()).unwrap_or_default()
+}

@@ -1,0 +1,107 @@
+//! All of one member: what happened to it, everything that is held of it, and its erasure.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+
+use super::caller::ApiCaller;
+use super::members::member;
+use super::page::{self, Items};
+use super::problem::Problem;
+use super::{body, json};
+use crate::clock::Timestamp;
+use crate::directory::erasure;
+use crate::directory::export;
+use crate::error::Error;
+use crate::http::Shared;
+use crate::workspace::activity::{self, Event, Spot};
+use crate::workspace::keys::Permission;
+
+/// A page of what happened.
+#[derive(Serialize)]
+struct ActivityBody {
+    last_seen: Option<Timestamp>,
+    #[serde(flatten)]
+    page: Items<Event>,
+}
+
+/// What happened to a member, newest first.
+pub(super) async fn activity(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let member = member(&caller)?;
+    let page = caller.page(&format!("activity {} {member}", workspace.id))?;
+    let from = page.after.as_ref().map(|after| after.parse());
+    let from = from.transpose().map_err(|_: Error| page::invalid())?;
+    let from = from.unwrap_or_else(Spot::newest);
+    let found = activity::list(&shared.app, workspace.id, member, from, page.most()).await?;
+    let body = ActivityBody {
+        last_seen: found.last_seen,
+        page: page.of(found.events, |event| Spot::after(event).to_text())?,
+    };
+    json(StatusCode::OK, &body)
+}
+
+/// Everything that is held of a member, as one document that is written as it is read.
+pub(super) async fn export(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::DataExport).await?;
+    let member = member(&caller)?;
+    let export = export::begin(&shared.app, &caller.origin, &workspace, member).await?;
+    // The place among the requests in flight is held until the last part is sent.
+    let parts = stream::try_unfold((export, caller), |(mut export, caller)| async move {
+        let part = export.next().await.map_err(|error| told(&error))?;
+        Ok::<_, std::io::Error>(part.map(|part| (part, (export, caller))))
+    });
+    let name = format!("attachment; filename=\"member-{member}.json\"");
+    let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// The answer has begun, so that all there is left is to break it off.
+fn told(error: &Error) -> std::io::Error {
+    tracing::error!(error = ?error, "an export was broken off");
+    std::io::Error::other("broken off")
+}
+
+/// How somebody is erased.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wanted {
+    /// Remove the member first, where it is not yet.
+    remove: bool,
+}
+
+/// Who was erased, and when.
+#[derive(Serialize)]
+struct ErasedBody {
+    member: crate::ids::MemberId,
+    erased_at: Timestamp,
+}
+
+/// Destroys what is personal of a member who left.
+pub(super) async fn erase(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersManage).await?;
+    let member = member(&caller)?;
+    let wanted: Wanted = body::read(&shared, &headers, body).await?;
+    let which = (workspace.id, member);
+    let erased_at = erasure::erase(&shared.app, caller.by(), which, wanted.remove).await?;
+    json(StatusCode::OK, &ErasedBody { member, erased_at })
+}

@@ -1,0 +1,234 @@
+//! What happened to a member: the changes about it, its grants, its Users and its own API keys, with
+//! who did it and by which request.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{members, persons};
+use crate::app::App;
+use crate::changes::{self, Change};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{ChangeId, CredentialId, DirectoryId, MemberId, PersonId, RequestId, WorkspaceId};
+use crate::secrets::PersonKey;
+use crate::store::changes::{self as rows, Logged};
+use crate::store::tx::Tx;
+use crate::store::{former, members as member_rows};
+
+/// What happened to a member, a page of it.
+#[derive(Debug, Serialize)]
+pub struct Activity {
+    /// When the person was seen last: when an API key of its own was used, to the minute.
+    pub last_seen: Option<Timestamp>,
+    /// Newest first.
+    pub events: Vec<Event>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// The change that tells of it.
+    pub id: ChangeId,
+    /// Its place in the workspace's log, once it has one.
+    pub number: Option<i64>,
+    /// When.
+    pub at: Timestamp,
+    /// What, such as `member.suspended`.
+    pub kind: String,
+    /// What it happened to: `member`, `user` or `api_key`.
+    pub subject_kind: String,
+    /// The id of that.
+    pub subject: Uuid,
+    /// The directory that it came through.
+    pub directory: Option<DirectoryId>,
+    /// What changed, without personal values; teams, roles and permissions with their present names.
+    pub detail: Value,
+    /// The personal values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Value>,
+    /// Whether there were personal values, which were erased.
+    #[serde(skip_serializing_if = "is_false")]
+    pub erased: bool,
+    /// Who did it, and by which request.
+    pub by: By,
+}
+
+/// Who did something, and by which request.
+#[derive(Debug, Clone, Serialize)]
+pub struct By {
+    /// Who, where it was no credential: `cli`, `worker`, `member …`.
+    pub actor: Option<String>,
+    /// The credential or API key.
+    pub credential: Option<CredentialId>,
+    /// The request.
+    pub request: RequestId,
+    /// Its method, where it was one over HTTP.
+    pub method: Option<String>,
+    /// Its path, where it was one over HTTP.
+    pub path: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands on a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A place in what happened: right after the event of that instant and id.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot(Timestamp, ChangeId);
+
+impl Spot {
+    /// Before the newest event.
+    pub fn newest() -> Self {
+        Self(Timestamp(i64::MAX), ChangeId(Uuid::max()))
+    }
+
+    /// After an event.
+    pub fn after(event: &Event) -> Self {
+        Self(event.at, event.id)
+    }
+
+    /// As text, which [`FromStr`] reads.
+    pub fn to_text(self) -> String {
+        format!("{} {}", self.0.0, self.1)
+    }
+}
+
+impl FromStr for Spot {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.split_once(' ');
+        let read = parts.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+        let (at, id) = read.ok_or_else(|| Error::value("expected an instant and an id"))?;
+        Ok(Self(Timestamp(at), id))
+    }
+}
+
+/// A page of what happened to a member from a place on, newest first; removed members have theirs
+/// too.
+pub async fn list(
+    app: &App,
+    workspace: WorkspaceId,
+    member: MemberId,
+    from: Spot,
+    most: i64,
+) -> Result<Activity> {
+    let mut tx = app.db.read().await?;
+    member_rows::find(&mut tx, workspace, member)
+        .await?
+        .ok_or(Error::NotFound("member"))?;
+    let last_seen = former::find_last_use(&mut tx, workspace, member).await?;
+    let events = page(&mut tx, app, (workspace, member), from, most).await?;
+    Ok(Activity { last_seen, events })
+}
+
+/// A page of events, newest first.
+pub async fn page(
+    tx: &mut Tx,
+    app: &App,
+    (workspace, member): (WorkspaceId, MemberId),
+    from: Spot,
+    most: i64,
+) -> Result<Vec<Event>> {
+    let mut subjects = former::list_subjects(tx, workspace, member).await?;
+    subjects.push(member.0);
+    // Each subject has its own place in the index, so that a page costs what it shows.
+    let mut told: Vec<Logged> = Vec::new();
+    for subject in subjects {
+        let before = (from.0, from.1);
+        told.extend(rows::list_about(tx, workspace, subject, before, most).await?);
+    }
+    told.sort_by_key(|told| std::cmp::Reverse((told.change.at, told.change.id)));
+    told.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    let names = members::names(tx, workspace).await?;
+    let mut keys = Keys::new(app, workspace);
+    let mut events = Vec::with_capacity(told.len());
+    for told in told {
+        let (personal, erased) = keys.open(tx, &told.change).await?;
+        events.push(event(told, &names, personal, erased)?);
+    }
+    Ok(events)
+}
+
+fn event(
+    told: Logged,
+    names: &HashMap<Uuid, String>,
+    personal: Option<Value>,
+    erased: bool,
+) -> Result<Event> {
+    let change = told.change;
+    let mut detail: Value = serde_json::from_str(&change.detail).map_err(Error::internal)?;
+    for list in ["begun", "ended"] {
+        let grants = detail.get_mut(list).and_then(Value::as_array_mut);
+        for grant in grants.into_iter().flatten() {
+            let target = grant["target"].as_str().and_then(|text| text.parse().ok());
+            let name = target.and_then(|target: Uuid| names.get(&target));
+            if let (Some(name), Some(grant)) = (name, grant.as_object_mut()) {
+                grant.insert("name".to_owned(), name.clone().into());
+            }
+        }
+    }
+    Ok(Event {
+        id: change.id,
+        number: told.number,
+        at: change.at,
+        kind: change.kind,
+        subject_kind: change.subject_kind,
+        subject: change.subject,
+        directory: change.directory,
+        detail,
+        personal,
+        erased,
+        by: By {
+            actor: change.actor,
+            credential: change.credential,
+            request: change.request,
+            method: change.method,
+            path: change.path,
+        },
+    })
+}
+
+/// Keys of persons that came by.
+pub(super) struct Keys<'a> {
+    app: &'a App,
+    workspace: WorkspaceId,
+    known: HashMap<PersonId, Option<PersonKey>>,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new(app: &'a App, workspace: WorkspaceId) -> Self {
+        Self {
+            app,
+            workspace,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The personal values of a change, and whether there were some that were erased.
+    pub(super) async fn open(
+        &mut self,
+        tx: &mut Tx,
+        change: &Change,
+    ) -> Result<(Option<Value>, bool)> {
+        let Some(person) = change.person else {
+            return Ok((None, false));
+        };
+        if !self.known.contains_key(&person) {
+            let found = persons::find(tx, self.app, self.workspace, person).await?;
+            self.known.insert(person, found);
+        }
+        match self.known.get(&person) {
+            Some(Some(key)) => Ok((changes::open(change, self.workspace, key)?, false)),
+            _ => Ok((None, true)),
+        }
+    }
+}

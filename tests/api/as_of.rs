@@ -1,0 +1,191 @@
+//! What was at an instant, and what differs between two.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gatehouse::clock::{Clock, Timestamp};
+use gatehouse::workspace::keys::Permission;
+use gatehouse::workspace::members;
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Scim, member, operations, users};
+
+const STEP: Duration = Duration::from_mins(5);
+
+/// Status, address and teams of each member as the list of now shows them.
+async fn now(gateway: &Gateway) -> BTreeMap<String, Value> {
+    let listed = members::list(&gateway.app, gateway.workspace.id, None, 500).await;
+    let listed = listed.unwrap().into_iter().map(|it| {
+        let shown = json!([it.status, it.user_name, it.display_name, it.teams, it.roles]);
+        (it.id.to_string(), shown)
+    });
+    listed.collect()
+}
+
+/// The same as of an instant.
+async fn then(gateway: &Gateway, key: &str, at: Timestamp) -> BTreeMap<String, Value> {
+    let (mut found, mut cursor) = (BTreeMap::new(), String::new());
+    loop {
+        let path = format!("/members?limit=3&as_of={at}{cursor}");
+        let page = gateway.about(key, "GET", &path, Value::Null).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        for it in page.body["items"].as_array().unwrap() {
+            let shown = json!([
+                it["status"],
+                it["user_name"],
+                it["display_name"],
+                it["teams"],
+                it["roles"]
+            ]);
+            found.insert(it["id"].as_str().unwrap().to_owned(), shown);
+        }
+        match page.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
+async fn patch(scim: &Scim, path: &str, op: Value) {
+    let answer = scim
+        .send("PATCH", path, Some(&operations(json!([op]))))
+        .await;
+    assert!([200, 204].contains(&answer.0), "{}", answer.1);
+}
+
+/// Does something in each of eight steps; gives what was seen after each, and before the first.
+async fn eight_steps(
+    gateway: &Gateway,
+    clock: &Clock,
+    key: &str,
+) -> Vec<(Timestamp, BTreeMap<String, Value>)> {
+    let scim = gateway.scim().await;
+    let mut seen = vec![(clock.now(), now(gateway).await)];
+    let mut made = Vec::new();
+    let mut crew = String::new();
+    for step in 0..8 {
+        clock.advance(STEP);
+        match step {
+            0 => made = users(&scim, "u", 5).await,
+            1 => {
+                let members = [member(&made[0]), member(&made[1])];
+                let body = json!({"displayName": "Crew", "members": members});
+                crew = scim.created("/Groups", &body).await;
+                gateway.rule(&["Crew"], "Sailors").await;
+            }
+            2 => {
+                let off = json!({"op": "replace", "path": "active", "value": false});
+                patch(&scim, &format!("/Users/{}", made[0]), off).await;
+            }
+            3 => {
+                let name = json!({"op": "replace", "path": "displayName", "value": "Ada"});
+                patch(&scim, &format!("/Users/{}", made[1]), name).await;
+                let add = json!({"op": "add", "path": "members", "value": [member(&made[2])]});
+                patch(&scim, &format!("/Groups/{crew}"), add).await;
+            }
+            4 => {
+                let path = format!("/Users/{}", made[3]);
+                scim.send("DELETE", &path, None).await;
+            }
+            5 => {
+                let on = json!({"op": "replace", "path": "active", "value": true});
+                patch(&scim, &format!("/Users/{}", made[0]), on).await;
+            }
+            6 => {
+                let path = format!("members[value eq \"{}\"]", made[1]);
+                let out = json!({"op": "remove", "path": path});
+                patch(&scim, &format!("/Groups/{crew}"), out).await;
+            }
+            _ => {
+                let id = now(gateway).await.into_keys().next().unwrap();
+                let role = format!("/members/{id}/roles/user");
+                let given = gateway.about(key, "PUT", &role, Value::Null).await;
+                assert_eq!(given.status, 204, "{}", given.text);
+            }
+        }
+        gateway.work().await;
+        seen.push((clock.now(), now(gateway).await));
+    }
+    clock.advance(STEP);
+    seen
+}
+
+async fn gateway() -> (Gateway, Clock, String) {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    (gateway, clock, key)
+}
+
+#[tokio::test]
+async fn a_look_at_an_instant_is_what_was_seen_at_that_instant() {
+    let (gateway, clock, key) = gateway().await;
+    let seen = eight_steps(&gateway, &clock, &key).await;
+    for (at, shown) in &seen {
+        assert_eq!(&then(&gateway, &key, *at).await, shown, "as of {at}");
+        // Between two steps nothing happened.
+        let later = at.after(STEP / 2);
+        assert_eq!(&then(&gateway, &key, later).await, shown, "as of {later}");
+    }
+    let (at, shown) = &seen[5];
+    let id = shown.keys().next().unwrap();
+    let one = format!("/members/{id}?as_of={at}");
+    let one = gateway.about(&key, "GET", &one, Value::Null).await;
+    assert_eq!(one.body["status"], shown[id][0], "{}", one.text);
+    let before = format!("/members/{id}?as_of={}", seen[0].0);
+    let before = gateway.about(&key, "GET", &before, Value::Null).await;
+    assert_eq!(before.status, 404);
+    let future = clock.now().after(STEP);
+    for path in [
+        format!("/members?as_of={future}"),
+        "/members?as_of=yesterday".to_owned(),
+        format!("/history/diff?from={at}"),
+        format!("/history/diff?from={at}&to={}", seen[0].0),
+    ] {
+        let refused = gateway.about(&key, "GET", &path, Value::Null).await;
+        assert_eq!(
+            refused.body["code"], "invalid_value",
+            "{path}: {}",
+            refused.text
+        );
+    }
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn what_differs_between_two_instants_is_what_differs_between_what_was_seen() {
+    let (gateway, clock, key) = gateway().await;
+    let seen = eight_steps(&gateway, &clock, &key).await;
+    for (from, to) in [(0, 8), (1, 4), (2, 3), (3, 7), (6, 7), (5, 5)] {
+        let path = format!("/history/diff?from={}&to={}", seen[from].0, seen[to].0);
+        let diff = gateway.about(&key, "GET", &path, Value::Null).await;
+        assert_eq!(diff.status, 200, "{}", diff.text);
+        let items = diff.body["items"].as_array().unwrap().iter();
+        let mut told: BTreeMap<&str, &Value> = items
+            .map(|it| (it["member"].as_str().unwrap(), it))
+            .collect();
+        told.retain(|_, it| it["status_to"] != "removed" || it["status_from"] != Value::Null);
+        let (before, after) = (&seen[from].1, &seen[to].1);
+        let all = before.keys().chain(after.keys());
+        let differ: BTreeSet<&str> = all
+            .filter(|id| before.get(*id) != after.get(*id))
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            told.keys().copied().collect::<BTreeSet<_>>(),
+            differ,
+            "from {from} to {to}"
+        );
+        for (id, it) in told {
+            let teams = |seen: &BTreeMap<String, Value>| match seen.get(id) {
+                Some(shown) => shown[3].as_array().unwrap().clone(),
+                None => Vec::new(),
+            };
+            let (had, has) = (teams(before), teams(after));
+            let began: Vec<_> = has.iter().filter(|it| !had.contains(it)).collect();
+            let ended: Vec<_> = had.iter().filter(|it| !has.contains(it)).collect();
+            assert_eq!(it["began"]["teams"], json!(began), "from {from} to {to}");
+            assert_eq!(it["ended"]["teams"], json!(ended), "from {from} to {to}");
+        }
+    }
+}
