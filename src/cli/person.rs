@@ -19,7 +19,7 @@ use crate::workspace::activity::{self, Activity, Spot};
 use crate::workspace::history::{self, Difference, Rights, Then};
 use crate::workspace::keys::Scopes;
 use crate::workspace::members::{Member, Status};
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Workspace, restoration};
 
 /// How many members are read at a time.
 const PAGE: i64 = 500;
@@ -60,6 +60,16 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Put a member back to what it was at an instant: rights given by hand, and what admins keep of it.
+    Restore {
+        #[command(flatten)]
+        who: Who,
+        /// The instant, such as 2026-05-03T12:00:00Z.
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        as_of: Timestamp,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Destroy what is personal of a member who left, for good: no backup brings it back.
     Erase {
         #[command(flatten)]
@@ -94,6 +104,21 @@ impl Command {
                 file,
                 settings,
             } => export(open(&who, &settings).await?, file.as_deref(), &settings).await,
+            Self::Restore {
+                who,
+                as_of,
+                settings,
+            } => {
+                let (app, workspace, member) = open(&who, &settings).await?;
+                let by = (&Origin::cli(), &Scopes::everything());
+                let which = (workspace.id, member.id);
+                let done = restoration::restore(&app, by, which, as_of).await?;
+                settings.print(&done, || {
+                    let (given, taken) = (done.given, done.taken);
+                    let fields = done.fields.len();
+                    format!("{given} rights are back, {taken} went, {fields} fields are as before")
+                })
+            }
             Self::Erase {
                 who,
                 remove,

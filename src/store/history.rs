@@ -176,3 +176,27 @@ pub async fn list_had(
     }
     Ok(rights)
 }
+
+/// The rights that a member had by hand after a change and at its instant.
+pub async fn list_had_by_hand(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    (number, at): (i64, Timestamp),
+) -> Result<Vec<(GrantKind, Uuid)>> {
+    tx.query(
+        "SELECT DISTINCT g.kind, g.target FROM grants g JOIN causes c \
+         ON c.workspace = g.workspace AND c.id = g.cause JOIN changes b \
+         ON b.workspace = g.workspace AND b.id = g.begun_change LEFT JOIN changes e \
+         ON e.workspace = g.workspace AND e.id = g.ended_change WHERE g.workspace = $1 \
+         AND g.member = $2 AND c.kind <> 'rule' AND b.number <= $3 \
+         AND (e.number IS NULL OR e.number > $3) \
+         AND (c.ended_at IS NULL OR c.ended_at > $4 OR g.hold IS NOT NULL)",
+    )
+    .bind(workspace)
+    .bind(member)
+    .bind(number)
+    .bind(at)
+    .fetch_all()
+    .await
+}

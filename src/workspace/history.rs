@@ -29,7 +29,7 @@ use crate::store::tx::Tx;
 /// How many members are read at a time.
 const BATCH: i64 = 200;
 /// By how much instants of changes may be out of the order of their numbers.
-const LEEWAY: std::time::Duration = std::time::Duration::from_mins(1);
+pub(super) const LEEWAY: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// An instant in a workspace's log.
 #[derive(Debug, Clone, Copy)]

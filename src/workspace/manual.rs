@@ -152,7 +152,7 @@ async fn given(tx: &mut Tx, act: &Act, right: &Right) -> Result<Uuid> {
 }
 
 /// Refuses what whoever acts does not have.
-async fn check(
+pub(super) async fn check(
     tx: &mut Tx,
     act: &Act,
     scopes: &Scopes,
@@ -179,6 +179,16 @@ pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
+    end(tx, act, member, ended).await
+}
+
+/// Ends grants of a locked member.
+pub(super) async fn end(
+    tx: &mut Tx,
+    act: &Act,
+    member: &Member,
+    ended: Vec<LiveGrant>,
+) -> Result<()> {
     let begun = Vec::new();
     write(tx, act, member, Difference::of(begun, ended)).await
 }

@@ -189,3 +189,98 @@ async fn what_differs_between_two_instants_is_what_differs_between_what_was_seen
         }
     }
 }
+
+#[tokio::test]
+async fn teams_and_roles_are_shown_as_they_were() {
+    let (gateway, clock, key) = gateway().await;
+    let made = gateway
+        .about(&key, "POST", "/teams", json!({"name": "Support"}))
+        .await;
+    let team = format!("/teams/{}", made.body["id"].as_str().unwrap());
+    let role = json!({"name": "Lead", "permissions": ["members.read"]});
+    let made = gateway.about(&key, "POST", "/roles", role).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let role = format!("/roles/{}", made.body["id"].as_str().unwrap());
+    gateway.work().await;
+    let at = clock.now();
+    clock.advance(STEP);
+    let renamed = json!({"name": "Care", "archived": true});
+    gateway.about(&key, "PATCH", &team, renamed).await;
+    let more = json!({"permissions": ["members.read", "data.export"]});
+    gateway.about(&key, "PATCH", &role, more).await;
+    gateway
+        .about(&key, "POST", "/teams", json!({"name": "Later"}))
+        .await;
+    gateway.work().await;
+    let teams = format!("/teams?as_of={at}");
+    let teams = gateway.about(&key, "GET", &teams, Value::Null).await;
+    let items = teams.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "{}", teams.text);
+    assert_eq!(items[0]["name"], "Support");
+    assert_eq!(items[0]["archived"], false);
+    let roles = format!("/roles?as_of={at}");
+    let roles = gateway.about(&key, "GET", &roles, Value::Null).await;
+    let items = roles.body["items"].as_array().unwrap();
+    let lead = items.iter().find(|it| it["name"] == "Lead").unwrap();
+    assert_eq!(lead["permissions"], json!(["members.read"]));
+    assert_eq!(items.len(), 3, "{}", roles.text);
+}
+
+#[tokio::test]
+async fn one_person_is_put_back_as_a_new_change() {
+    let (gateway, clock, key) = gateway().await;
+    gateway
+        .about(&key, "POST", "/teams", json!({"name": "Support"}))
+        .await;
+    let new = json!({
+        "profile": {"email": "ada@acme.example", "phone": "+442079460958", "user_id": "A-1"},
+        "teams": ["Support"], "roles": ["user"],
+    });
+    let made = gateway.about(&key, "POST", "/members", new).await;
+    let id = made.body["member"]["id"].as_str().unwrap().to_owned();
+    let path = format!("/members/{id}");
+    gateway.work().await;
+    let at = clock.now();
+    let before = gateway.about(&key, "GET", &path, Value::Null).await.body;
+    clock.advance(STEP);
+    let edit = json!({"phone": null, "display_name": "Ada", "user_id": "A-2"});
+    gateway.about(&key, "PATCH", &path, edit).await;
+    for (method, right) in [
+        ("DELETE", "/teams/Support"),
+        ("DELETE", "/roles/user"),
+        ("PUT", "/roles/admin"),
+        ("PUT", "/permissions/data.export"),
+    ] {
+        let done = gateway
+            .about(&key, method, &format!("{path}{right}"), Value::Null)
+            .await;
+        assert_eq!(done.status, 204, "{}", done.text);
+    }
+    gateway.work().await;
+    clock.advance(STEP);
+    let restore = format!("{path}/restore");
+    let weak = gateway.key(&[Permission::MembersManage]).await;
+    let as_of = json!({"as_of": at});
+    let refused = gateway.about(&weak, "POST", &restore, as_of.clone()).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let done = gateway.about(&key, "POST", &restore, as_of.clone()).await;
+    assert_eq!(
+        done.body,
+        json!({"fields": ["display_name", "user_id", "phone"], "given": 2, "taken": 2}),
+        "{}",
+        done.text
+    );
+    let shown = gateway.about(&key, "GET", &path, Value::Null).await.body;
+    for name in ["phone", "display_name", "user_id", "email", "status"] {
+        assert_eq!(shown[name], before[name], "{name}");
+    }
+    let id = id.parse().unwrap();
+    let mut tx = gateway.app.db.one().await.unwrap();
+    let have = gatehouse::store::grants::list_by_hand(&mut tx, gateway.workspace.id, &[id]).await;
+    drop(tx);
+    assert_eq!(have.unwrap().len(), 2);
+    let again = gateway.about(&key, "POST", &restore, as_of).await;
+    assert_eq!(again.body, json!({"fields": [], "given": 0, "taken": 0}));
+    assert!(gateway.told("as_of").await);
+    gateway.check().await;
+}

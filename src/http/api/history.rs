@@ -14,8 +14,8 @@ use crate::directory::{self, restore};
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::{MemberId, WorkspaceId};
-use crate::workspace::history;
 use crate::workspace::keys::Permission;
+use crate::workspace::{history, past_names, restoration};
 
 /// A page of members as they were.
 pub(super) async fn list(
@@ -40,6 +40,53 @@ pub(super) async fn show(
     let moment = history::moment(&shared.app, workspace, at).await?;
     let then = history::show(&shared.app, workspace, moment, member).await?;
     json(StatusCode::OK, &then)
+}
+
+/// A page of teams as they were.
+pub(super) async fn teams(
+    shared: &Shared,
+    caller: &ApiCaller,
+    workspace: WorkspaceId,
+    at: Timestamp,
+) -> Result<Response, Problem> {
+    let page = caller.page(&format!("teams {workspace} as of {at}"))?;
+    let moment = history::moment(&shared.app, workspace, at).await?;
+    let all = past_names::teams(&shared.app, workspace, moment).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
+/// A page of roles as they were.
+pub(super) async fn roles(
+    shared: &Shared,
+    caller: &ApiCaller,
+    workspace: WorkspaceId,
+    at: Timestamp,
+) -> Result<Response, Problem> {
+    let page = caller.page(&format!("roles {workspace} as of {at}"))?;
+    let moment = history::moment(&shared.app, workspace, at).await?;
+    let all = past_names::roles(&shared.app, workspace, moment).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
+/// The instant to which a member is put back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Instant {
+    as_of: Timestamp,
+}
+
+/// Puts a member back to an instant.
+pub(super) async fn put_back(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersManage).await?;
+    let which = (workspace.id, id(caller.param("id"), "member")?);
+    let instant: Instant = body::read(&shared, &headers, body).await?;
+    let done = restoration::restore(&shared.app, caller.by(), which, instant.as_of).await?;
+    json(StatusCode::OK, &done)
 }
 
 /// A page of what differs between `from` and `to`.

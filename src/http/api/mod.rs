@@ -102,6 +102,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::DataExport))],
     ),
     (
+        "/workspaces/{workspace}/members/{id}/restore",
+        &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
         "/workspaces/{workspace}/members/{id}/erase",
         &[("POST", Some(Permission::MembersManage))],
     ),
@@ -212,6 +216,7 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/directories/{id}/restore" => post(history::restore),
         "/{workspace}/members/{id}/activity" => get(people::activity),
         "/{workspace}/members/{id}/export" => get(people::export),
+        "/{workspace}/members/{id}/restore" => post(history::put_back),
         "/{workspace}/members/{id}/erase" => post(people::erase),
         "/{workspace}/teams" => get(teams::list).post(teams::create),
         "/{workspace}/teams/{id}" => patch(teams::patch),

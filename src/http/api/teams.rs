@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::caller::ApiCaller;
 use super::problem::Problem;
-use super::{body, id, json};
+use super::{body, history, id, json};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::roles::{self, RoleEdit};
@@ -24,9 +24,12 @@ struct NewTeam {
 /// The teams of a workspace, oldest first.
 pub(super) async fn list(
     State(shared): State<Shared>,
-    caller: ApiCaller,
+    mut caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersRead).await?;
+    if let Some(at) = caller.instant("as_of")? {
+        return history::teams(&shared, &caller, workspace.id, at).await;
+    }
     let page = caller.page(&format!("teams {}", workspace.id))?;
     let all = teams::list(&shared.app, workspace.id).await?;
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
@@ -62,9 +65,12 @@ pub(super) async fn patch(
 /// The roles of a workspace with their permissions, oldest first.
 pub(super) async fn list_roles(
     State(shared): State<Shared>,
-    caller: ApiCaller,
+    mut caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersRead).await?;
+    if let Some(at) = caller.instant("as_of")? {
+        return history::roles(&shared, &caller, workspace.id, at).await;
+    }
     let page = caller.page(&format!("roles {}", workspace.id))?;
     let all = roles::list_full(&shared.app, workspace.id).await?;
     json(StatusCode::OK, &page.cut(all, |it| it.role.id.to_string())?)

@@ -1,0 +1,103 @@
+//! Teams and roles as they were at an instant: names, and what they were made of, by the changes that
+//! tell of them. One that was deleted since is not shown; one of which no change tells until then is
+//! shown as it is now.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::history::{LEEWAY, Moment};
+use super::{roles, teams};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::ids::{RoleId, TeamId, WorkspaceId};
+use crate::store::changes as log;
+
+/// A team as it was.
+#[derive(Debug, Clone, Serialize)]
+pub struct TeamThen {
+    /// Its id.
+    pub id: TeamId,
+    /// Its name.
+    pub name: String,
+    /// Whether the app worked with it.
+    pub enabled: bool,
+    /// Whether it was put away.
+    pub archived: bool,
+}
+
+/// A role as it was.
+#[derive(Debug, Clone, Serialize)]
+pub struct RoleThen {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name.
+    pub name: String,
+    /// What who had it could do.
+    pub permissions: BTreeSet<String>,
+}
+
+/// The teams that there were, oldest first.
+pub async fn teams(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<Vec<TeamThen>> {
+    let mut all = teams::list(app, workspace).await?;
+    all.retain(|team| team.created_at <= moment.at);
+    let ids: Vec<Uuid> = all.iter().map(|team| team.id.0).collect();
+    let told = told(app, workspace, &ids, moment).await?;
+    let then = all.into_iter().map(|team| {
+        let told = told.get(&team.id.0).unwrap_or(&Value::Null);
+        TeamThen {
+            id: team.id,
+            name: text(&told["name"]).unwrap_or(team.name),
+            enabled: told["enabled"].as_bool().unwrap_or(team.enabled),
+            archived: told["archived"]
+                .as_bool()
+                .unwrap_or(team.archived_at.is_some_and(|at| at <= moment.at)),
+        }
+    });
+    Ok(then.collect())
+}
+
+/// The roles that there were, oldest first.
+pub async fn roles(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<Vec<RoleThen>> {
+    let mut all = roles::list_full(app, workspace).await?;
+    all.retain(|full| full.role.created_at <= moment.at);
+    let ids: Vec<Uuid> = all.iter().map(|full| full.role.id.0).collect();
+    let told = told(app, workspace, &ids, moment).await?;
+    let then = all.into_iter().map(|full| {
+        let told = told.get(&full.role.id.0).unwrap_or(&Value::Null);
+        let permissions = serde_json::from_value(told["permissions"].clone());
+        RoleThen {
+            id: full.role.id,
+            name: text(&told["name"]).unwrap_or(full.role.name),
+            permissions: permissions.unwrap_or(full.permissions),
+        }
+    });
+    Ok(then.collect())
+}
+
+/// What the last change until then says of each.
+async fn told(
+    app: &App,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+    moment: Moment,
+) -> Result<HashMap<Uuid, Value>> {
+    let mut tx = app.db.one().await?;
+    let until = moment.at.after(LEEWAY);
+    let changes = log::list_of_subjects(&mut tx, workspace, ids, until).await?;
+    let mut told = HashMap::new();
+    for numbered in changes.iter().filter(|it| it.number <= moment.number) {
+        let detail: Value =
+            serde_json::from_str(&numbered.change.detail).map_err(Error::internal)?;
+        if detail["name"].is_string() {
+            told.insert(numbered.change.subject, detail);
+        }
+    }
+    Ok(told)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
