@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::admission::{brake, runs, sweep};
+use crate::admission::{brake, phases, runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
@@ -171,6 +171,7 @@ impl Worker {
         // What one kind of work fails at does not keep the others waiting.
         let outcomes = [
             self.number().await,
+            phases::turn(&self.app).await,
             self.step().await,
             sweep::sweep(&self.app, &mut self.places).await,
             seats::promote(&self.app).await,

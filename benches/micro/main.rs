@@ -15,7 +15,7 @@ use gatehouse::scim::projection::Projection;
 use gatehouse::scim::resource::{self, Meta, Strictness};
 use gatehouse::scim::{evaluate, filter, fold, json as strict, schema};
 use gatehouse::store::grants::GrantKind;
-use gatehouse::store::rules::LiveRule;
+use gatehouse::store::live_rules::LiveRule;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -175,6 +175,10 @@ fn rules(criterion: &mut Criterion) {
                 (GrantKind::Team, Uuid::now_v7()),
                 (GrantKind::Role, Uuid::now_v7()),
             ],
+            priority: 0,
+            stop: false,
+            line: None,
+            language: None,
         })
         .collect();
     let held = |count: usize| -> BTreeSet<GroupId> { groups.iter().take(count).copied().collect() };

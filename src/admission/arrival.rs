@@ -154,6 +154,7 @@ async fn make(
         brake_wants: None,
         protected: false,
         manual: String::new(),
+        ruled: String::new(),
     };
     members::insert(tx, act.workspace, &member, profile.email_key.as_deref()).await?;
     let detail = json!({"status": member.status, "source": member.source});

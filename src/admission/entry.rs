@@ -179,6 +179,7 @@ async fn make(
         brake_wants: None,
         protected: false,
         manual: String::new(),
+        ruled: String::new(),
     };
     members::insert(tx, act.workspace, &member, None).await?;
     let detail = json!({"status": member.status, "source": member.source});

@@ -1,27 +1,30 @@
-//! Adding a rule: it is bound to groups, looks at attributes or both, and what it gives is settled
-//! at once or by a run.
+//! The life of a rule: it is added, changed and ended. Each version is a cause of its own; what a
+//! version gives is settled at once, or by a run where many are concerned.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
+use super::carrying::{Outcome, Step, carry_out};
+use super::defining::{check_rights, define};
+use super::definition::Definition;
 use super::runs;
-use super::settle::{Rules, settle};
 use crate::app::App;
-use crate::changes::{self, Act, Origin};
+use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
-use crate::ids::{CauseId, GroupId, RoleId, RuleId, RunId, TeamId};
-use crate::mapping::when;
+use crate::ids::{GroupId, RuleId, RunId, WorkspaceId};
+use crate::scim::etag::Precondition;
 use crate::store::directories::{self, Directory};
-use crate::store::grants::GrantKind;
-use crate::store::rules::{self as rows, Rule, RuleGroup, RuleState};
-use crate::store::runs::{Run, RunKind, RunState};
+use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
-use crate::store::users::{self, Place};
-use crate::store::workspaces::{self, Sweep};
-use crate::store::{groups, members, nestings};
-use crate::workspace::{Workspace, name_key, schemas};
+use crate::store::workspaces;
+use crate::workspace::keys::Scopes;
+use crate::workspace::profile::Say;
+use crate::workspace::{Workspace, name_key};
 
-/// What a rule is made of.
+pub use super::defining::{Missing, RuleEdit};
+
+/// What a rule is made of at least.
 #[derive(Debug, Clone, Default)]
 pub struct NewRule {
     /// The name of the directory whose groups and users it looks at.
@@ -36,12 +39,12 @@ pub struct NewRule {
     pub roles: Vec<String>,
 }
 
-/// A rule that was added.
+/// A rule that was written.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Added {
     /// Its id.
     pub id: RuleId,
-    /// Its version.
+    /// Its version; while a run is still to change it, the one before.
     pub version: i64,
     /// Whether all its groups exist.
     pub bound: bool,
@@ -66,260 +69,236 @@ pub struct Target {
     pub id: Option<GroupId>,
 }
 
-/// Adds a rule to a workspace. Without groups and without `when`, or without anything to give, it is
-/// refused.
+/// A rule that ended.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Ended {
+    /// Its id.
+    pub id: RuleId,
+    /// The run that takes what it gave from the members concerned, where they are many. It has no
+    /// effect any more all the same.
+    pub run: Option<RunId>,
+    /// How many members changed at once.
+    pub changed: usize,
+}
+
+/// Adds a rule to a workspace, as an operator.
 pub async fn add(
     app: &App,
     origin: &Origin,
     workspace: &Workspace,
     rule: NewRule,
 ) -> Result<Added> {
-    if rule.groups.is_empty() && rule.when.is_none() {
-        return Err(Error::value("a rule needs at least one group or `when`"));
-    }
-    if rule.teams.is_empty() && rule.roles.is_empty() {
-        return Err(Error::value("a rule must give at least one team or role"));
-    }
-    let act = Act::of(app, origin, workspace.id);
+    let edit = RuleEdit {
+        directory: Some(rule.directory),
+        groups: Some(rule.groups),
+        when: rule.when.map_or(Say::Nothing, Say::Set),
+        teams: Some(rule.teams),
+        roles: Some(rule.roles),
+        ..RuleEdit::default()
+    };
+    let by = (origin, &Scopes::everything());
+    create(app, by, workspace.id, edit, Missing::Make).await
+}
+
+/// Adds a rule to a workspace. Without groups and without `when`, without anything to give, or if one
+/// of its examples does not come out, it is refused; what `scopes` do not cover, here and below, is
+/// [`Error::Forbidden`].
+pub async fn create(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    workspace: WorkspaceId,
+    edit: RuleEdit,
+    missing: Missing,
+) -> Result<Added> {
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
     let app_ = app.clone();
     app.write(move |tx| {
-        let (app, act, rule) = (app_.clone(), act.clone(), rule.clone());
-        Box::pin(async move { insert(tx, &app, act, &rule).await })
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let edit = edit.clone();
+        Box::pin(async move {
+            let named = edit.directory.as_deref().unwrap_or_default();
+            let (act, directory) = open(tx, act, named).await?;
+            let by = (&act, &scopes);
+            let after = define(tx, &app, by, (&directory, None), (&edit, missing)).await?;
+            let step = Step::add(RuleId::new(), after.clone());
+            let done = carry_out(tx, &app, &act, &step).await?;
+            Ok(told(step.id, after, done))
+        })
     })
     .await
 }
 
-async fn insert(tx: &mut Tx, app: &App, act: Act, new: &NewRule) -> Result<Added> {
-    let (act, directory) = open(tx, act, &new.directory).await?;
-    let place = place(&directory);
-    let user = schemas::registry_within(tx, app, act.workspace)
-        .await?
-        .user();
-    let when = new.when.as_deref().map(|text| when::canonical(text, user));
-    let when = when.transpose()?;
-    let id = RuleId::new();
-    let groups = bind(tx, place, id, &new.groups).await?;
-    let grants = targets(tx, &act, new).await?;
-    let bound: Vec<GroupId> = groups.iter().filter_map(|group| group.group_id).collect();
-    let reach = if bound.len() == groups.len() {
-        Some(Reach::of(tx, app, place, &bound).await?)
-    } else {
-        None
+/// Changes a rule, at a version that the precondition allows: a further version, with a cause of its
+/// own. While a run writes it, it stays as it is: [`Error::Conflict`].
+pub async fn change(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, id): (WorkspaceId, RuleId),
+    precondition: Precondition,
+    (edit, missing): (RuleEdit, Missing),
+) -> Result<Added> {
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
+    let app_ = app.clone();
+    app.write(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let (edit, precondition) = (edit.clone(), precondition.clone());
+        Box::pin(async move {
+            let (act, directory, before) = reopen(tx, act, &scopes, id).await?;
+            precondition.check_match(before.0.version)?;
+            let by = (&act, &scopes);
+            let of = (&directory, Some(&before.1));
+            let after = define(tx, &app, by, of, (&edit, missing)).await?;
+            if edit.directory.is_some() {
+                return Err(Error::value(
+                    "directory is said once; end the rule and add another one",
+                ));
+            }
+            if after == before.1 {
+                let done = Outcome::nothing(&before.0);
+                return Ok(told(id, after, done));
+            }
+            let step = Step::change(before, Some(after.clone()));
+            let done = carry_out(tx, &app, &act, &step).await?;
+            Ok(told(id, after, done))
+        })
+    })
+    .await
+}
+
+/// Ends a rule, at a version that the precondition allows: what it gave ends.
+pub async fn end(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, id): (WorkspaceId, RuleId),
+    precondition: Precondition,
+) -> Result<Ended> {
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
+    let app_ = app.clone();
+    app.write(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let precondition = precondition.clone();
+        Box::pin(async move {
+            let (act, _, before) = reopen(tx, act, &scopes, id).await?;
+            precondition.check_match(before.0.version)?;
+            let step = Step::change(before, None);
+            let done = carry_out(tx, &app, &act, &step).await?;
+            Ok(Ended {
+                id,
+                run: done.run,
+                changed: done.changed,
+            })
+        })
+    })
+    .await
+}
+
+/// Binds a rule to the groups that have the names of its groups now: what a broken rule needs.
+pub async fn rebind(
+    app: &App,
+    by: (&Origin, &Scopes),
+    (workspace, id): (WorkspaceId, RuleId),
+) -> Result<Added> {
+    let rule = crate::mapping::rules::show(app, workspace, id).await?;
+    let edit = RuleEdit {
+        groups: Some(rule.groups),
+        ..RuleEdit::default()
     };
-    let rule = Rule {
+    let what = (edit, Missing::Refuse);
+    change(app, by, (workspace, id), Precondition::default(), what).await
+}
+
+fn told(id: RuleId, rule: Definition, done: Outcome) -> Added {
+    Added {
         id,
-        directory: directory.id,
-        version: 1,
-        state: reach.as_ref().map_or(RuleState::Pending, Reach::state),
-        cause: CauseId::new(),
-        when,
-        run: reach.as_ref().and_then(|reach| reach.run),
-        created_at: act.at,
-    };
-    write(tx, &act, &rule, &groups, &grants).await?;
-    let changed = match &reach {
-        Some(reach) => apply(tx, app, &act, &directory, reach).await?,
-        None => 0,
-    };
-    Ok(Added {
-        id,
-        version: rule.version,
-        bound: reach.is_some(),
-        state: rule.state,
-        groups: groups
+        version: done.version,
+        bound: rule.groups.iter().all(|group| group.id.is_some()) && !rule.broken,
+        state: done.state,
+        groups: rule
+            .groups
             .into_iter()
             .map(|group| Target {
                 name: group.name,
-                id: group.group_id,
+                id: group.id,
             })
             .collect(),
         when: rule.when,
-        run: rule.run,
-        changed,
-    })
+        run: done.run,
+        changed: done.changed,
+    }
 }
 
-/// Keeps other changes of rules away and finds the directory.
+/// Keeps other changes of rules away and finds the directory, by name or id.
 pub(super) async fn open(tx: &mut Tx, mut act: Act, directory: &str) -> Result<(Act, Directory)> {
     workspaces::lock(tx, act.workspace).await?;
-    let key = name_key(directory, "directory")?;
-    let directory = directories::find_by_name(tx, act.workspace, &key)
-        .await?
-        .ok_or(Error::NotFound("directory"))?;
+    let directory = find_directory(tx, act.workspace, directory).await?;
     act.directory = Some(directory.id);
     Ok((act, directory))
 }
 
-/// Whom new rules can concern.
-pub(super) struct Reach {
-    group: Option<GroupId>,
-    total: i64,
-    /// The run that settles them, where they are many.
-    pub(super) run: Option<RunId>,
-}
-
-impl Reach {
-    /// Whom a rule over these groups can concern; without a group, all users of the directory.
-    pub(super) async fn of(
-        tx: &mut Tx,
-        app: &App,
-        place: Place,
-        bound: &[GroupId],
-    ) -> Result<Self> {
-        let (group, total) = if bound.is_empty() {
-            let directory = (place.workspace, place.directory);
-            (None, directories::count(tx, directory, "users").await?)
-        } else {
-            let (group, total) = smallest(tx, place, bound).await?;
-            (Some(group), total)
-        };
-        Ok(Self {
-            group,
-            total,
-            run: (total > app.config.scim.run_threshold).then(RunId::new),
-        })
-    }
-
-    /// How far a rule is that was added with it.
-    pub(super) fn state(&self) -> RuleState {
-        match self.run {
-            Some(_) => RuleState::Planned,
-            None => RuleState::Live,
+/// The directory of that name or id.
+pub(super) async fn find_directory(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    named: &str,
+) -> Result<Directory> {
+    let by_id = match named.parse() {
+        Ok(id) => {
+            let all = directories::list(tx, workspace).await?;
+            all.into_iter().find(|directory| directory.id == id)
         }
-    }
-}
-
-/// Writes a rule down and tells of it.
-pub(super) async fn write(
-    tx: &mut Tx,
-    act: &Act,
-    rule: &Rule,
-    groups: &[RuleGroup],
-    grants: &[(GrantKind, Uuid)],
-) -> Result<()> {
-    let actor = act.origin.actor.clone().unwrap_or_default();
-    rows::insert_cause(tx, act.workspace, rule, &actor).await?;
-    rows::insert(tx, act.workspace, rule, groups, grants).await?;
-    let bound: Vec<_> = groups.iter().filter_map(|group| group.group_id).collect();
-    let grants = grants
-        .iter()
-        .map(|(kind, id)| json!({"kind": kind, "target": id}));
-    let detail = json!({
-        "directory": rule.directory, "groups": bound, "when": rule.when, "state": rule.state,
-        "grants": grants.collect::<Vec<_>>(),
-    });
-    let change = act.change(
-        "rule.added",
-        ("rule", rule.id.0),
-        Some(rule.version),
-        &detail,
-    );
-    changes::record(tx, act.workspace, &[change]).await
-}
-
-/// Settles whom the rules just written can concern, or plans the run that will; tells how many
-/// members changed at once.
-pub(super) async fn apply(
-    tx: &mut Tx,
-    app: &App,
-    act: &Act,
-    directory: &Directory,
-    reach: &Reach,
-) -> Result<usize> {
-    let Some(id) = reach.run else {
-        workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
-        return settle_now(tx, app, act, directory, reach.group).await;
+        Err(_) => None,
     };
-    let run = Run {
-        id,
-        workspace: act.workspace,
-        kind: RunKind::Rule,
-        state: RunState::Planned,
-        directory: directory.id,
-        group_id: reach.group,
-        position: None,
-        total: reach.total,
-        processed: 0,
-        request: act.origin.request,
-        created_at: act.at,
-        finished_at: None,
+    let found = match by_id {
+        Some(found) => Some(found),
+        None => {
+            let key = name_key(named, "directory")?;
+            directories::find_by_name(tx, workspace, &key).await?
+        }
     };
-    runs::plan(tx, &run).await?;
-    Ok(0)
+    found.ok_or(Error::NotFound("directory"))
 }
 
-pub(super) fn place(directory: &Directory) -> Place {
-    Place {
-        workspace: directory.workspace,
-        directory: directory.id,
-    }
-}
-
-async fn bind(tx: &mut Tx, place: Place, rule: RuleId, names: &[String]) -> Result<Vec<RuleGroup>> {
-    let mut bound: Vec<RuleGroup> = Vec::with_capacity(names.len());
-    for (position, name) in (0..).zip(names) {
-        let key = name_key(name, "group")?;
-        if bound.iter().any(|other| other.name_key == key) {
-            return Err(Error::value("a rule names a group twice"));
-        }
-        let group = groups::find_by_name(tx, place, &key).await?;
-        bound.push(RuleGroup {
-            rule,
-            position,
-            name: name.clone(),
-            name_key: key,
-            group_id: group.map(|group| group.id),
-        });
-    }
-    Ok(bound)
-}
-
-/// The teams and roles that a rule gives; those that are missing are made.
-async fn targets(tx: &mut Tx, act: &Act, new: &NewRule) -> Result<Vec<(GrantKind, Uuid)>> {
-    let mut targets = Vec::new();
-    for name in &new.teams {
-        let key = name_key(name, "team")?;
-        workspaces::insert_team(tx, act.workspace, TeamId::new(), name, &key, act.at).await?;
-        let team = workspaces::find_team(tx, act.workspace, &key).await?;
-        targets.push((GrantKind::Team, team.ok_or(Error::NotFound("team"))?.id));
-    }
-    for name in &new.roles {
-        let key = name_key(name, "role")?;
-        let names = (name.as_str(), key.as_str());
-        workspaces::insert_role(tx, act.workspace, RoleId::new(), names, false, act.at).await?;
-        let role = workspaces::find_role(tx, act.workspace, &key).await?;
-        targets.push((GrantKind::Role, role.ok_or(Error::NotFound("role"))?.id));
-    }
-    targets.sort_unstable();
-    targets.dedup();
-    Ok(targets)
-}
-
-/// Of groups that must all hold, the one with the fewest users: nobody else can be concerned.
-async fn smallest(tx: &mut Tx, place: Place, bound: &[GroupId]) -> Result<(GroupId, i64)> {
-    let mut smallest = (bound[0], i64::MAX);
-    for group in bound {
-        let count = nestings::count_users(tx, place, *group).await?;
-        if count < smallest.1 {
-            smallest = (*group, count);
-        }
-    }
-    Ok(smallest)
-}
-
-async fn settle_now(
+/// The same for a rule that is there: refused while a run writes it, and to whom it gives more than
+/// `scopes` cover.
+pub(super) async fn reopen(
     tx: &mut Tx,
-    app: &App,
-    act: &Act,
-    directory: &Directory,
-    group: Option<GroupId>,
-) -> Result<usize> {
-    let place = place(directory);
-    let most = app.config.scim.run_threshold + 1;
-    let users = runs::concerned(tx, place, group, None, most).await?;
-    let linked = users::lock_linked(tx, place, &users).await?;
-    let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
-    let locked = members::lock(tx, act.workspace, &ids).await?;
-    let rules = Rules::current(tx, app, act).await?;
-    settle(tx, act, &locked, &rules, None).await
+    mut act: Act,
+    scopes: &Scopes,
+    id: RuleId,
+) -> Result<(Act, Directory, (Rule, Definition))> {
+    workspaces::lock(tx, act.workspace).await?;
+    let (directory, before) = find_with(tx, act.workspace, id).await?;
+    act.directory = Some(directory.id);
+    check_rights(tx, act.workspace, scopes, &before.1.grants).await?;
+    if runs::is_written(tx, act.workspace, id).await? {
+        return Err(Error::Conflict(
+            "a run is writing this rule; wait for its end, or undo it".to_owned(),
+        ));
+    }
+    Ok((act, directory, before))
+}
+
+/// A rule with what it says, and its directory.
+pub(super) async fn find_with(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: RuleId,
+) -> Result<(Directory, (Rule, Definition))> {
+    let rule = rows::find(tx, workspace, id).await?;
+    let rule = rule.ok_or(Error::NotFound("rule"))?;
+    let definition = Definition::stored(tx, workspace, &rule).await?;
+    let all = directories::list(tx, workspace).await?;
+    let directory = all.into_iter().find(|of| of.id == rule.directory);
+    let directory = directory.ok_or(Error::NotFound("directory"))?;
+    Ok((directory, (rule, definition)))
+}
+
+/// The ids of what several rules give, each once.
+pub(super) fn all_grants<'d>(
+    rules: impl IntoIterator<Item = &'d Definition>,
+) -> BTreeSet<(crate::store::grants::GrantKind, Uuid)> {
+    let all = rules
+        .into_iter()
+        .flat_map(|rule| rule.grants.iter().copied());
+    all.collect()
 }

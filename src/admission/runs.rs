@@ -1,21 +1,239 @@
 //! Runs: outcomes that touch many members, worked off in batches that can be resumed. Access that
 //! is to be lost is lost before: the cause was ended in one row when the run was planned.
 
+use serde_json::json;
 use uuid::Uuid;
 
+use super::carrying::{Step, carry_out, definition, end_cause, still_bound, take_over};
+use super::defining::check_rights;
+use super::rules::{all_grants, find_with};
 use super::settle::{Rules, settle};
 use crate::app::App;
-use crate::changes::{Act, Origin};
-use crate::error::Result;
-use crate::ids::{GroupId, RunId, UserId, WorkspaceId};
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{GroupId, MemberId, RuleId, RunId, UserId, WorkspaceId};
 use crate::mapping;
 use crate::store::runs as rows;
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
 use crate::store::{edges, groups, members, nestings, rules};
+use crate::workspace::keys::Scopes;
 
-pub use crate::store::runs::{Run, RunKind, RunState};
+pub use crate::store::runs::{Of, Run, RunKind, RunState};
+
+/// How many members who changed since a run are told of.
+const TOLD: i64 = 50;
+
+/// How far a run is, as admins see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Not begun.
+    Planned,
+    /// Being worked off.
+    Applying,
+    /// Waits for somebody to let it go on.
+    Paused,
+    /// Finished.
+    Done,
+    /// Another run took back what it did.
+    Undone,
+}
+
+/// A run as admins see it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Shown {
+    /// How far it is.
+    pub standing: Standing,
+    /// The run.
+    #[serde(flatten)]
+    pub run: Run,
+    /// For one that undoes another: members to whom that one gave something and who changed since by
+    /// something else, the first of them. What else changed stays; what rules give them is as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed_since: Option<Vec<MemberId>>,
+}
+
+impl From<Run> for Shown {
+    fn from(run: Run) -> Self {
+        let standing = match run.state {
+            _ if run.of.undone_by.is_some() => Standing::Undone,
+            RunState::Done => Standing::Done,
+            _ if run.of.paused_at.is_some() => Standing::Paused,
+            RunState::Planned => Standing::Planned,
+            RunState::Applying => Standing::Applying,
+        };
+        Self {
+            standing,
+            run,
+            changed_since: None,
+        }
+    }
+}
+
+/// The last runs of a workspace, newest first; 200 at most.
+pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Shown>> {
+    let mut tx = app.db.one().await?;
+    let runs = rows::list(&mut tx, workspace).await?;
+    Ok(runs.into_iter().map(Shown::from).collect())
+}
+
+/// A run with its progress.
+pub async fn show(app: &App, workspace: WorkspaceId, id: RunId) -> Result<Shown> {
+    let mut tx = app.db.read().await?;
+    let run = rows::find(&mut tx, workspace, id).await?;
+    let mut shown = Shown::from(run.ok_or(Error::NotFound("run"))?);
+    if let Some(undone) = shown.run.of.undoes {
+        let changed = rows::list_changed_since(&mut tx, workspace, undone, &shown.run, TOLD);
+        let changed = changed.await?;
+        shown.changed_since = Some(changed);
+    }
+    Ok(shown)
+}
+
+/// Lets a run wait after the batch that it is at; what it did stays. Members of the workspace whom
+/// no request writes meanwhile are not settled.
+pub async fn pause(
+    app: &App,
+    origin: &Origin,
+    (workspace, id): (WorkspaceId, RunId),
+) -> Result<Shown> {
+    let act = Act::of(app, origin, workspace);
+    let at = Some(act.at);
+    let what = (id, at, "run.paused");
+    wait(app, act, what).await
+}
+
+/// Lets a paused run go on.
+pub async fn resume(
+    app: &App,
+    origin: &Origin,
+    (workspace, id): (WorkspaceId, RunId),
+) -> Result<Shown> {
+    let act = Act::of(app, origin, workspace);
+    wait(app, act, (id, None, "run.resumed")).await
+}
+
+async fn wait(
+    app: &App,
+    act: Act,
+    (id, paused_at, kind): (RunId, Option<crate::clock::Timestamp>, &'static str),
+) -> Result<Shown> {
+    let workspace = act.workspace;
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            let found = rows::lock(tx, act.workspace, id).await?;
+            let run = found.ok_or(Error::NotFound("run"))?;
+            if run.kind != RunKind::Rule {
+                return Err(Error::Conflict(
+                    "this run follows what a directory did, and goes on".to_owned(),
+                ));
+            }
+            if run.of.paused_at.is_some() == paused_at.is_some() {
+                return Ok(());
+            }
+            if !rows::update_paused(tx, act.workspace, id, paused_at).await? {
+                return Err(Error::Conflict("the run is done".to_owned()));
+            }
+            let change = act.change(kind, ("run", id.0), None, &json!({}));
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await?;
+    show(app, workspace, id).await
+}
+
+/// Undoes a run that wrote a rule: the rule says again what it said before, as a further version, and
+/// a run of its own settles whom that concerns. Refused where the rule changed since:
+/// [`Error::Conflict`].
+pub async fn undo(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, id): (WorkspaceId, RunId),
+) -> Result<Shown> {
+    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
+    let (app_, by) = (app.clone(), RunId::new());
+    let made = app
+        .write(move |tx| {
+            let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+            Box::pin(async move { take_back(tx, &app, (act, &scopes), (id, by)).await })
+        })
+        .await?;
+    show(app, workspace, made).await
+}
+
+/// Gives the run that undoes it; the run itself, if it had not begun and was only to change a rule.
+async fn take_back(
+    tx: &mut Tx,
+    app: &App,
+    (mut act, scopes): (Act, &Scopes),
+    (id, by): (RunId, RunId),
+) -> Result<RunId> {
+    workspaces::lock(tx, act.workspace).await?;
+    let found = rows::lock(tx, act.workspace, id).await?;
+    let run = found.ok_or(Error::NotFound("run"))?;
+    let (Some(rule), Some(version)) = (run.of.rule, run.of.rule_version) else {
+        return Err(Error::Conflict(
+            "only a run that wrote one rule can be undone".to_owned(),
+        ));
+    };
+    if run.of.undone_by.is_some() {
+        return Err(Error::Conflict("the run is undone already".to_owned()));
+    }
+    act.directory = Some(run.directory);
+    let before = definition(run.of.before_body.as_deref())?;
+    let after = definition(run.of.after_body.as_deref())?;
+    let both = all_grants(before.iter().chain(&after));
+    check_rights(tx, act.workspace, scopes, &both).await?;
+    let changed = || Error::Conflict("the rule was changed since; change it back".to_owned());
+    let now = match find_with(tx, act.workspace, rule).await {
+        Ok((_, now)) => Some(now),
+        Err(Error::NotFound(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let is_untouched = before.is_some() && after.is_some() && run.state == RunState::Planned;
+    let made = match &now {
+        Some((now, _)) if is_untouched && now.version == version - 1 => id,
+        Some((now, _)) if after.is_some() && now.version == version => by,
+        None if after.is_none() => by,
+        _ => return Err(changed()),
+    };
+    rows::update_undone(tx, act.workspace, id, made, act.at).await?;
+    let detail = json!({"by": made});
+    let change = act.change("run.undone", ("run", id.0), None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    if made == id {
+        return Ok(id);
+    }
+    if has_others(tx, &act, rule).await? {
+        return Err(changed());
+    }
+    let before = match before {
+        Some(before) => Some(still_bound(tx, &act, before).await?),
+        None => None,
+    };
+    let step = Step {
+        id: rule,
+        before: now,
+        after: before,
+        version: version + 1,
+        run: Some(by),
+        undoes: Some(id),
+    };
+    carry_out(tx, app, &act, &step).await?;
+    Ok(by)
+}
+
+async fn has_others(tx: &mut Tx, act: &Act, rule: RuleId) -> Result<bool> {
+    is_written(tx, act.workspace, rule).await
+}
+
+/// Whether a run that is not done writes that rule.
+pub(super) async fn is_written(tx: &mut Tx, workspace: WorkspaceId, rule: RuleId) -> Result<bool> {
+    Ok(rows::has_open(tx, workspace, rule).await?)
+}
 
 /// Writes a run down, in the transaction of what asks for it.
 pub async fn plan(tx: &mut Tx, run: &Run) -> Result<()> {
@@ -70,15 +288,22 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         edges::delete(tx, place, group, &users).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
-    settle(tx, &act, &locked, &rules, Some(run.id)).await?;
+    let changed = settle(tx, &act, &locked, &rules, Some(run.id)).await?;
     let is_last = i64::try_from(users.len()).unwrap_or(i64::MAX) < most;
     let after = Run {
         state: if is_last { RunState::Done } else { run.state },
         position: users.last().copied().or(run.position),
         processed: run.processed + i64::try_from(users.len()).unwrap_or(0),
         finished_at: is_last.then_some(at),
+        of: Of {
+            changed: run.of.changed + i64::try_from(changed).unwrap_or(0),
+            ..run.of.clone()
+        },
         ..run.clone()
     };
+    if let Some(cause) = run.of.old_cause.filter(|_| is_last) {
+        end_cause(tx, &act, Some(cause), None).await?;
+    }
     if let Some(group) = deleted.filter(|_| is_last) {
         // Where the brake had to look at each of them, the causes end only now.
         mapping::rules::end_broken(tx, &act, group).await?;
@@ -109,11 +334,24 @@ pub(super) async fn concerned(
 /// requests settle with its rules as well, so that the order does not matter.
 async fn start(tx: &mut Tx, act: &Act, run: Run) -> Result<Run> {
     workspaces::lock(tx, run.workspace).await?;
-    if rules::update_live(tx, run.workspace, run.id).await? > 0 {
+    let is_change = run.of.before_body.is_some();
+    let is_new = if is_change {
+        take_over(tx, act, &run).await?
+    } else {
+        rules::update_live(tx, run.workspace, run.id).await? > 0
+    };
+    if is_new {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
     }
+    // The rule went another way meanwhile.
+    let is_void = is_change && !is_new;
     let after = Run {
-        state: RunState::Applying,
+        state: if is_void {
+            RunState::Done
+        } else {
+            RunState::Applying
+        },
+        finished_at: is_void.then_some(act.at),
         ..run.clone()
     };
     moved(tx, &run, &after).await?;
@@ -122,15 +360,7 @@ async fn start(tx: &mut Tx, act: &Act, run: Run) -> Result<Run> {
 
 /// Two workers at one batch: the later one must undo what it did.
 async fn moved(tx: &mut Tx, before: &Run, after: &Run) -> Result<bool> {
-    let updated = rows::update(
-        tx,
-        before,
-        after.state,
-        after.position,
-        after.processed,
-        after.finished_at,
-    )
-    .await?;
+    let updated = rows::update(tx, before, after).await?;
     if updated {
         Ok(true)
     } else {

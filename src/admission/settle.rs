@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::brake;
+use super::{brake, fields};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
@@ -11,8 +11,8 @@ use crate::ids::{GroupId, MemberId, RunId, WorkspaceId};
 use crate::mapping::{self, Facts, rules};
 use crate::scim::resource;
 use crate::store::grants::LiveGrant;
+use crate::store::live_rules::LiveRule;
 use crate::store::members::Member;
-use crate::store::rules::LiveRule;
 use crate::store::tx::Tx;
 use crate::store::users::{Linked, Place};
 use crate::store::{grants, members, workspaces};
@@ -109,6 +109,9 @@ async fn apply(
     if !differences.is_empty() {
         ledger::apply(tx, act, &differences, rules.version, run).await?;
     }
+    if fields::are_concerned(locked, rules) {
+        fields::fill(tx, act, locked, rules).await?;
+    }
     members::update_rules_version(tx, act.workspace, &unchanged, rules.version).await?;
     Ok(differences.len())
 }
@@ -172,7 +175,7 @@ pub async fn differences(
 }
 
 /// What is said about members, as far as the rules look at it.
-async fn facts(
+pub(super) async fn facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
     members: &[MemberId],
@@ -203,12 +206,23 @@ pub async fn settle_linked(
     linked: &[Linked],
     rules: &Rules,
 ) -> Result<usize> {
+    settle_linked_by(tx, act, linked, rules, None).await
+}
+
+/// The same as part of a run.
+pub(super) async fn settle_linked_by(
+    tx: &mut Tx,
+    act: &Act,
+    linked: &[Linked],
+    rules: &Rules,
+    run: Option<RunId>,
+) -> Result<usize> {
     let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
     // All of them before the first loses something: the brake is locked after members.
     let locked = members::lock(tx, act.workspace, &ids).await?;
     let mut changed = 0;
     for locked in locked.chunks(BATCH) {
-        changed += settle(tx, act, locked, rules, None).await?;
+        changed += settle(tx, act, locked, rules, run).await?;
     }
     Ok(changed)
 }

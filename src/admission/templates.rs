@@ -7,16 +7,19 @@
 
 use serde_json::Value;
 
-use super::rules::{self, Reach, place};
+use super::carrying::{Reach, apply, write_one};
+use super::definition::Definition;
+use super::rules;
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
-use crate::ids::{CauseId, RuleId, RunId};
+use crate::ids::{RuleId, RunId};
 use crate::mapping::when;
 use crate::scim::schema::ResourceType;
 use crate::store::grants::GrantKind;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
+use crate::store::users::Place;
 use crate::store::workspaces::{self, Role};
 use crate::workspace::{Workspace, name_key, schemas};
 
@@ -94,31 +97,27 @@ async fn insert(
     let user = schemas::registry_within(tx, app, act.workspace)
         .await?
         .user();
-    let reach = Reach::of(tx, app, place(&directory), &[]).await?;
+    let place = Place {
+        workspace: act.workspace,
+        directory: directory.id,
+    };
+    let reach = Reach::of(tx, app, place, &[Vec::new()]).await?;
     let mut mapped = Vec::with_capacity(roles.len());
     for role in roles {
         let when = template.when(&role, user)?;
         let known = present.iter().find(|(rule, gives)| {
             rule.directory == directory.id
                 && rule.when.as_ref() == Some(&when)
-                && *gives == [("role".to_owned(), role.id.0)]
+                && *gives == [(GrantKind::Role, role.id.0)]
         });
         let rule = match known {
             Some((rule, _)) => rule.clone(),
-            None => Rule {
-                id: RuleId::new(),
-                directory: directory.id,
-                version: 1,
-                state: reach.state(),
-                cause: CauseId::new(),
-                when: Some(when.clone()),
-                run: reach.run,
-                created_at: act.at,
-            },
+            None => {
+                let grants = [(GrantKind::Role, role.id.0)].into();
+                let rule = Definition::of_attributes(directory.id, when.clone(), grants);
+                write_one(tx, &act, &rule, &reach).await?
+            }
         };
-        if known.is_none() {
-            rules::write(tx, &act, &rule, &[], &[(GrantKind::Role, role.id.0)]).await?;
-        }
         mapped.push(Mapped {
             id: rule.id,
             version: rule.version,
@@ -130,7 +129,7 @@ async fn insert(
         });
     }
     if mapped.iter().any(|mapped| mapped.added) {
-        rules::apply(tx, app, &act, &directory, &reach).await?;
+        apply(tx, app, &act, place, &reach).await?;
     }
     Ok(mapped)
 }
@@ -155,7 +154,7 @@ fn select(roles: Vec<Role>, names: &[String]) -> Result<Vec<Role>> {
 }
 
 /// The rules that look at attributes alone, with what they give.
-async fn present(tx: &mut Tx, act: &Act) -> Result<Vec<(Rule, Vec<(String, uuid::Uuid)>)>> {
+async fn present(tx: &mut Tx, act: &Act) -> Result<Vec<(Rule, Vec<(GrantKind, uuid::Uuid)>)>> {
     let groups = rows::list_groups(tx, act.workspace).await?;
     let grants = rows::list_grants(tx, act.workspace).await?;
     let rules = rows::list(tx, act.workspace).await?;
@@ -164,9 +163,7 @@ async fn present(tx: &mut Tx, act: &Act) -> Result<Vec<(Rule, Vec<(String, uuid:
         .filter(|rule| groups.iter().all(|group| group.rule != rule.id));
     let with_grants = alone.map(|rule| {
         let own = grants.iter().filter(|grant| grant.rule == rule.id);
-        let gives = own
-            .map(|grant| (grant.kind.clone(), grant.target))
-            .collect();
+        let gives = own.map(|grant| (grant.kind, grant.target)).collect();
         (rule, gives)
     });
     Ok(with_grants.collect())

@@ -25,7 +25,7 @@ use crate::store::db::{Db, Options};
 use crate::store::deployment;
 use crate::store::directories::Authenticated;
 use crate::store::error::DbError;
-use crate::store::rules::LiveRule;
+use crate::store::live_rules::LiveRule;
 use crate::store::tx::Tx;
 use crate::store::writer::BoxFuture;
 

@@ -210,7 +210,9 @@ impl Fields {
         let line = match self.line {
             None => Say::Nothing,
             Some(line) if line == "numberless" => Say::Set(Line::Numberless),
-            Some(number) => Say::Set(Line::Numbered { number }),
+            Some(number) => Say::Set(Line::Numbered {
+                number: Some(number),
+            }),
         };
         Ok(Edit {
             display_name: say(self.display_name),

@@ -13,8 +13,11 @@ mod health;
 mod members;
 mod people;
 mod person;
+mod plans;
 mod replay;
 mod request_log;
+mod rules;
+mod runs;
 mod schemas;
 mod selftest;
 mod serve;
@@ -65,7 +68,10 @@ enum Command {
     Schema(schemas::Command),
     /// Rules: which groups and attributes give which teams and roles.
     #[command(subcommand)]
-    Rule(people::RuleCommand),
+    Rule(Box<rules::Command>),
+    /// Runs: what touches many members, with how far it is.
+    #[command(subcommand)]
+    Run(runs::Command),
     /// Members.
     #[command(subcommand)]
     Members(Box<members::Command>),
@@ -174,7 +180,8 @@ pub async fn run() -> ExitCode {
         Command::Brake(command) => command.run().await,
         Command::Directory(command) => command.run().await,
         Command::Schema(command) => command.run().await,
-        Command::Rule(command) => command.run().await,
+        Command::Rule(command) => Box::pin((*command).run()).await,
+        Command::Run(command) => Box::pin(command.run()).await,
         Command::Members(command) => Box::pin((*command).run()).await,
         Command::Team(command) => command.run().await,
         Command::Role(command) => command.run().await,

@@ -1,200 +1,112 @@
-//! `gatehouse rule …` and `gatehouse explain`.
+//! `gatehouse explain`.
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::Args;
 
 use super::{Settings, table};
-use crate::admission::rules::{self, NewRule};
-use crate::admission::runs::{self, RunState};
-use crate::admission::templates::{self, Mapped, Template};
-use crate::app::App;
-use crate::changes::Origin;
-use crate::ids::{RunId, WorkspaceId};
-use crate::mapping;
 use crate::mapping::explain::{self, Explanation};
-use crate::worker::{self, Round, Worker};
+use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::workspace::{self, members};
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RuleCommand {
-    /// Say that who is in all these groups, and whose attributes hold, gets these teams and roles.
-    Add(AddRule),
-    /// List a workspace's rules.
-    List {
-        /// The workspace's slug.
-        #[arg(long)]
-        workspace: String,
-        #[command(flatten)]
-        settings: Settings,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct AddRule {
-    /// The workspace's slug.
-    #[arg(long)]
-    workspace: String,
-    /// The directory whose groups and users the rule looks at.
-    #[arg(long)]
-    directory: String,
-    /// A group; repeated, all must hold. A name that no group has yet waits for one.
-    #[arg(long = "group", value_name = "NAME", required_unless_present_any = ["when", "template"])]
-    groups: Vec<String>,
-    /// A SCIM filter that must hold of the user's own attributes, such as `title eq "Lead"`.
-    #[arg(long, value_name = "FILTER")]
-    when: Option<String>,
-    /// A team that it gives; made where it is missing.
-    #[arg(long = "team", value_name = "NAME")]
-    teams: Vec<String>,
-    /// A role that it gives; made, empty, where it is missing.
-    #[arg(long = "role", value_name = "NAME")]
-    roles: Vec<String>,
-    /// Add a rule for each role instead, for who has it in `roles`; without --role, for all but `admin`.
-    #[arg(long, value_enum, conflicts_with_all = ["groups", "when", "teams"])]
-    template: Option<TemplateName>,
-    #[command(flatten)]
-    settings: Settings,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum TemplateName {
-    /// `roles.value` is the id of the role.
-    OktaRoles,
-    /// `roles.value` is the name of the role.
-    EntraRoles,
-}
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// The workspace's slug.
     #[arg(long)]
     workspace: String,
-    /// The member: id, address or user name.
-    #[arg(long, value_name = "ID_OR_EMAIL")]
-    member: String,
+    #[command(flatten)]
+    what: What,
     #[command(flatten)]
     settings: Settings,
 }
 
-impl RuleCommand {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::Add(add) => add.run().await?,
-            Self::List {
-                workspace,
-                settings,
-            } => {
-                let app = settings.open().await?;
-                let workspace = workspace::find(&app, &workspace).await?;
-                let rules = mapping::rules::list(&app, workspace.id).await?;
-                settings.print(&rules, || {
-                    let rows = rules.iter().map(|rule| {
-                        vec![
-                            rule.id.to_string(),
-                            format!("{:?}", rule.state).to_lowercase(),
-                            rule.groups.join(", "),
-                            rule.when.clone().unwrap_or_default(),
-                            rule.grants.join(", "),
-                        ]
-                    });
-                    table(&["id", "state", "groups", "when", "gives"], rows)
-                })?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
+/// Whom or what it is about.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The member: id, address or user name.
+    #[arg(long, value_name = "ID_OR_EMAIL")]
+    member: Option<String>,
+    /// A team, by name or id: who has it, and why.
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
+    /// A role, by name or id: who has it, and why.
+    #[arg(long, value_name = "NAME")]
+    role: Option<String>,
+    /// A permission: who has it, singly or by a role, and why.
+    #[arg(long, value_name = "NAME")]
+    permission: Option<String>,
 }
 
-impl AddRule {
-    async fn run(self) -> anyhow::Result<()> {
-        let app = self.settings.open().await?;
-        let workspace = workspace::find(&app, &self.workspace).await?;
-        if let Some(name) = self.template {
-            let template = match name {
-                TemplateName::OktaRoles => Template::OktaRoles,
-                TemplateName::EntraRoles => Template::EntraRoles,
-            };
-            let of = (template, self.directory.as_str());
-            let mapped = templates::add(&app, &Origin::cli(), &workspace, of, &self.roles).await?;
-            if let Some(run) = mapped
-                .iter()
-                .filter(|rule| rule.added)
-                .find_map(|rule| rule.run)
-            {
-                work_off(&app, workspace.id, run).await?;
-            }
-            return self.settings.print(&mapped, || mapping_text(&mapped));
-        }
-        let new = NewRule {
-            directory: self.directory,
-            groups: self.groups,
-            when: self.when,
-            teams: self.teams,
-            roles: self.roles,
-        };
-        let added = rules::add(&app, &Origin::cli(), &workspace, new).await?;
-        if let Some(run) = added.run {
-            work_off(&app, workspace.id, run).await?;
-        }
-        self.settings.print(&added, || {
-            let bound = if added.bound {
-                "bound"
-            } else {
-                "waits for its group"
-            };
-            format!(
-                "rule {} is there: {bound}, {} members changed",
-                added.id, added.changed
-            )
-        })
-    }
-}
-
-fn mapping_text(mapped: &[Mapped]) -> String {
-    let rows = mapped.iter().map(|rule| {
-        let is_new = if rule.added { "added" } else { "was there" };
-        vec![
-            rule.id.to_string(),
-            is_new.to_owned(),
-            rule.when.clone(),
-            rule.role.clone(),
-        ]
-    });
-    table(&["id", "", "when", "gives role"], rows)
-}
-
-/// Works a run off where no server holds the lease; where one does, it has the run already.
-async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> anyhow::Result<()> {
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
-        "{bar:40} {pos}/{len} members settled",
-    )?);
-    let mut worker = Worker::new(app.clone());
-    loop {
-        let round = worker.round().await?;
-        let Some(run) = runs::find(app, workspace, id).await? else {
-            break;
-        };
-        bar.set_length(u64::try_from(run.total).unwrap_or(0));
-        bar.set_position(u64::try_from(run.processed).unwrap_or(0));
-        if run.state == RunState::Done || round == Round::Elsewhere {
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    Ok(worker::release(app).await?)
-}
+/// How many holders are read at a time.
+const PAGE: i64 = 500;
 
 impl Explain {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let app = self.settings.open().await?;
         let workspace = workspace::find(&app, &self.workspace).await?;
-        let member = members::find(&app, workspace.id, &self.member).await?;
+        let rights = [
+            (GrantKind::Team, &self.what.team),
+            (GrantKind::Role, &self.what.role),
+            (GrantKind::Permission, &self.what.permission),
+        ];
+        let named = rights
+            .into_iter()
+            .find_map(|(kind, named)| Some((kind, named.as_deref()?)));
+        if let Some(what) = named {
+            let (mut all, mut after) = (Vec::new(), None);
+            loop {
+                let page = holders(&app, workspace.id, what, after, PAGE).await?;
+                let Some(last) = page.last() else {
+                    break;
+                };
+                after = Some(last.member);
+                all.extend(page);
+            }
+            self.settings.print(&all, || holders_text(&all))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let member = self.what.member.unwrap_or_default();
+        let member = members::find(&app, workspace.id, &member).await?;
         let explanation = explain::explain(&app, workspace.id, &member).await?;
         self.settings.print(&explanation, || text(&explanation))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Who has something, and why, a line each.
+fn holders_text(holders: &[Holder]) -> String {
+    let rows = holders.iter().flat_map(|holder| {
+        let id = holder.member.to_string();
+        let name = holder.user_name.clone().unwrap_or(id);
+        holder.grants.iter().map(move |grant| {
+            let cause = match &grant.rule {
+                Some(rule) => {
+                    let when = rule.when.as_ref().map(|when| format!(" having {when}"));
+                    let groups = rule.groups.join(" and ");
+                    let (id, version) = (rule.id, rule.version);
+                    format!(
+                        "rule {id} version {version}: {groups}{}",
+                        when.unwrap_or_default()
+                    )
+                }
+                None => grant.cause.clone(),
+            };
+            let effect = if grant.effective { "yes" } else { "no" };
+            vec![
+                name.clone(),
+                format!(
+                    "{} {}",
+                    format!("{:?}", grant.kind).to_lowercase(),
+                    grant.name
+                ),
+                grant.since.to_string(),
+                effect.to_owned(),
+                cause,
+            ]
+        })
+    });
+    table(&["who", "by", "since", "effective", "because of"], rows)
 }
 
 /// An explanation in sentences.
@@ -230,10 +142,19 @@ pub(super) fn text(explanation: &Explanation) -> String {
                 let groups = (!groups.is_empty())
                     .then(|| format!("being in group {}", groups.join(" and ")));
                 let when = rule.when.as_ref().map(|when| format!("having {when}"));
+                let order = (rule.priority != 0 || rule.stop).then(|| {
+                    let stops = if rule.stop { " as the last one" } else { "" };
+                    format!("looked at with priority {}{stops}", rule.priority)
+                });
+                let from = rule.from.map(|from| format!("from {from}"));
+                let until = rule.until.map(|until| format!("until {until}"));
                 let parts = [
                     Some(format!("rule {} version {}", rule.id, rule.version)),
                     groups,
                     when,
+                    order,
+                    from,
+                    until,
                 ];
                 parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
             }

@@ -423,6 +423,7 @@ async fn remove(
             request: act.origin.request,
             created_at: act.at,
             finished_at: None,
+            of: runs::Of::default(),
         };
         runs::plan(tx, &run).await?;
     } else {

@@ -312,6 +312,7 @@ fn run(act: &Act, place: Place, group: GroupId, total: i64) -> Run {
         request: act.origin.request,
         created_at: act.at,
         finished_at: None,
+        of: runs::Of::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::scim::schema::ResourceType;
 use crate::scim::{filter, grounds, resource};
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
-use crate::store::rules::{Rule, RuleGroup};
+use crate::store::rules::{Rule, RuleGroup, Terms};
 use crate::store::{groups, nestings, rules as rule_rows};
 use crate::workspace::members::names;
 use crate::workspace::schemas;
@@ -68,6 +68,14 @@ pub struct WhyRule {
     pub id: RuleId,
     /// Its version.
     pub version: i64,
+    /// Its place among the rules: those of a higher priority come first.
+    pub priority: i64,
+    /// Whether later rules are not looked at for whom it holds.
+    pub stop: bool,
+    /// Since when it has effect.
+    pub from: Option<Timestamp>,
+    /// Until when it has effect.
+    pub until: Option<Timestamp>,
     /// The groups that all hold.
     pub groups: Vec<WhyGroup>,
     /// What must hold of the user's own attributes.
@@ -148,7 +156,8 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
             let condition = rule.and_then(|rule| Condition::of(rule, &users, user_type));
-            why(grant, name, (groups, &ways, condition), is_in)
+            let terms = rule.map(|rule| rule.terms.clone()).unwrap_or_default();
+            why(grant, name, (groups, &ways, condition, terms), is_in)
         })
         .collect();
     Ok(Explanation {
@@ -191,7 +200,7 @@ impl Condition {
 fn why(
     grant: Explained,
     name: String,
-    (groups, ways, condition): (Vec<WhyGroup>, &Ways, Option<Condition>),
+    (groups, ways, condition, terms): (Vec<WhyGroup>, &Ways, Option<Condition>, Terms),
     is_in: bool,
 ) -> Why {
     let mut ends_with: Vec<String> = groups
@@ -208,6 +217,7 @@ fn why(
     if let (Some(rule), Some(version)) = (grant.rule, grant.rule_version) {
         ends_with.push(format!("the end of version {version} of rule {rule}"));
     }
+    ends_with.extend(terms.until.map(|until| format!("the instant {until}")));
     if grant.rule.is_none() {
         ends_with.push("an admin who takes it away".to_owned());
     }
@@ -233,6 +243,10 @@ fn why(
             .map(|(id, version)| WhyRule {
                 id,
                 version,
+                priority: terms.priority,
+                stop: terms.stop,
+                from: terms.from,
+                until: terms.until,
                 groups,
                 when,
                 satisfied_by: satisfied_by.unwrap_or_default(),

@@ -4,7 +4,9 @@
 //! must hold of the user's own attributes, in the rule's own directory. Mapping never writes the
 //! ledger; `admission` holds what rules want against what is and settles the difference.
 
+pub mod examples;
 pub mod explain;
+pub mod holders;
 pub mod rules;
 mod ways;
 pub mod when;
@@ -17,7 +19,8 @@ use uuid::Uuid;
 use crate::ids::{CauseId, DirectoryId, GroupId};
 use crate::scim::evaluate;
 use crate::store::grants::GrantKind;
-use crate::store::rules::LiveRule;
+use crate::store::live_rules::LiveRule;
+use crate::store::rules::LinePolicy;
 
 /// A right that a rule wants for somebody.
 pub type Wanted = (GrantKind, Uuid, CauseId);
@@ -43,11 +46,22 @@ impl Facts {
     }
 }
 
-/// What the rules want for somebody of whom that is said.
+/// The rules that hold for somebody of whom that is said, in their order: one that stops is the last.
+pub fn held<'r>(rules: &'r [LiveRule], facts: &Facts) -> Vec<&'r LiveRule> {
+    let mut held = Vec::new();
+    for rule in rules.iter().filter(|rule| facts.satisfy(rule)) {
+        held.push(rule);
+        if rule.stop {
+            break;
+        }
+    }
+    held
+}
+
+/// What the rules want for somebody of whom that is said; rules are in their order.
 pub fn wanted(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Wanted> {
-    rules
-        .iter()
-        .filter(|rule| facts.satisfy(rule))
+    held(rules, facts)
+        .into_iter()
         .flat_map(|rule| {
             let cause = rule.cause;
             rule.grants
@@ -57,28 +71,70 @@ pub fn wanted(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Wanted> {
         .collect()
 }
 
+/// What the rules fill in where neither an admin nor the directory says it: of several the first.
+pub fn filled_in(rules: &[LiveRule], facts: &Facts) -> (Option<LinePolicy>, Option<String>) {
+    let held = held(rules, facts);
+    let line = held.iter().find_map(|rule| rule.line);
+    let language = held.iter().find_map(|rule| rule.language.clone());
+    (line, language)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Facts, wanted};
+    use super::{Facts, held, wanted};
     use crate::ids::{CauseId, DirectoryId, GroupId, RuleId};
     use crate::scim::{filter, schema};
     use crate::store::grants::GrantKind;
-    use crate::store::rules::LiveRule;
+    use crate::store::live_rules::LiveRule;
+
+    fn gives(directory: DirectoryId, grant: (GrantKind, Uuid)) -> LiveRule {
+        LiveRule {
+            id: RuleId::new(),
+            directory,
+            cause: CauseId::new(),
+            groups: Vec::new(),
+            when: None,
+            grants: vec![grant],
+            priority: 0,
+            stop: false,
+            line: None,
+            language: None,
+        }
+    }
+
+    #[test]
+    fn a_rule_that_stops_is_the_last_for_whom_it_holds() {
+        let (first, then) = (GroupId::new(), GroupId::new());
+        let rule = |group, stop| LiveRule {
+            groups: vec![group],
+            stop,
+            ..gives(DirectoryId::new(), (GrantKind::Team, Uuid::now_v7()))
+        };
+        let rules = [rule(first, true), rule(then, false)];
+        let check = |groups: &[GroupId], expect: &[usize]| {
+            let facts = Facts {
+                groups: groups.iter().copied().collect(),
+                ..Facts::default()
+            };
+            let expect: Vec<_> = expect.iter().map(|at| rules[*at].id).collect();
+            let held = held(&rules, &facts).into_iter().map(|rule| rule.id);
+            assert_eq!(held.collect::<Vec<_>>(), expect);
+        };
+        check(&[first], &[0]);
+        check(&[then], &[1]);
+        check(&[first, then], &[0]);
+    }
 
     #[test]
     fn all_groups_of_a_rule_must_hold() {
         let (one, two) = (GroupId::new(), GroupId::new());
         let team = Uuid::now_v7();
         let rule = LiveRule {
-            id: RuleId::new(),
-            directory: DirectoryId::new(),
-            cause: CauseId::new(),
             groups: vec![one, two],
-            when: None,
-            grants: vec![(GrantKind::Team, team)],
+            ..gives(DirectoryId::new(), (GrantKind::Team, team))
         };
         let check = |groups: &[GroupId], expect: usize| {
             let facts = Facts {
@@ -99,12 +155,8 @@ mod tests {
         let (own, other) = (DirectoryId::new(), DirectoryId::new());
         let check = |when: &str, at: DirectoryId, expect: usize| {
             let rule = LiveRule {
-                id: RuleId::new(),
-                directory: own,
-                cause: CauseId::new(),
-                groups: Vec::new(),
                 when: Some(filter::parse(when, schema::user()).unwrap()),
-                grants: vec![(GrantKind::Role, Uuid::now_v7())],
+                ..gives(own, (GrantKind::Role, Uuid::now_v7()))
             };
             let mut facts = Facts::default();
             facts.users.insert(at, json!({"title": "Lead"}));

@@ -104,6 +104,36 @@ pub async fn update_manual(
     Ok(rows == 1)
 }
 
+/// Writes what rules fill in for a locked member, and which fields those are; at an instant, if the
+/// member shows something else with it, which raises its version. Gives the version.
+pub async fn update_ruled(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    (line, number): (Option<&str>, Option<&str>),
+    (language, ruled): (Option<&str>, &str),
+    at: Option<Timestamp>,
+) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "UPDATE members SET line = $3, line_number = $4, language = $5, ruled = $6, \
+             version = version + CASE WHEN $7 THEN 1 ELSE 0 END, \
+             updated_at = COALESCE($8, updated_at) WHERE workspace = $1 AND id = $2 \
+             RETURNING version",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(line.map(str::to_owned))
+        .bind(number.map(str::to_owned))
+        .bind(language.map(str::to_owned))
+        .bind(ruled.to_owned())
+        .bind(at.is_some())
+        .bind(at)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
 /// Whether a member is another one or reports to it, through however many others.
 pub async fn reports_to(
     tx: &mut Tx,

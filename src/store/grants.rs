@@ -221,6 +221,16 @@ pub async fn list_by_hand(
     list_by_cause(tx, workspace, members, "c.kind <> 'rule'").await
 }
 
+/// The grants of members that stay whatever rules want: those by hand, and those that are kept.
+pub async fn list_standing(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<LiveGrant>> {
+    let condition = "(c.kind <> 'rule' OR g.hold IS NOT NULL)";
+    list_by_cause(tx, workspace, members, condition).await
+}
+
 async fn list_by_cause(
     tx: &mut Tx,
     workspace: WorkspaceId,

@@ -89,6 +89,8 @@ pub struct Member {
     pub protected: bool,
     /// The fields that an admin wrote, names with commas between.
     pub manual: String,
+    /// The fields that rules filled in, names with commas between.
+    pub ruled: String,
 }
 
 impl Member {
@@ -127,7 +129,7 @@ pub enum Hold {
 const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
                        family_name, email, rules_version, version, created_at, updated_at, \
                        held_at, barred_at, waiting_at, braked_at, brake_until, brake_wants, \
-                       protected, manual FROM members";
+                       protected, manual, ruled FROM members";
 
 /// Makes a member.
 pub async fn insert(

@@ -43,6 +43,15 @@ pub async fn keep(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Opt
     .await
 }
 
+/// The role of that id.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<Option<Named>> {
+    tx.query("SELECT id, name FROM roles WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
 /// The id by which grants point at a permission, if it was ever noted.
 pub async fn find_noted(tx: &mut Tx, workspace: WorkspaceId, name: &str) -> Result<Option<Uuid>> {
     let row: Option<(Uuid,)> = tx

@@ -1,7 +1,5 @@
 //! Rules: which groups and attributes must hold, and what they give.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::error::Result;
@@ -9,8 +7,6 @@ use super::grants::GrantKind;
 use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
-use crate::scim::filter::{self, Filter};
-use crate::scim::schema::ResourceType;
 
 /// How far a rule is.
 #[derive(
@@ -27,6 +23,34 @@ pub enum RuleState {
     Live,
     /// A group of it was deleted; it gives nothing until an admin binds it anew.
     Broken,
+}
+
+/// Where a rule stands in its time.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Phase {
+    /// Its `from` is to come.
+    Ahead,
+    /// It has effect.
+    Open,
+    /// Its `until` is past.
+    Over,
+}
+
+/// The line that a rule gives.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum LinePolicy {
+    /// Without a number.
+    Numberless,
+    /// With a number, which an admin assigns.
+    Numbered,
 }
 
 /// A rule.
@@ -49,6 +73,68 @@ pub struct Rule {
     pub run: Option<RunId>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When and in which order it has effect, and what it fills in.
+    #[sqlx(flatten)]
+    pub terms: Terms,
+}
+
+/// What a rule says beside whom it is for and what it gives.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Terms {
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Rules of a higher priority come first; among equals, older ones.
+    pub priority: i64,
+    /// Whether later rules are not looked at for whom it holds.
+    pub stop: bool,
+    /// Since when it has effect.
+    #[sqlx(rename = "from_at")]
+    pub from: Option<Timestamp>,
+    /// Until when it has effect.
+    #[sqlx(rename = "until_at")]
+    pub until: Option<Timestamp>,
+    /// Where it stands between the two.
+    pub phase: Phase,
+    /// The line of members who have none of an admin's choice.
+    pub line: Option<LinePolicy>,
+    /// The language of members who have none of an admin's choice.
+    pub language: Option<String>,
+    /// What its maker expects of it, as JSON.
+    pub examples: String,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            priority: 0,
+            stop: false,
+            from: None,
+            until: None,
+            phase: Phase::Open,
+            line: None,
+            language: None,
+            examples: "[]".to_owned(),
+        }
+    }
+}
+
+impl Terms {
+    /// When its phase is to be moved on.
+    fn due_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Ahead => self.from,
+            Phase::Open => self.until,
+            Phase::Over => None,
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it gives rights now.
+    pub fn has_effect(&self) -> bool {
+        self.state == RuleState::Live && self.terms.enabled && self.terms.phase == Phase::Open
+    }
 }
 
 /// A group that a rule asks for.
@@ -66,34 +152,6 @@ pub struct RuleGroup {
     pub group_id: Option<GroupId>,
 }
 
-/// A rule that gives rights now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LiveRule {
-    /// The rule.
-    pub id: RuleId,
-    /// The directory whose groups and users it looks at.
-    pub directory: DirectoryId,
-    /// Its cause.
-    pub cause: CauseId,
-    /// The groups that must all hold.
-    pub groups: Vec<GroupId>,
-    /// What must hold of the user's own attributes.
-    pub when: Option<Filter>,
-    /// What it gives.
-    pub grants: Vec<(GrantKind, Uuid)>,
-}
-
-/// One part of a live rule: a group that must hold, or something that it gives.
-#[derive(Debug, sqlx::FromRow)]
-struct LivePart {
-    rule: RuleId,
-    directory: DirectoryId,
-    cause: CauseId,
-    when_text: Option<String>,
-    kind: String,
-    target: Uuid,
-}
-
 /// Makes a rule with its groups and what it gives.
 pub async fn insert(
     tx: &mut Tx,
@@ -102,9 +160,12 @@ pub async fn insert(
     groups: &[RuleGroup],
     grants: &[(GrantKind, Uuid)],
 ) -> Result<()> {
+    let terms = &rule.terms;
     tx.query(
         "INSERT INTO rules (workspace, id, directory, version, state, cause, when_text, run, \
-         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         created_at, enabled, priority, stop, from_at, until_at, phase, due_at, line, language, \
+         examples) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+         $17, $18, $19)",
     )
     .bind(workspace)
     .bind(rule.id)
@@ -115,8 +176,88 @@ pub async fn insert(
     .bind(rule.when.clone())
     .bind(rule.run)
     .bind(rule.created_at)
+    .bind(terms.enabled)
+    .bind(terms.priority)
+    .bind(terms.stop)
+    .bind(terms.from)
+    .bind(terms.until)
+    .bind(terms.phase)
+    .bind(terms.due_at())
+    .bind(terms.line)
+    .bind(terms.language.clone())
+    .bind(terms.examples.clone())
     .execute()
     .await?;
+    insert_parts(tx, workspace, rule, groups, grants).await
+}
+
+/// Writes a further version of a rule, with its groups and what it gives.
+pub async fn update(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    groups: &[RuleGroup],
+    grants: &[(GrantKind, Uuid)],
+) -> Result<()> {
+    let terms = &rule.terms;
+    tx.query(
+        "UPDATE rules SET version = $3, state = $4, cause = $5, when_text = $6, run = $7, \
+         enabled = $8, priority = $9, stop = $10, from_at = $11, until_at = $12, phase = $13, \
+         due_at = $14, line = $15, language = $16, examples = $17 \
+         WHERE workspace = $1 AND id = $2",
+    )
+    .bind(workspace)
+    .bind(rule.id)
+    .bind(rule.version)
+    .bind(rule.state)
+    .bind(rule.cause)
+    .bind(rule.when.clone())
+    .bind(rule.run)
+    .bind(terms.enabled)
+    .bind(terms.priority)
+    .bind(terms.stop)
+    .bind(terms.from)
+    .bind(terms.until)
+    .bind(terms.phase)
+    .bind(terms.due_at())
+    .bind(terms.line)
+    .bind(terms.language.clone())
+    .bind(terms.examples.clone())
+    .execute()
+    .await?;
+    delete_parts(tx, workspace, rule.id).await?;
+    insert_parts(tx, workspace, rule, groups, grants).await
+}
+
+/// Deletes a rule; its causes stay.
+pub async fn delete(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<bool> {
+    delete_parts(tx, workspace, id).await?;
+    let rows = tx
+        .query("DELETE FROM rules WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(id)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+async fn delete_parts(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<()> {
+    for sql in [
+        "DELETE FROM rule_groups WHERE workspace = $1 AND rule = $2",
+        "DELETE FROM rule_grants WHERE workspace = $1 AND rule = $2",
+    ] {
+        tx.query(sql).bind(workspace).bind(id).execute().await?;
+    }
+    Ok(())
+}
+
+async fn insert_parts(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rule: &Rule,
+    groups: &[RuleGroup],
+    grants: &[(GrantKind, Uuid)],
+) -> Result<()> {
     for group in groups {
         tx.query(
             "INSERT INTO rule_groups (workspace, rule, position, directory, name, name_key, \
@@ -153,6 +294,7 @@ pub async fn insert_cause(
     workspace: WorkspaceId,
     rule: &Rule,
     actor: &str,
+    at: Timestamp,
 ) -> Result<()> {
     tx.query(
         "INSERT INTO causes (workspace, id, kind, rule, rule_version, actor, created_at) \
@@ -163,81 +305,52 @@ pub async fn insert_cause(
     .bind(rule.id)
     .bind(rule.version)
     .bind(actor.to_owned())
-    .bind(rule.created_at)
+    .bind(at)
     .execute()
     .await?;
     Ok(())
 }
 
-/// Every live rule of a workspace, read in one statement and so of one moment. Filters are over the
-/// workspace's type of Users.
-pub async fn list_live(
+/// Ends a cause, and with it at once what it gave; false if it had ended.
+pub async fn end_cause(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    user: &'static ResourceType,
-) -> Result<Vec<LiveRule>> {
-    let parts: Vec<LivePart> = tx
+    cause: CauseId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
         .query(
-            "SELECT r.id AS rule, r.directory, r.cause, r.when_text, 'group' AS kind, \
-             g.group_id AS target FROM rules r \
-             JOIN rule_groups g ON g.workspace = r.workspace AND g.rule = r.id \
-             WHERE r.workspace = $1 AND r.state = 'live' AND g.group_id IS NOT NULL \
-             UNION ALL \
-             SELECT r.id AS rule, r.directory, r.cause, r.when_text, t.kind, t.target \
-             FROM rules r \
-             JOIN rule_grants t ON t.workspace = r.workspace AND t.rule = r.id \
-             WHERE r.workspace = $1 AND r.state = 'live'",
+            "UPDATE causes SET ended_at = $3 WHERE workspace = $1 AND id = $2 AND ended_at IS NULL",
         )
         .bind(workspace)
-        .fetch_all()
+        .bind(cause)
+        .bind(at)
+        .execute()
         .await?;
-    let mut rules: BTreeMap<RuleId, Option<LiveRule>> = BTreeMap::new();
-    for part in parts {
-        let rule = rules.entry(part.rule).or_insert_with(|| begin(&part, user));
-        let Some(rule) = rule else {
-            continue;
-        };
-        match part.kind.as_str() {
-            "team" => rule.grants.push((GrantKind::Team, part.target)),
-            "role" => rule.grants.push((GrantKind::Role, part.target)),
-            _ => rule.groups.push(GroupId(part.target)),
-        }
-    }
-    // A rule whose groups are not all there must give nothing.
-    Ok(rules
-        .into_values()
-        .flatten()
-        .filter(|rule| !rule.groups.is_empty() || rule.when.is_some())
-        .collect())
+    Ok(rows == 1)
 }
 
-/// A live rule without its groups and grants. One whose filter cannot be read any more, because an
-/// attribute that it names is gone, gives nothing.
-fn begin(part: &LivePart, user: &'static ResourceType) -> Option<LiveRule> {
-    let when = part.when_text.as_deref();
-    let when = when.map(|text| filter::parse(text, user));
-    let when = when.transpose().inspect_err(|error| {
-        tracing::error!(rule.id = %part.rule, %error, "the filter of a rule cannot be read");
-    });
-    Some(LiveRule {
-        id: part.rule,
-        directory: part.directory,
-        cause: part.cause,
-        groups: Vec::new(),
-        when: when.ok()?,
-        grants: Vec::new(),
-    })
-}
+const COLUMNS: &str = "SELECT id, directory, version, state, cause, when_text, run, created_at, \
+                       enabled, priority, stop, from_at, until_at, phase, line, language, \
+                       examples FROM rules";
 
 /// The rules of a workspace, oldest first.
 pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule>> {
-    tx.query(
-        "SELECT id, directory, version, state, cause, when_text, run, created_at FROM rules \
-         WHERE workspace = $1 ORDER BY id",
-    )
-    .bind(workspace)
-    .fetch_all()
-    .await
+    let sql = format!("{COLUMNS} WHERE workspace = $1 ORDER BY id");
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .fetch_all()
+        .await
+}
+
+/// The rule of that id.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: RuleId) -> Result<Option<Rule>> {
+    let sql = format!("{COLUMNS} WHERE workspace = $1 AND id = $2");
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
 }
 
 /// The groups of a workspace's rules.
@@ -256,15 +369,15 @@ pub async fn list_groups(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Rule
 pub struct RuleGrant {
     /// The rule.
     pub rule: RuleId,
-    /// `team` or `role`.
-    pub kind: String,
-    /// The team or role.
+    /// What it is.
+    pub kind: GrantKind,
+    /// The team, role or permission.
     pub target: Uuid,
 }
 
 /// What a workspace's rules give.
 pub async fn list_grants(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<RuleGrant>> {
-    tx.query("SELECT rule, kind, target FROM rule_grants WHERE workspace = $1")
+    tx.query("SELECT rule, kind, target FROM rule_grants WHERE workspace = $1 ORDER BY rule, kind, target")
         .bind(workspace)
         .fetch_all()
         .await

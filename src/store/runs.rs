@@ -1,9 +1,11 @@
 //! Runs: outcomes that touch many members, worked off in batches.
 
 use super::error::Result;
-use super::tx::Tx;
+use super::tx::{Lock, Tx};
 use crate::clock::Timestamp;
-use crate::ids::{DirectoryId, GroupId, RequestId, RunId, UserId, WorkspaceId};
+use crate::ids::{
+    CauseId, DirectoryId, GroupId, MemberId, RequestId, RuleId, RunId, UserId, WorkspaceId,
+};
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
@@ -58,16 +60,50 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// What it does to a rule, and what became of the run itself.
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    pub of: Of,
+}
+
+/// What a run does to a rule, and what became of the run itself.
+#[derive(Debug, Clone, Default, serde::Serialize, sqlx::FromRow)]
+pub struct Of {
+    /// The rule that it adds, changes or ends.
+    pub rule: Option<RuleId>,
+    /// The rule's version with it.
+    pub rule_version: Option<i64>,
+    /// The cause of the version before, which ends with the run.
+    #[serde(skip)]
+    pub old_cause: Option<CauseId>,
+    /// The rule before, as JSON; none for a new one.
+    #[serde(skip)]
+    pub before_body: Option<String>,
+    /// The rule afterwards, as JSON; none where it ends.
+    #[serde(skip)]
+    pub after_body: Option<String>,
+    /// How many members got other rights by it so far.
+    pub changed: i64,
+    /// Since when it waits for somebody to let it go on.
+    pub paused_at: Option<Timestamp>,
+    /// The run that it undoes.
+    pub undoes: Option<RunId>,
+    /// The run that undid it.
+    pub undone_by: Option<RunId>,
 }
 
 const COLUMNS: &str = "SELECT id, workspace, kind, state, directory, group_id, position, total, \
-                        processed, request, created_at, finished_at FROM runs";
+                        processed, request, created_at, finished_at, rule, rule_version, \
+                        old_cause, before_body, after_body, changed, paused_at, undoes, undone_by \
+                        FROM runs";
 
 /// Makes a run.
 pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     tx.query(
         "INSERT INTO runs (workspace, id, kind, state, directory, group_id, total, \
-         processed, request, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         processed, request, created_at, finished_at, rule, rule_version, old_cause, before_body, \
+         after_body, changed, undoes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18)",
     )
     .bind(run.workspace)
     .bind(run.id)
@@ -79,15 +115,23 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     .bind(run.processed)
     .bind(run.request)
     .bind(run.created_at)
+    .bind(run.finished_at)
+    .bind(run.of.rule)
+    .bind(run.of.rule_version)
+    .bind(run.of.old_cause)
+    .bind(run.of.before_body.clone())
+    .bind(run.of.after_body.clone())
+    .bind(run.of.changed)
+    .bind(run.of.undoes)
     .execute()
     .await?;
     Ok(())
 }
 
-/// The oldest run of any workspace that is not done.
+/// The oldest run of any workspace that is not done and not paused.
 pub async fn find_open(tx: &mut Tx) -> Result<Option<Run>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE state <> 'done' ORDER BY created_at, id LIMIT 1"
+        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL ORDER BY created_at, id LIMIT 1"
     )))
     .fetch_optional()
     .await
@@ -114,30 +158,118 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Run>> {
     .await
 }
 
-/// Moves a run on, if it still is where `run` was read.
-pub async fn update(
-    tx: &mut Tx,
-    run: &Run,
-    state: RunState,
-    position: Option<UserId>,
-    processed: i64,
-    finished_at: Option<Timestamp>,
-) -> Result<bool> {
+/// The run of that id, locked.
+pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, id: RunId) -> Result<Option<Run>> {
+    let sql = format!("{COLUMNS} WHERE workspace = $1 AND id = $2");
+    tx.locked_list(&sql, Lock::Update, "runs")
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+/// Whether a run that is not done writes that rule.
+pub async fn has_open(tx: &mut Tx, workspace: WorkspaceId, rule: RuleId) -> Result<bool> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) AS open FROM runs WHERE workspace = $1 AND state <> 'done' \
+             AND rule = $2",
+        )
+        .bind(workspace)
+        .bind(rule)
+        .fetch_one()
+        .await?;
+    Ok(row.0 > 0)
+}
+
+/// Moves a run on, if it still is where `before` was read.
+pub async fn update(tx: &mut Tx, before: &Run, after: &Run) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE runs SET state = $3, position = $4, processed = $5, finished_at = $6 \
-             WHERE workspace = $1 AND id = $2 AND state = $7 \
-             AND (position = $8 OR (position IS NULL AND $8 IS NULL))",
+            "UPDATE runs SET state = $3, position = $4, processed = $5, finished_at = $6, \
+             changed = $7 WHERE workspace = $1 AND id = $2 AND state = $8 \
+             AND (position = $9 OR (position IS NULL AND $9 IS NULL))",
         )
-        .bind(run.workspace)
-        .bind(run.id)
-        .bind(state)
-        .bind(position)
-        .bind(processed)
-        .bind(finished_at)
-        .bind(run.state)
-        .bind(run.position)
+        .bind(before.workspace)
+        .bind(before.id)
+        .bind(after.state)
+        .bind(after.position)
+        .bind(after.processed)
+        .bind(after.finished_at)
+        .bind(after.of.changed)
+        .bind(before.state)
+        .bind(before.position)
         .execute()
         .await?;
     Ok(rows == 1)
+}
+
+/// Says whether a locked run that is not done waits; false if it is done.
+pub async fn update_paused(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: RunId,
+    paused_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE runs SET paused_at = $3 WHERE workspace = $1 AND id = $2 AND state <> 'done'",
+        )
+        .bind(workspace)
+        .bind(id)
+        .bind(paused_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Says that a locked run was undone, which ends it where it was not done.
+pub async fn update_undone(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: RunId,
+    by: RunId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE runs SET undone_by = $3, state = 'done', \
+             finished_at = COALESCE(finished_at, $4), paused_at = NULL \
+             WHERE workspace = $1 AND id = $2 AND undone_by IS NULL",
+        )
+        .bind(workspace)
+        .bind(id)
+        .bind(by)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Members to whom a run gave something and who had changed by something else when `by` undid it; in
+/// id order.
+pub async fn list_changed_since(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: RunId,
+    by: &Run,
+    most: i64,
+) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .query(
+            "SELECT DISTINCT g.member FROM grants g CROSS JOIN changes c \
+             WHERE g.workspace = $1 AND g.run = $2 AND c.workspace = g.workspace \
+             AND c.id = g.begun_change AND EXISTS (SELECT l.id FROM changes l \
+             WHERE l.workspace = g.workspace AND l.subject = g.member \
+             AND l.subject_version > c.subject_version AND l.request <> $3 AND l.at <= $4) \
+             ORDER BY g.member LIMIT $5",
+        )
+        .bind(workspace)
+        .bind(id)
+        .bind(by.request)
+        .bind(by.created_at)
+        .bind(most)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }

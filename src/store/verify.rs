@@ -124,7 +124,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 4,
-        // A rule that looks at attributes is held against them by `admission::check`.
+        // A rule that looks at attributes, or that another one may keep from being looked at, is held
+        // against the evaluator by `admission::check`.
         holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",
         // Begins with who is in which group: held the other way, every user against every rule,
         // it would cost their product.
@@ -145,7 +146,9 @@ pub const CHECKS: &[Check] = &[
              AND u.directory = h.directory AND u.id = h.user_id), \
              (SELECT r.cause FROM rules r JOIN workspaces w ON w.id = r.workspace \
              WHERE r.workspace = h.workspace AND r.id = h.rule AND r.state = 'live' \
-             AND r.when_text IS NULL AND w.rules_swept >= w.rules_floor) FROM held h \
+             AND r.enabled AND r.phase = 'open' AND r.when_text IS NULL \
+             AND NOT EXISTS (SELECT s.id FROM rules s WHERE s.workspace = r.workspace AND s.stop) \
+             AND w.rules_swept >= w.rules_floor) FROM held h \
              WHERE h.groups = (SELECT COUNT(*) FROM rule_groups q \
              WHERE q.workspace = h.workspace AND q.rule = h.rule)) \
              SELECT COUNT(*) AS faults FROM due d JOIN rule_grants t \
@@ -229,6 +232,7 @@ pub const OWNED: &[&str] = &[
     "rules",
     "rule_groups",
     "rule_grants",
+    "plans",
     "runs",
     "changes",
     "change_heads",

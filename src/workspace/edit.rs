@@ -168,7 +168,7 @@ fn changed(before: &Details, edit: &Edit) -> Details {
         Say::Nothing => (before.line.clone(), before.line_number.clone()),
         Say::Clear => (None, None),
         Say::Set(Line::Numberless) => (Some("numberless".to_owned()), None),
-        Say::Set(Line::Numbered { number }) => (Some("numbered".to_owned()), Some(number.clone())),
+        Say::Set(Line::Numbered { number }) => (Some("numbered".to_owned()), number.clone()),
     };
     Details {
         user_id: edit.user_id.or(before.user_id.as_ref()),

@@ -105,6 +105,8 @@ pub struct Full {
     pub directories: Vec<String>,
     /// The fields that an admin wrote; the others are the directories', where there are any.
     pub manual: BTreeSet<Field>,
+    /// The fields that rules filled in, where neither an admin nor a directory says any.
+    pub ruled: BTreeSet<Field>,
     /// When the member was made.
     pub created_at: Timestamp,
     /// When it changed last.
@@ -138,6 +140,7 @@ pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<Ful
         protected: member.protected,
         barred_at: member.barred_at,
         directories: holders.into_iter().map(|holder| holder.name).collect(),
+        ruled: &Manual::of(&member.ruled).0 - &Manual::of(&member.manual).0,
         manual: Manual::of(&member.manual).0,
         created_at: member.created_at,
         updated_at: member.updated_at,

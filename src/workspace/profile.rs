@@ -110,8 +110,8 @@ pub enum Line {
     Numberless,
     /// With a number, E.164.
     Numbered {
-        /// The number.
-        number: String,
+        /// The number; none while a rule wants one and no admin has assigned it.
+        number: Option<String>,
     },
 }
 
@@ -119,7 +119,7 @@ impl Line {
     /// What the database keeps of it.
     pub fn of(kind: Option<&str>, number: Option<String>) -> Option<Self> {
         match (kind?, number) {
-            ("numbered", Some(number)) => Some(Self::Numbered { number }),
+            ("numbered", number) => Some(Self::Numbered { number }),
             _ => Some(Self::Numberless),
         }
     }
@@ -210,7 +210,7 @@ impl Edit {
         each(&mut self.user_id, |text| plain(text, "user_id", USER_ID))?;
         each(&mut self.phone, |text| number(text, "phone"))?;
         if let Say::Set(Line::Numbered { number: line }) = &mut self.line {
-            *line = number(line, "line")?;
+            *line = Some(number(line.as_deref().unwrap_or_default(), "line")?);
         }
         each(&mut self.language, language)?;
         each(&mut self.time_zone, time_zone)?;
@@ -356,7 +356,7 @@ mod tests {
         assert_eq!(edit.language, Say::Set("en-US".to_owned()));
         assert_eq!(edit.time_zone, Say::Set("Europe/Vienna".to_owned()));
         assert_eq!(edit.email, Say::Set("Ada@Acme.Example".to_owned()));
-        let number = "+12025550123".to_owned();
+        let number = Some("+12025550123".to_owned());
         assert_eq!(edit.line, Say::Set(Line::Numbered { number }));
         assert_eq!((edit.picture, edit.given_name), (Say::Clear, Say::Nothing));
     }

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 20] = [
+const SMALL: [&str; 22] = [
     "_sqlx_migrations",
     "api_keys",
     "brakes",
@@ -24,12 +24,14 @@ const SMALL: [&str; 20] = [
     "directories",
     "leases",
     "permissions",
+    "plans",
     "quotas",
     "role_permissions",
     "roles",
     "rule_grants",
     "rule_groups",
     "rules",
+    "runs",
     "schemas",
     "seats",
     "teams",

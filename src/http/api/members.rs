@@ -64,8 +64,8 @@ async fn shown(
     tagged(json(StatusCode::OK, &found)?, found.version)
 }
 
-/// An answer with the member's version as its tag.
-fn tagged(mut response: Response, version: i64) -> Result<Response, Problem> {
+/// An answer with a version as its tag.
+pub(super) fn tagged(mut response: Response, version: i64) -> Result<Response, Problem> {
     let tag = HeaderValue::from_str(&format!("\"{version}\"")).map_err(Error::internal)?;
     response.headers_mut().insert(ETAG, tag);
     Ok(response)

@@ -7,13 +7,17 @@
 mod body;
 mod brake;
 pub mod caller;
+mod explanations;
 mod history;
 mod keys;
 mod members;
 mod page;
 mod people;
+mod plans;
 mod problem;
 mod requests;
+mod rules;
+mod runs;
 mod teams;
 mod workspaces;
 
@@ -121,6 +125,18 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("PATCH", Some(Permission::TeamsManage))],
     ),
     (
+        "/workspaces/{workspace}/teams/{id}/explanation",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/roles/{id}/explanation",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/permissions/{name}/explanation",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
         "/workspaces/{workspace}/roles",
         &[
             ("GET", Some(Permission::MembersRead)),
@@ -174,7 +190,54 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ),
     (
         "/workspaces/{workspace}/rules",
+        &[
+            ("GET", Some(Permission::RulesManage)),
+            ("POST", Some(Permission::RulesManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/rules/{id}",
+        &[
+            ("GET", Some(Permission::RulesManage)),
+            ("PATCH", Some(Permission::RulesManage)),
+            ("DELETE", Some(Permission::RulesManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/rules/plan",
+        &[("POST", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/rules/apply",
+        &[("POST", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/groups/plan-delete",
+        &[("POST", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/plans/{id}",
         &[("GET", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/runs",
+        &[("GET", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/runs/{id}",
+        &[("GET", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/runs/{id}/pause",
+        &[("POST", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/runs/{id}/resume",
+        &[("POST", Some(Permission::RulesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/runs/{id}/undo",
+        &[("POST", Some(Permission::RulesManage))],
     ),
     (
         "/workspaces/{workspace}/api-keys",
@@ -220,6 +283,9 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/erase" => post(people::erase),
         "/{workspace}/teams" => get(teams::list).post(teams::create),
         "/{workspace}/teams/{id}" => patch(teams::patch),
+        "/{workspace}/teams/{id}/explanation" => get(explanations::team),
+        "/{workspace}/roles/{id}/explanation" => get(explanations::role),
+        "/{workspace}/permissions/{name}/explanation" => get(explanations::permission),
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
         "/{workspace}/roles/{id}" => patch(teams::patch_role).delete(teams::delete_role),
         "/{workspace}/seats" => get(workspaces::seats).put(workspaces::set_seats),
@@ -230,7 +296,17 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
         "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
-        "/{workspace}/rules" => get(workspaces::rules),
+        "/{workspace}/rules" => get(rules::list).post(rules::create),
+        "/{workspace}/rules/{id}" => get(rules::show).patch(rules::patch).delete(rules::end),
+        "/{workspace}/rules/plan" => post(plans::plan),
+        "/{workspace}/rules/apply" => post(plans::apply),
+        "/{workspace}/groups/plan-delete" => post(plans::plan_delete),
+        "/{workspace}/plans/{id}" => get(plans::show),
+        "/{workspace}/runs" => get(runs::list),
+        "/{workspace}/runs/{id}" => get(runs::show),
+        "/{workspace}/runs/{id}/pause" => post(runs::pause),
+        "/{workspace}/runs/{id}/resume" => post(runs::resume),
+        "/{workspace}/runs/{id}/undo" => post(runs::undo),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),
         "/{workspace}/api-keys/{id}" => delete(keys::revoke),
         _ => MethodRouter::new(),

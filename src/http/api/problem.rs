@@ -22,6 +22,8 @@ pub struct Problem {
     retry_after: Option<u64>,
     /// What to authenticate with.
     challenge: Option<String>,
+    /// What this problem tells beside.
+    more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
 /// The body of a problem.
@@ -34,6 +36,8 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(flatten)]
+    more: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
 impl Problem {
@@ -44,7 +48,19 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
             challenge: None,
+            more: None,
         }
+    }
+
+    /// A plan would do something else by now; tells what.
+    pub(super) fn plan_stale(difference: &impl Serialize) -> Self {
+        let detail =
+            "the plan would do something else by now; look at the difference and plan anew";
+        let mut problem = Self::new(StatusCode::CONFLICT, "plan_stale", detail);
+        let told = serde_json::to_value(difference).unwrap_or_default();
+        let more = [("difference".to_owned(), told)].into_iter().collect();
+        problem.more = Some(Box::new(more));
+        problem
     }
 
     /// The body's media type is not taken here.
@@ -83,6 +99,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             request_id: request.map(|request| request.0.to_string()),
+            more: self.more.as_deref(),
         };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");

@@ -13,7 +13,6 @@ use crate::clock::Timestamp;
 use crate::directory;
 use crate::error::Error;
 use crate::http::Shared;
-use crate::mapping;
 use crate::workspace::keys::Permission;
 use crate::workspace::profile::Say;
 use crate::workspace::seats::{self, Limit, SeatPolicy};
@@ -123,16 +122,5 @@ pub(super) async fn directories(
     let workspace = caller.workspace(Permission::DirectoriesManage).await?;
     let page = caller.page(&format!("directories {}", workspace.id))?;
     let all = directory::list(&shared.app, workspace.id).await?;
-    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
-}
-
-/// Its rules, oldest first.
-pub(super) async fn rules(
-    State(shared): State<Shared>,
-    caller: ApiCaller,
-) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::RulesManage).await?;
-    let page = caller.page(&format!("rules {}", workspace.id))?;
-    let all = mapping::rules::list(&shared.app, workspace.id).await?;
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }

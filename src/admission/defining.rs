@@ -1,0 +1,303 @@
+//! What a rule is to say is made out of what an admin writes, and checked.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::definition::{Definition, OfGroup};
+use crate::app::App;
+use crate::changes::Act;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{RoleId, RuleId, TeamId, WorkspaceId};
+use crate::mapping::examples::{self, Example, Subject};
+use crate::mapping::when;
+use crate::scim::filter;
+use crate::scim::schema::ResourceType;
+use crate::store::directories::Directory;
+use crate::store::grants::GrantKind;
+use crate::store::rules::LinePolicy;
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+use crate::store::{groups, roles, teams, workspaces};
+use crate::workspace::keys::{Permission, Scopes};
+use crate::workspace::profile::{Edit, Say};
+use crate::workspace::{members, name_key, permissions, schemas};
+
+/// The most groups of a rule, and the most that it gives.
+const MOST: usize = 100;
+
+/// What an admin says of a rule, new or there already: what is left out stays as it is, and null
+/// clears.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuleEdit {
+    /// The directory whose groups and users it looks at, by name or id; said once, for a new rule.
+    pub directory: Option<String>,
+    /// The groups that must all hold, by name or id. A name that no group has yet waits for one.
+    /// Said again, they are bound anew.
+    pub groups: Option<Vec<String>>,
+    /// What must hold of the user's own attributes: a filter.
+    pub when: Say<String>,
+    /// The teams that it gives, by name or id.
+    pub teams: Option<Vec<String>>,
+    /// The roles that it gives, by name or id.
+    pub roles: Option<Vec<String>>,
+    /// The permissions that it gives.
+    pub permissions: Option<Vec<String>>,
+    /// Whether it is switched on.
+    pub enabled: Option<bool>,
+    /// Rules of a higher priority come first; 0 where nobody says.
+    pub priority: Option<i64>,
+    /// Whether later rules are not looked at for whom it holds.
+    pub stop: Option<bool>,
+    /// Since when it has effect.
+    pub from: Say<Timestamp>,
+    /// Until when it has effect.
+    pub until: Say<Timestamp>,
+    /// The line of members who have none of an admin's choice.
+    pub line: Say<LinePolicy>,
+    /// The language of members who have none of an admin's choice.
+    pub language: Say<String>,
+    /// What is expected of it.
+    pub examples: Option<Vec<Example>>,
+}
+
+/// What becomes of teams and roles that a rule names and that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// They are made; roles without permissions.
+    Make,
+    /// The rule is refused.
+    Refuse,
+}
+
+/// What a rule of a directory is to say, out of what an admin writes and, where it is there already,
+/// what it says now. The examples are held against it. What it would give beyond the rights of whoever
+/// acts is [`Error::Forbidden`].
+pub(super) async fn define(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    (directory, before): (&Directory, Option<&Definition>),
+    (edit, missing): (&RuleEdit, Missing),
+) -> Result<Definition> {
+    let place = Place {
+        workspace: act.workspace,
+        directory: directory.id,
+    };
+    let user = schemas::registry_within(tx, app, act.workspace)
+        .await?
+        .user();
+    let old = before.cloned();
+    let groups = match &edit.groups {
+        Some(named) => bind(tx, place, named).await?,
+        None => old.iter().flat_map(|old| old.groups.clone()).collect(),
+    };
+    let when = match &edit.when {
+        Say::Set(text) => Some(when::canonical(text, user)?),
+        Say::Clear => None,
+        Say::Nothing => old.as_ref().and_then(|old| old.when.clone()),
+    };
+    let language = Edit {
+        language: edit.language.clone(),
+        ..Edit::default()
+    };
+    let language = language.checked()?.language;
+    let kept = |kind: GrantKind, is_said: bool| {
+        let grants = old.iter().flat_map(|old| old.grants.iter().copied());
+        grants.filter(move |grant| grant.0 == kind && !is_said)
+    };
+    let mut grants: BTreeSet<_> = kept(GrantKind::Team, edit.teams.is_some())
+        .chain(kept(GrantKind::Role, edit.roles.is_some()))
+        .chain(kept(GrantKind::Permission, edit.permissions.is_some()))
+        .collect();
+    grants.extend(targets(tx, app, act, edit, missing).await?);
+    let is_bound_anew = edit.groups.is_some();
+    let defined = Definition {
+        directory: directory.id,
+        groups,
+        when,
+        grants,
+        enabled: edit.enabled.or(old.as_ref().map(|old| old.enabled)) != Some(false),
+        priority: edit
+            .priority
+            .or(old.as_ref().map(|old| old.priority))
+            .unwrap_or(0),
+        stop: edit.stop.or(old.as_ref().map(|old| old.stop)) == Some(true),
+        from: edit.from.or(old.as_ref().and_then(|old| old.from.as_ref())),
+        until: edit
+            .until
+            .or(old.as_ref().and_then(|old| old.until.as_ref())),
+        line: edit.line.or(old.as_ref().and_then(|old| old.line.as_ref())),
+        language: language.or(old.as_ref().and_then(|old| old.language.as_ref())),
+        examples: match &edit.examples {
+            Some(examples) => examples.clone(),
+            None => old.iter().flat_map(|old| old.examples.clone()).collect(),
+        },
+        broken: !is_bound_anew && old.is_some_and(|old| old.broken),
+    };
+    check(tx, act.workspace, &defined, user).await?;
+    check_rights(tx, act.workspace, scopes, &defined.grants).await?;
+    Ok(defined)
+}
+
+async fn check(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rule: &Definition,
+    user: &'static ResourceType,
+) -> Result<()> {
+    if rule.groups.is_empty() && rule.when.is_none() {
+        return Err(Error::value("a rule needs at least one group or `when`"));
+    }
+    if rule.grants.is_empty() && rule.line.is_none() && rule.language.is_none() {
+        return Err(Error::value(
+            "a rule must give at least one team, role or permission, a line or a language",
+        ));
+    }
+    if rule.groups.len() > MOST || rule.grants.len() > MOST {
+        return Err(Error::value(format!(
+            "a rule has at most {MOST} groups and gives at most {MOST} rights"
+        )));
+    }
+    if !(-1_000_000..=1_000_000).contains(&rule.priority) {
+        return Err(Error::value("priority must be -1000000 to 1000000"));
+    }
+    if let (Some(from), Some(until)) = (rule.from, rule.until)
+        && from >= until
+    {
+        return Err(Error::value("from must be before until"));
+    }
+    let when = rule.when.as_deref().map(|text| filter::parse(text, user));
+    let when = when.transpose()?;
+    let keys = rule.rows(RuleId(Uuid::nil()))?;
+    let names = members::names(tx, workspace).await?;
+    let gives = |kind: GrantKind| {
+        let own = rule.grants.iter().filter(|grant| grant.0 == kind);
+        let names = own.filter_map(|grant| names.get(&grant.1).cloned());
+        names.collect::<BTreeSet<_>>()
+    };
+    let subject = Subject {
+        groups: keys
+            .iter()
+            .map(|group| {
+                let id = group.group_id.map(|id| id.to_string());
+                (group.name_key.as_str(), id)
+            })
+            .collect(),
+        when: when.as_ref(),
+        teams: gives(GrantKind::Team),
+        roles: gives(GrantKind::Role),
+    };
+    examples::check(&rule.examples, &subject)
+}
+
+/// Refuses what whoever acts could not give by hand: [`Error::Forbidden`].
+pub(super) async fn check_rights(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    scopes: &Scopes,
+    grants: &BTreeSet<(GrantKind, Uuid)>,
+) -> Result<()> {
+    if scopes.allow(Permission::Everything) {
+        return Ok(());
+    }
+    let of_roles = roles::list_permissions(tx, workspace).await?;
+    let names = members::names(tx, workspace).await?;
+    let mut given: BTreeSet<String> = BTreeSet::new();
+    for (kind, target) in grants {
+        match kind {
+            GrantKind::Team => {}
+            GrantKind::Permission => given.extend(names.get(target).cloned()),
+            GrantKind::Role => {
+                let of = of_roles.iter().filter(|row| row.role.0 == *target);
+                given.extend(of.map(|row| row.permission.clone()));
+            }
+        }
+    }
+    permissions::check_covered(scopes, &given)
+}
+
+async fn bind(tx: &mut Tx, place: Place, named: &[String]) -> Result<Vec<OfGroup>> {
+    let mut bound = BTreeSet::new();
+    let mut of = Vec::with_capacity(named.len());
+    for name in named {
+        let by_id = match name.parse() {
+            Ok(id) => groups::find(tx, place, id).await?,
+            Err(_) => None,
+        };
+        let name = by_id.as_ref().map_or(name, |group| &group.display);
+        let key = name_key(name, "group")?;
+        let group = match by_id {
+            Some(ref group) => Some(group.id),
+            None => groups::find_by_name(tx, place, &key)
+                .await?
+                .map(|group| group.id),
+        };
+        if !bound.insert(key) {
+            return Err(Error::value("a rule names a group twice"));
+        }
+        of.push(OfGroup {
+            name: name.clone(),
+            id: group,
+        });
+    }
+    Ok(of)
+}
+
+/// The teams, roles and permissions that are named.
+async fn targets(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    edit: &RuleEdit,
+    missing: Missing,
+) -> Result<Vec<(GrantKind, Uuid)>> {
+    let (workspace, at) = (act.workspace, act.at);
+    let unknown = |what: &str, name: &str| Error::value(format!("there is no {what} \"{name}\""));
+    let mut targets = Vec::new();
+    for name in edit.teams.iter().flatten() {
+        let by_id = match name.parse() {
+            Ok(id) => teams::find_live(tx, workspace, TeamId(id)).await?,
+            Err(_) => None,
+        };
+        let team = match by_id {
+            Some(team) => Some(team),
+            None => {
+                let key = name_key(name, "team")?;
+                if missing == Missing::Make {
+                    workspaces::insert_team(tx, workspace, TeamId::new(), name, &key, at).await?;
+                }
+                workspaces::find_team(tx, workspace, &key).await?
+            }
+        };
+        let team = team.ok_or_else(|| unknown("team", name))?;
+        targets.push((GrantKind::Team, team.id));
+    }
+    for name in edit.roles.iter().flatten() {
+        let by_id = match name.parse() {
+            Ok(id) => roles::find(tx, workspace, RoleId(id)).await?,
+            Err(_) => None,
+        };
+        let role = match by_id {
+            Some(role) => Some(role),
+            None => {
+                let key = name_key(name, "role")?;
+                if missing == Missing::Make {
+                    let names = (name.as_str(), key.as_str());
+                    workspaces::insert_role(tx, workspace, RoleId::new(), names, false, at).await?;
+                }
+                workspaces::find_role(tx, workspace, &key).await?
+            }
+        };
+        let role = role.ok_or_else(|| unknown("role", name))?;
+        targets.push((GrantKind::Role, role.id));
+    }
+    for name in edit.permissions.iter().flatten() {
+        let permission = permissions::find(tx, app, act, name).await?;
+        targets.push((GrantKind::Permission, permission));
+    }
+    Ok(targets)
+}

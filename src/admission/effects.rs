@@ -1,0 +1,275 @@
+//! What a change of rules would do: who would gain and lose what, told without doing it.
+//!
+//! Rules as they are and as they would be are held against the same facts, a batch of users at a
+//! time; what is kept of a batch are counts, a sample and 32 bytes for each member who would get
+//! other rights. A right that somebody has by hand, or that is kept, is neither gained nor lost.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::runs::concerned;
+use crate::error::Result;
+use crate::ids::{GroupId, MemberId, UserId};
+use crate::mapping::{self, Facts};
+use crate::scim::resource;
+use crate::secrets::sha256;
+use crate::store::grants::{self, GrantKind};
+use crate::store::live_rules::LiveRule;
+use crate::store::plans;
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+
+/// How many users are looked at together.
+const BATCH: i64 = 500;
+/// How many members a sample has at most.
+const SAMPLE: usize = 50;
+/// How many bytes stand for a member: its id, and a digest of what it would gain and lose.
+const DIGEST: usize = 32;
+/// For how many members that is kept with the plan, to name those for whom it came otherwise.
+const KEPT: usize = 20_000;
+
+/// A right: what it is, and which.
+pub(super) type Right = (GrantKind, Uuid);
+
+/// The change of rules that is looked at.
+pub(super) struct World<'r> {
+    /// The rules as they are.
+    pub(super) before: &'r [LiveRule],
+    /// The rules as they would be.
+    pub(super) after: &'r [LiveRule],
+    /// Groups that rules look at afterwards.
+    pub(super) groups: Vec<GroupId>,
+    /// A group that is not there afterwards.
+    pub(super) without: Option<GroupId>,
+}
+
+/// What would become of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Effects {
+    /// How many users were looked at.
+    pub(super) looked_at: i64,
+    /// How many members would get other rights.
+    pub(super) members: i64,
+    /// How many would gain what.
+    pub(super) gains: Vec<(GrantKind, Uuid, i64)>,
+    /// How many would lose what.
+    pub(super) losses: Vec<(GrantKind, Uuid, i64)>,
+    /// Some of the members, in the order of their users.
+    pub(super) sample: Vec<Effect>,
+}
+
+/// What would become of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Effect {
+    /// Who it is.
+    pub(super) member: MemberId,
+    /// What it would gain.
+    pub(super) gains: BTreeSet<Right>,
+    /// What it would lose.
+    pub(super) losses: BTreeSet<Right>,
+}
+
+/// The same, with what it is told apart by.
+pub(super) struct Computed {
+    /// Counts and a sample.
+    pub(super) effects: Effects,
+    /// Each member concerned with a digest, in the order of their ids.
+    pub(super) digests: Vec<[u8; DIGEST]>,
+}
+
+impl Computed {
+    /// The hash over all effects.
+    pub(super) fn hash(&self) -> String {
+        let hash = sha256(self.digests.as_flattened());
+        data_encoding::HEXLOWER.encode(&hash)
+    }
+
+    /// What is kept of the digests; nothing where they are too many.
+    pub(super) fn kept(&self) -> Vec<u8> {
+        if self.digests.len() > KEPT {
+            return Vec::new();
+        }
+        self.digests.as_flattened().to_vec()
+    }
+
+    /// Members for whom it would come otherwise than was kept, the first of them and how many.
+    pub(super) fn others(&self, kept: &[u8]) -> (Vec<MemberId>, usize) {
+        let before: BTreeSet<&[u8]> = kept.chunks_exact(DIGEST).collect();
+        let now: BTreeSet<&[u8]> = self.digests.iter().map(|digest| &digest[..]).collect();
+        let mut others: Vec<MemberId> = before
+            .symmetric_difference(&now)
+            .filter_map(|digest| Uuid::from_slice(&digest[..16]).ok())
+            .map(MemberId)
+            .collect();
+        others.dedup();
+        let count = others.len();
+        others.truncate(SAMPLE);
+        (others, count)
+    }
+}
+
+/// Looks at all users of those groups; without a group, at all of the directory.
+pub(super) async fn compute(
+    tx: &mut Tx,
+    place: Place,
+    groups: &[Option<GroupId>],
+    world: &World<'_>,
+) -> Result<Computed> {
+    let mut counted = Counted::default();
+    for (at, group) in groups.iter().enumerate() {
+        let mut after = None;
+        loop {
+            let users = concerned(tx, place, *group, after, BATCH).await?;
+            let Some(last) = users.last() else {
+                break;
+            };
+            after = Some(*last);
+            look(tx, place, &users, world, (&groups[..at], &mut counted)).await?;
+        }
+    }
+    Ok(counted.told())
+}
+
+#[derive(Default)]
+struct Counted {
+    looked_at: i64,
+    gains: BTreeMap<Right, i64>,
+    losses: BTreeMap<Right, i64>,
+    sample: Vec<Effect>,
+    digests: Vec<[u8; DIGEST]>,
+}
+
+impl Counted {
+    fn add(&mut self, effect: Effect) {
+        for right in &effect.gains {
+            *self.gains.entry(*right).or_default() += 1;
+        }
+        for right in &effect.losses {
+            *self.losses.entry(*right).or_default() += 1;
+        }
+        self.digests.push(digest(&effect));
+        if self.sample.len() < SAMPLE {
+            self.sample.push(effect);
+        }
+    }
+
+    fn told(mut self) -> Computed {
+        self.digests.sort_unstable();
+        let list = |of: BTreeMap<Right, i64>| {
+            let listed = of.into_iter().map(|((kind, id), count)| (kind, id, count));
+            listed.collect()
+        };
+        Computed {
+            effects: Effects {
+                looked_at: self.looked_at,
+                members: i64::try_from(self.digests.len()).unwrap_or(i64::MAX),
+                gains: list(self.gains),
+                losses: list(self.losses),
+                sample: self.sample,
+            },
+            digests: self.digests,
+        }
+    }
+}
+
+fn digest(effect: &Effect) -> [u8; DIGEST] {
+    let mut text = Vec::new();
+    for (sign, rights) in [(b'+', &effect.gains), (b'-', &effect.losses)] {
+        for (kind, id) in rights {
+            text.push(sign);
+            text.push(*kind as u8);
+            text.extend_from_slice(id.as_bytes());
+        }
+    }
+    let mut digest = [0; DIGEST];
+    digest[..16].copy_from_slice(effect.member.0.as_bytes());
+    digest[16..].copy_from_slice(&sha256(&text)[..16]);
+    digest
+}
+
+async fn look(
+    tx: &mut Tx,
+    place: Place,
+    users: &[UserId],
+    world: &World<'_>,
+    (seen, counted): (&[Option<GroupId>], &mut Counted),
+) -> Result<()> {
+    let workspace = place.workspace;
+    let linked = plans::list_linked(tx, place, users).await?;
+    let members: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+    let before = facts(tx, place, &members, world, None).await?;
+    let nobody = Facts::default();
+    let after = match world.without {
+        None => None,
+        Some(_) => Some(facts(tx, place, &members, world, world.without).await?),
+    };
+    let mut differing = Vec::new();
+    for member in members {
+        let of = before.get(&member).unwrap_or(&nobody);
+        // Who is in a group that was looked at was looked at with it.
+        let is_seen = seen.iter().flatten().any(|group| of.groups.contains(group));
+        if is_seen {
+            continue;
+        }
+        counted.looked_at += 1;
+        let then = match &after {
+            None => of,
+            Some(after) => after.get(&member).unwrap_or(&nobody),
+        };
+        let (has, gets) = (rights(world.before, of), rights(world.after, then));
+        if has != gets {
+            differing.push((member, has, gets));
+        }
+    }
+    let ids: Vec<_> = differing.iter().map(|differs| differs.0).collect();
+    let mut standing: HashMap<MemberId, BTreeSet<Right>> = HashMap::new();
+    for grant in grants::list_standing(tx, workspace, &ids).await? {
+        let of = standing.entry(grant.member).or_default();
+        of.insert((grant.kind, grant.target));
+    }
+    for (member, has, gets) in differing {
+        let stays = standing.remove(&member).unwrap_or_default();
+        let not_kept = |right: &&Right| !stays.contains(*right);
+        let effect = Effect {
+            member,
+            gains: gets.difference(&has).filter(not_kept).copied().collect(),
+            losses: has.difference(&gets).filter(not_kept).copied().collect(),
+        };
+        if !effect.gains.is_empty() || !effect.losses.is_empty() {
+            counted.add(effect);
+        }
+    }
+    Ok(())
+}
+
+fn rights(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Right> {
+    let wanted = mapping::wanted(rules, facts).into_iter();
+    wanted.map(|(kind, target, _)| (kind, target)).collect()
+}
+
+async fn facts(
+    tx: &mut Tx,
+    place: Place,
+    members: &[MemberId],
+    world: &World<'_>,
+    without: Option<GroupId>,
+) -> Result<HashMap<MemberId, Facts>> {
+    let workspace = place.workspace;
+    let mut facts: HashMap<MemberId, Facts> = HashMap::new();
+    let groups = (&world.groups[..], without);
+    for fact in plans::list_facts(tx, workspace, members, groups).await? {
+        let of = facts.entry(fact.member).or_default();
+        of.groups.insert(fact.group_id);
+    }
+    let mut rules = world.before.iter().chain(world.after);
+    if rules.any(|rule| rule.when.is_some()) {
+        for said in grants::list_said(tx, workspace, members).await? {
+            let user = resource::from_stored(&said.document)?.into();
+            let of = facts.entry(said.member).or_default();
+            of.users.insert(said.directory, user);
+        }
+    }
+    Ok(facts)
+}

@@ -1,0 +1,267 @@
+//! Plans as admins see them: names are put to the ids that they keep.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::carrying::definition;
+use super::effects::{Computed, Effects, Right};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{MemberId, RuleId, RunId, WorkspaceId};
+use crate::store::grants::GrantKind;
+use crate::store::plans::{self as rows, Action, Plan};
+use crate::store::tx::Tx;
+use crate::workspace::keys::{Permission, Scopes};
+use crate::workspace::members::names;
+
+/// A plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// Its id, by which it is applied.
+    pub id: Uuid,
+    /// What it is about.
+    pub action: Action,
+    /// The rule.
+    pub rule: Option<RuleId>,
+    /// The version of the rule that it goes out from.
+    pub rule_version: Option<i64>,
+    /// Groups that the rule would wait for.
+    pub waits_for: Vec<String>,
+    /// The hash over the effects.
+    pub hash: String,
+    /// What would become of it.
+    #[serde(flatten)]
+    pub told: Told,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Until when it can be applied.
+    pub expires_at: Timestamp,
+    /// When it was applied.
+    pub applied_at: Option<Timestamp>,
+    /// The run that applies it.
+    pub run: Option<RunId>,
+}
+
+/// What would become of a change of the rules.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    /// How many users were looked at.
+    pub looked_at: i64,
+    /// How many members would get other rights.
+    pub members: i64,
+    /// How many seats that would cost: rules give and take none.
+    pub seats: i64,
+    /// How many would gain what.
+    pub gains: Vec<Count>,
+    /// How many would lose what.
+    pub losses: Vec<Count>,
+    /// Some of the members; 50 at most.
+    pub sample: Vec<Sampled>,
+}
+
+/// How many members a right is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// What it is.
+    pub kind: GrantKind,
+    /// The team, role or permission.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// How many members.
+    pub members: i64,
+}
+
+/// What would become of one member.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sampled {
+    /// Who it is.
+    #[serde(flatten)]
+    pub who: Who,
+    /// What it would gain: `team NAME`, `role NAME` or `permission NAME`.
+    pub gains: Vec<String>,
+    /// What it would lose.
+    pub losses: Vec<String>,
+}
+
+/// A member; with names for who may read members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Who {
+    /// Its id.
+    pub member: MemberId,
+    /// The name that its directory signs in with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// The name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+}
+
+/// How a plan differs from what would become of it now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stale {
+    /// Whether the rule itself, or what it is to give, is not what the plan goes out from.
+    pub rule_moved: bool,
+    /// What the plan told.
+    pub planned: Told,
+    /// What would become of it now; none where the rule moved.
+    pub now: Option<Told>,
+    /// How many members it would come otherwise for; none where so many are not kept.
+    pub differing: Option<usize>,
+    /// Some of them; 50 at most.
+    pub sample: Vec<Who>,
+}
+
+/// The same, without names.
+#[derive(Debug)]
+pub(super) struct Differing {
+    planned: Effects,
+    now: Option<Effects>,
+    count: Option<usize>,
+    members: Vec<MemberId>,
+}
+
+impl Differing {
+    /// The rule is another one by now.
+    pub(super) fn moved(planned: Effects) -> Self {
+        Self {
+            planned,
+            now: None,
+            count: None,
+            members: Vec::new(),
+        }
+    }
+
+    /// The effects are others.
+    pub(super) fn new(planned: Effects, computed: &Computed, kept: &[u8]) -> Self {
+        let is_kept = !kept.is_empty() || planned.members == 0;
+        let (members, count) = if is_kept {
+            computed.others(kept)
+        } else {
+            (Vec::new(), 0)
+        };
+        Self {
+            planned,
+            now: Some(computed.effects.clone()),
+            count: is_kept.then_some(count),
+            members,
+        }
+    }
+}
+
+/// A plan with names.
+pub(super) async fn show(
+    app: &App,
+    (workspace, scopes): (WorkspaceId, &Scopes),
+    plan: Plan,
+) -> Result<Shown> {
+    let effects: Effects = serde_json::from_str(&plan.effects).map_err(Error::internal)?;
+    let mut tx = app.db.read().await?;
+    let told = told(&mut tx, (workspace, scopes), effects).await?;
+    let waiting = definition(plan.body.as_deref())?.into_iter();
+    let waiting = waiting.flat_map(|rule| rule.groups);
+    let waiting = waiting.filter(|group| group.id.is_none());
+    Ok(Shown {
+        id: plan.id,
+        action: plan.action,
+        rule: plan.rule,
+        rule_version: plan.rule_version,
+        waits_for: waiting.map(|group| group.name).collect(),
+        hash: plan.hash,
+        told,
+        made_at: plan.created_at,
+        expires_at: plan.expires_at,
+        applied_at: plan.applied_at,
+        run: plan.run,
+    })
+}
+
+/// What differs, with names.
+pub(super) async fn stale(
+    app: &App,
+    by: (WorkspaceId, &Scopes),
+    differing: Differing,
+) -> Result<Stale> {
+    let mut tx = app.db.read().await?;
+    let rule_moved = differing.now.is_none();
+    let planned = told(&mut tx, by, differing.planned).await?;
+    let now = match differing.now {
+        Some(now) => Some(told(&mut tx, by, now).await?),
+        None => None,
+    };
+    Ok(Stale {
+        rule_moved,
+        planned,
+        now,
+        differing: differing.count,
+        sample: who(&mut tx, by, &differing.members).await?,
+    })
+}
+
+async fn told(
+    tx: &mut Tx,
+    (workspace, scopes): (WorkspaceId, &Scopes),
+    effects: Effects,
+) -> Result<Told> {
+    let names = names(tx, workspace).await?;
+    let name = |id: &Uuid| names.get(id).cloned().unwrap_or_default();
+    let count = |listed: Vec<(GrantKind, Uuid, i64)>| {
+        let counts = listed.into_iter().map(|(kind, id, members)| Count {
+            kind,
+            id,
+            name: name(&id),
+            members,
+        });
+        counts.collect::<Vec<_>>()
+    };
+    let text = |rights: &BTreeSet<Right>| {
+        let texts = rights.iter().map(|(kind, id)| match kind {
+            GrantKind::Team => format!("team {}", name(id)),
+            GrantKind::Role => format!("role {}", name(id)),
+            GrantKind::Permission => format!("permission {}", name(id)),
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let ids: Vec<_> = effects.sample.iter().map(|effect| effect.member).collect();
+    let whose = who(tx, (workspace, scopes), &ids).await?;
+    let sample = whose.into_iter().zip(&effects.sample);
+    Ok(Told {
+        looked_at: effects.looked_at,
+        members: effects.members,
+        seats: 0,
+        gains: count(effects.gains),
+        losses: count(effects.losses),
+        sample: sample
+            .map(|(who, effect)| Sampled {
+                who,
+                gains: text(&effect.gains),
+                losses: text(&effect.losses),
+            })
+            .collect(),
+    })
+}
+
+async fn who(
+    tx: &mut Tx,
+    (workspace, scopes): (WorkspaceId, &Scopes),
+    ids: &[MemberId],
+) -> Result<Vec<Who>> {
+    let mut known = HashMap::new();
+    if scopes.allow(Permission::MembersRead) {
+        for member in rows::list_whose(tx, workspace, ids).await? {
+            known.insert(member.id, (member.user_name, member.display_name));
+        }
+    }
+    let whose = ids.iter().map(|member| {
+        let (user_name, display_name) = known.remove(member).unwrap_or_default();
+        Who {
+            member: *member,
+            user_name,
+            display_name,
+        }
+    });
+    Ok(whose.collect())
+}

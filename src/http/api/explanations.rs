@@ -1,0 +1,51 @@
+//! Who has a team, a role or a permission, and why.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::caller::ApiCaller;
+use super::problem::Problem;
+use super::{json, page};
+use crate::http::Shared;
+use crate::mapping::holders::{GrantKind, holders};
+use crate::workspace::keys::Permission;
+
+/// Who has a team.
+pub(super) async fn team(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    explain(&shared, &caller, (GrantKind::Team, "id")).await
+}
+
+/// Who has a role.
+pub(super) async fn role(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    explain(&shared, &caller, (GrantKind::Role, "id")).await
+}
+
+/// Who has a permission.
+pub(super) async fn permission(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    explain(&shared, &caller, (GrantKind::Permission, "name")).await
+}
+
+async fn explain(
+    shared: &Shared,
+    caller: &ApiCaller,
+    (kind, param): (GrantKind, &str),
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let named = caller.param(param);
+    let page = caller.page(&format!("holders {} {kind:?} {named}", workspace.id))?;
+    let after = page.after.as_ref().map(|after| after.parse());
+    let after = after.transpose().map_err(|_| page::invalid())?;
+    let what = (kind, named);
+    let found = holders(&shared.app, workspace.id, what, after, page.most()).await?;
+    json(StatusCode::OK, &page.of(found, |it| it.member.to_string())?)
+}

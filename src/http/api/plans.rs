@@ -1,0 +1,86 @@
+//! Plans: what would become of a change of the rules, and the change itself once somebody agrees.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::caller::ApiCaller;
+use super::problem::Problem;
+use super::{body, id, json};
+use crate::admission::plans::{self, Applied, Proposal};
+use crate::http::Shared;
+use crate::workspace::keys::Permission;
+
+/// Tells what would become of a new rule, another version of one or its end.
+pub(super) async fn plan(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let proposal: Proposal = body::read(&shared, &headers, body).await?;
+    let plan = plans::plan(&shared.app, caller.by(), workspace.id, proposal).await?;
+    json(StatusCode::CREATED, &plan)
+}
+
+/// A group that might go away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gone {
+    /// The directory, by name or id.
+    directory: String,
+    /// The group, by name or id.
+    group: String,
+}
+
+/// Tells what would become of it if a directory deleted a group.
+pub(super) async fn plan_delete(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let gone: Gone = body::read(&shared, &headers, body).await?;
+    let what = (gone.directory.as_str(), gone.group.as_str());
+    let plan = plans::plan_delete(&shared.app, caller.by(), workspace.id, what).await?;
+    json(StatusCode::CREATED, &plan)
+}
+
+/// A plan.
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let which = (workspace.id, id(caller.param("id"), "plan")?);
+    let plan = plans::find(&shared.app, caller.scopes(), which).await?;
+    json(StatusCode::OK, &plan)
+}
+
+/// Which plan is to be applied.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    plan: Uuid,
+}
+
+/// Applies a plan, if it would still do what it told.
+pub(super) async fn apply(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let wanted: Wanted = body::read(&shared, &headers, body).await?;
+    let which = (workspace.id, wanted.plan);
+    match plans::apply(&shared.app, caller.by(), which).await? {
+        Applied::Done(done) => json(StatusCode::OK, &done),
+        Applied::Stale(difference) => Err(Problem::plan_stale(&difference)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Runs: what touches many members, with how far it is.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::caller::ApiCaller;
+use super::problem::Problem;
+use super::{id, json};
+use crate::admission::runs;
+use crate::error::Result;
+use crate::http::Shared;
+use crate::ids::RunId;
+use crate::workspace::keys::Permission;
+
+/// The last runs, oldest first.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let page = caller.page(&format!("runs {}", workspace.id))?;
+    let all = runs::list(&shared.app, workspace.id).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.run.id.to_string())?)
+}
+
+/// A run.
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let run = runs::show(&shared.app, workspace.id, run(&caller)?).await?;
+    json(StatusCode::OK, &run)
+}
+
+/// Lets a run wait.
+pub(super) async fn pause(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let which = (workspace.id, run(&caller)?);
+    let run = runs::pause(&shared.app, &caller.origin, which).await?;
+    json(StatusCode::OK, &run)
+}
+
+/// Lets a run go on.
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let which = (workspace.id, run(&caller)?);
+    let run = runs::resume(&shared.app, &caller.origin, which).await?;
+    json(StatusCode::OK, &run)
+}
+
+/// Undoes a run that wrote a rule.
+pub(super) async fn undo(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RulesManage).await?;
+    let which = (workspace.id, run(&caller)?);
+    let run = runs::undo(&shared.app, caller.by(), which).await?;
+    json(StatusCode::CREATED, &run)
+}
+
+fn run(caller: &ApiCaller) -> Result<RunId> {
+    id(caller.param("id"), "run")
+}

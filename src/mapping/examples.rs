@@ -1,0 +1,162 @@
+//! Examples of a rule: somebody in some groups, with some attributes, and what the rule is expected
+//! to give. They are held against the rule whenever it is written, so that it does what its maker
+//! means.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::scim::filter::Filter;
+use crate::scim::{evaluate, fold};
+
+/// The most examples of a rule.
+const MOST: usize = 20;
+/// The longest example, in bytes of its JSON.
+const BYTES: usize = 8 * 1024;
+
+/// Somebody, and what is expected of the rule for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Example {
+    /// The groups that the person is in, by name or id.
+    pub groups: Vec<String>,
+    /// The attributes that the directory says of the person, as in a SCIM User.
+    pub user: Map<String, Value>,
+    /// Whether the rule holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gives: Option<bool>,
+    /// The names of all teams that it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teams: Option<BTreeSet<String>>,
+    /// The names of all roles that it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<BTreeSet<String>>,
+}
+
+/// A rule, as far as examples look at it.
+#[derive(Debug)]
+pub struct Subject<'r> {
+    /// Its groups: the folded name and the id, where there is one.
+    pub groups: Vec<(&'r str, Option<String>)>,
+    /// What must hold of the user's own attributes.
+    pub when: Option<&'r Filter>,
+    /// The names of the teams that it gives.
+    pub teams: BTreeSet<String>,
+    /// The names of the roles that it gives.
+    pub roles: BTreeSet<String>,
+}
+
+/// Holds the examples against a rule; the first that does not come out is an error, which says what
+/// came out instead.
+pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
+    if examples.len() > MOST {
+        return Err(Error::value(format!("a rule has at most {MOST} examples")));
+    }
+    for (number, example) in (1..).zip(examples) {
+        let wrong = |what: String| Err(Error::value(format!("example {number}: {what}")));
+        if serde_json::to_string(example).map_or(0, |text| text.len()) > BYTES {
+            return wrong(format!("it has more than {BYTES} bytes"));
+        }
+        if example.gives.is_none() && example.teams.is_none() && example.roles.is_none() {
+            return wrong("it expects nothing; say gives, teams or roles".to_owned());
+        }
+        let holds = holds(example, rule);
+        if let Some(gives) = example.gives.filter(|gives| *gives != holds) {
+            let (found, expected) = (told(holds), told(gives));
+            return wrong(format!(
+                "the rule {found}, and is expected to be one that {expected}"
+            ));
+        }
+        for (what, expected, gives) in [
+            ("teams", &example.teams, &rule.teams),
+            ("roles", &example.roles, &rule.roles),
+        ] {
+            let nothing = BTreeSet::new();
+            let gives = if holds { gives } else { &nothing };
+            let Some(expected) = expected else {
+                continue;
+            };
+            if keys(expected) != keys(gives) {
+                let (gives, expected) = (list(gives), list(expected));
+                return wrong(format!(
+                    "the rule gives {what} {gives}, expected are {expected}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn told(holds: bool) -> &'static str {
+    if holds { "gives" } else { "does not give" }
+}
+
+fn holds(example: &Example, rule: &Subject<'_>) -> bool {
+    let is_in = |(key, id): &(&str, Option<String>)| {
+        let mut groups = example.groups.iter();
+        groups.any(|group| fold::key(group) == *key || Some(group) == id.as_ref())
+    };
+    let user = Value::Object(example.user.clone());
+    rule.groups.iter().all(is_in) && rule.when.is_none_or(|when| evaluate::matches(when, &user))
+}
+
+fn keys(names: &BTreeSet<String>) -> BTreeSet<String> {
+    names.iter().map(|name| fold::key(name)).collect()
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Example, Subject, check};
+    use crate::scim::{filter, schema};
+
+    #[test]
+    fn an_example_that_does_not_come_out_says_what_did() {
+        let when = filter::parse("title eq lead", schema::user()).unwrap();
+        let rule = Subject {
+            groups: vec![("sales", Some("7".to_owned()))],
+            when: Some(&when),
+            teams: ["Sales".to_owned()].into(),
+            roles: [].into(),
+        };
+        let run = |example: serde_json::Value| {
+            let example: Example = serde_json::from_value(example).unwrap();
+            check(&[example], &rule).map_err(|error| error.to_string())
+        };
+        let good = |example| assert_eq!(run(example), Ok(()));
+        let bad = |example, part: &str| {
+            let error = run(example).unwrap_err();
+            assert!(
+                error.starts_with("example 1: ") && error.contains(part),
+                "{error}"
+            );
+        };
+        let lead = json!({"title": "Lead"});
+        good(json!({"groups": ["SALES"], "user": lead, "gives": true, "teams": ["sales"]}));
+        good(json!({"groups": ["7"], "user": lead, "gives": true, "roles": []}));
+        good(json!({"groups": ["Sales"], "gives": false, "teams": []}));
+        good(json!({"user": lead, "gives": false}));
+        bad(
+            json!({"groups": ["Sales"], "user": lead, "gives": false}),
+            "the rule gives",
+        );
+        bad(json!({"groups": ["Sales"], "gives": true}), "does not give");
+        bad(
+            json!({"groups": ["Sales"], "user": lead, "teams": []}),
+            "\"Sales\"",
+        );
+        bad(json!({"groups": ["Sales"], "teams": ["Sales"]}), "none");
+        bad(json!({"groups": ["Sales"]}), "expects nothing");
+    }
+}

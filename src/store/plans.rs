@@ -1,0 +1,236 @@
+//! Plans, and what they are made of.
+
+use uuid::Uuid;
+
+use super::error::Result;
+use super::grants::Fact;
+use super::tx::{Lock, Tx};
+use super::users::{Linked, Place};
+use super::values::{MOST, list as placeholders, pad};
+use crate::clock::Timestamp;
+use crate::ids::{GroupId, MemberId, RuleId, RunId, UserId, WorkspaceId};
+
+/// What a plan is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Action {
+    /// A new rule.
+    Add,
+    /// A further version of a rule.
+    Change,
+    /// The end of a rule.
+    End,
+    /// A group that its directory would delete.
+    DeleteGroup,
+}
+
+/// A plan.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Plan {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is about.
+    pub action: Action,
+    /// The rule.
+    pub rule: Option<RuleId>,
+    /// The version of the rule that it goes out from; none for a new rule.
+    pub rule_version: Option<i64>,
+    /// The rule as it is to be, as JSON; none where it is to end.
+    pub body: Option<String>,
+    /// Counts and a sample, as JSON.
+    pub effects: String,
+    /// Who would be concerned, with a digest of how.
+    pub digests: Vec<u8>,
+    /// The hash over them.
+    pub hash: String,
+    /// Who made it.
+    pub actor: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it can be applied.
+    pub expires_at: Timestamp,
+    /// When it was applied.
+    pub applied_at: Option<Timestamp>,
+    /// The run that applies it.
+    pub run: Option<RunId>,
+}
+
+const COLUMNS: &str = "SELECT id, action, rule, rule_version, body, effects, digests, hash, actor, \
+                       created_at, expires_at, applied_at, run FROM plans \
+                       WHERE workspace = $1 AND id = $2";
+
+/// Keeps a plan, and lets those of the workspace go that are over.
+pub async fn insert(tx: &mut Tx, workspace: WorkspaceId, plan: &Plan) -> Result<()> {
+    tx.query("DELETE FROM plans WHERE workspace = $1 AND expires_at <= $2")
+        .bind(workspace)
+        .bind(plan.created_at)
+        .execute()
+        .await?;
+    tx.query(
+        "INSERT INTO plans (workspace, id, action, rule, rule_version, body, effects, digests, \
+         hash, actor, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+         $11, $12)",
+    )
+    .bind(workspace)
+    .bind(plan.id)
+    .bind(plan.action)
+    .bind(plan.rule)
+    .bind(plan.rule_version)
+    .bind(plan.body.clone())
+    .bind(plan.effects.clone())
+    .bind(plan.digests.clone())
+    .bind(plan.hash.clone())
+    .bind(plan.actor.clone())
+    .bind(plan.created_at)
+    .bind(plan.expires_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// The plan of that id.
+pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: Uuid) -> Result<Option<Plan>> {
+    tx.query(COLUMNS)
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+/// The plan of that id, locked.
+pub async fn lock(tx: &mut Tx, workspace: WorkspaceId, id: Uuid) -> Result<Option<Plan>> {
+    tx.locked(COLUMNS, Lock::Update, "plans")
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
+        .await
+}
+
+/// Says that a plan is applied; false if it was.
+pub async fn update_applied(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    id: Uuid,
+    at: Timestamp,
+    run: Option<RunId>,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE plans SET applied_at = $3, run = $4 WHERE workspace = $1 AND id = $2 \
+             AND applied_at IS NULL",
+        )
+        .bind(workspace)
+        .bind(id)
+        .bind(at)
+        .bind(run)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The members of Users, not locked; Users without one are left out.
+pub async fn list_linked(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Vec<Linked>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.id, u.member FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
+             AND u.member IS NOT NULL AND u.id IN ({})",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        found.extend(query.fetch_all::<Linked>().await?);
+    }
+    Ok(found)
+}
+
+/// The names of a member.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Whose {
+    /// Who it is.
+    pub id: MemberId,
+    /// The name that its directory signs in with.
+    pub user_name: Option<String>,
+    /// The name for people.
+    pub display_name: Option<String>,
+}
+
+/// The names of members.
+pub async fn list_whose(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Whose>> {
+    let mut found = Vec::with_capacity(members.len());
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT id, user_name, display_name FROM members WHERE workspace = $1 AND id IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<Whose>().await?);
+    }
+    Ok(found)
+}
+
+/// Of the groups that some rule looks at, and of the ones that are named, those live ones that members
+/// are in, themselves or through groups within; as if the group `without` were not there.
+pub async fn list_facts(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    (named, without): (&[GroupId], Option<GroupId>),
+) -> Result<Vec<Fact>> {
+    let without = without.unwrap_or(GroupId(Uuid::nil()));
+    // Nobody is in the group that is left out.
+    let named = if named.is_empty() { &[without] } else { named };
+    let after = 3 + pad(named).count();
+    let mut facts = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "WITH RECURSIVE own AS MATERIALIZED (SELECT u.member, m.directory, m.group_id \
+             FROM users u CROSS JOIN memberships m WHERE u.workspace = $1 \
+             AND u.member IN ({1}) AND m.workspace = $1 AND m.directory = u.directory \
+             AND m.user_id = u.id AND m.group_id <> $2), \
+             up (member, directory, group_id) AS (SELECT own.member, own.directory, n.group_id \
+             FROM own CROSS JOIN nestings n WHERE EXISTS (SELECT e.group_id FROM nestings e \
+             WHERE e.workspace = $1) AND n.workspace = $1 AND n.directory = own.directory \
+             AND n.member_id = own.group_id AND n.group_id <> $2 \
+             UNION SELECT up.member, up.directory, n.group_id FROM up CROSS JOIN nestings n \
+             WHERE n.workspace = $1 AND n.directory = up.directory AND n.member_id = up.group_id \
+             AND n.group_id <> $2), \
+             wanted (id) AS (SELECT r.group_id FROM rule_groups r WHERE r.workspace = $1 \
+             AND r.group_id IS NOT NULL UNION SELECT g.id FROM user_groups g \
+             WHERE g.workspace = $1 AND g.directory IN (SELECT d.id FROM directories d \
+             WHERE d.workspace = $1) AND g.id IN ({0})) \
+             SELECT own.member, own.group_id FROM own WHERE own.group_id IN \
+             (SELECT w.id FROM wanted w) AND (SELECT g.deleted_at \
+             FROM user_groups g WHERE g.workspace = $1 AND g.directory = own.directory \
+             AND g.id = own.group_id) IS NULL UNION ALL SELECT up.member, up.group_id FROM up \
+             WHERE up.group_id IN (SELECT w.id FROM wanted w)",
+            placeholders(3, named.len()),
+            placeholders(after, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(without);
+        for group in pad(named) {
+            query = query.bind(group);
+        }
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        facts.extend(query.fetch_all::<Fact>().await?);
+    }
+    Ok(facts)
+}
