@@ -49,6 +49,8 @@ pub struct Held {
     pub since: Timestamp,
     /// Whether it has effect now.
     pub effective: bool,
+    /// Whether its end waits for the brake.
+    pub braked: bool,
     /// What kind of cause it has: `rule`, `admin`, …
     pub cause: String,
     /// The rule.
@@ -192,6 +194,7 @@ fn told_grant(grant: Explained, (name, rule): (String, Option<HeldRule>), is_in:
         name,
         since: grant.from_at,
         effective: is_in && (grant.cause_ended_at.is_none() || grant.is_kept),
+        braked: grant.is_braked,
         cause: grant.cause_kind,
         rule,
         request: WhyRequest {

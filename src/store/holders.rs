@@ -59,8 +59,9 @@ pub async fn list_explained(
     for members in members.chunks(MOST) {
         let sql = format!(
             "SELECT g.member, g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
-             c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, c.rule, c.rule_version, \
-             c.actor, h.request, h.method, h.path, h.at FROM grants g JOIN causes c \
+             c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
+             COALESCE(g.hold, '') = 'brake' AS is_braked, c.rule, c.rule_version, c.actor, \
+              h.request, h.method, h.path, h.at FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause JOIN changes h \
              ON h.workspace = g.workspace AND h.id = g.begun_change WHERE g.workspace = $1 \
              AND g.member IN ({}) AND g.to_at IS NULL ORDER BY g.from_at, g.id",

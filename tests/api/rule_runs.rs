@@ -1,5 +1,7 @@
 //! Changes of rules that concern many: runs that are paused and undone.
 
+use gatehouse::admission::brake::{self, Which};
+use gatehouse::changes::Origin;
 use gatehouse::worker::Worker;
 use gatehouse::workspace::keys::Permission;
 use serde_json::{Value, json};
@@ -217,5 +219,37 @@ async fn the_last_admin_by_a_rule_stays_one_whatever_becomes_of_the_rule() {
         .asked(&key, ("DELETE", &path), Value::Null, 200)
         .await;
     assert_eq!(admins().await, 1);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_rule_over_many_that_is_ended_by_mistake_is_held_up_by_the_brake() {
+    let gateway = many(10).await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 20).await;
+    group(&scim, "Crew", &ids).await;
+    gateway.rule(&["Crew"], "Crew").await;
+    gateway.check().await;
+    let key = gateway.ruler(&[], &[]).await;
+    let rules = gateway
+        .asked(&key, ("GET", "/rules"), Value::Null, 200)
+        .await;
+    let rule = format!("/rules/{}", rules["items"][0]["id"].as_str().unwrap());
+    gateway
+        .asked(&key, ("DELETE", &rule), Value::Null, 200)
+        .await;
+    assert_eq!(gateway.in_team("Crew").await, 20, "each is looked at first");
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 15);
+    let explained = gateway
+        .asked(&key, ("GET", "/teams/Crew/explanation"), Value::Null, 200)
+        .await;
+    assert_eq!(explained["items"].as_array().unwrap().len(), 15);
+    assert_eq!(explained["items"][0]["grants"][0]["braked"], true);
+    let workspace = gateway.workspace.id;
+    brake::release(&gateway.app, &Origin::cli(), workspace, Which::All)
+        .await
+        .unwrap();
+    assert_eq!(gateway.in_team("Crew").await, 0);
     gateway.check().await;
 }
