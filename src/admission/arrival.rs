@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::brake;
+use super::linking;
+use super::recognition::{Allowed, Recognized, recognize};
 use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, PersonId};
 use crate::secrets::PersonKey;
+use crate::store::candidates;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
 use crate::store::login_names;
@@ -21,12 +24,26 @@ use crate::workspace::persons;
 pub struct Newcomer {
     /// The folded userName.
     pub user_name_key: String,
+    /// Every address, folded.
+    pub email_keys: Vec<String>,
     /// The IdP's own id for the person.
     pub external_id: Option<String>,
     /// Whether the IdP lets the person in.
     pub active: bool,
     /// What the member shows.
     pub profile: Profile,
+    /// The person, if its User is there already; else a new one.
+    pub person: Option<PersonId>,
+}
+
+impl Newcomer {
+    /// The folded names by which somebody is found, the userName first.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys = vec![self.user_name_key.as_str()];
+        let addresses = self.email_keys.iter().map(String::as_str);
+        keys.extend(addresses.filter(|key| *key != self.user_name_key));
+        keys
+    }
 }
 
 /// What became of somebody who arrived.
@@ -51,9 +68,9 @@ pub struct Admitted {
     pub changes: Vec<Change>,
 }
 
-/// Admits a newcomer by the table of arrivals: nothing known makes a member, a tombstone of the
-/// same externalId is revived, a member of another way is a conflict. In mode `collect` nobody
-/// becomes a member.
+/// Admits a newcomer by the table of arrivals: nothing known makes a member, one who is expected is
+/// linked, a tombstone of the same externalId is revived, a member of another way is linked where that
+/// was allowed and else a conflict. In mode `collect` nobody becomes a member.
 pub async fn arrive(
     tx: &mut Tx,
     app: &App,
@@ -62,8 +79,9 @@ pub async fn arrive(
     known: &Known,
     newcomer: &Newcomer,
 ) -> Result<Arrival> {
-    if let Some(holder) = known.holder {
-        note_conflict(tx, act, place, newcomer, holder).await?;
+    let recognized = recognized(tx, place, known, newcomer).await?;
+    if let Recognized::Other(member) = recognized {
+        note_conflict(tx, act, place, newcomer, member).await?;
         if mode == Mode::Live {
             return Ok(Arrival::Conflict);
         }
@@ -78,28 +96,50 @@ pub async fn arrive(
             changes: Vec::new(),
         }));
     }
-    let admitted = match known.buried {
-        Some(member) if known.tombstones == 1 => {
-            match revive(tx, app, act, (place, known), member, newcomer).await? {
-                Some(admitted) => admitted,
-                None => {
-                    note_conflict(tx, act, place, newcomer, member).await?;
-                    return Ok(Arrival::Conflict);
-                }
-            }
+    let at = (place, known);
+    let admitted = match recognized {
+        Recognized::Expected { member, is_proved } => {
+            linking::expected(tx, app, act, at, (member, is_proved), newcomer).await?
         }
-        _ => make(tx, app, act, known, newcomer).await?,
+        Recognized::Adopted(member) => linking::adopted(tx, app, act, at, member, newcomer).await?,
+        Recognized::Nobody | Recognized::Other(_) => match known.buried {
+            Some(member) if known.tombstones == 1 => {
+                revive(tx, app, act, at, member, newcomer).await?
+            }
+            _ => make(tx, app, act, known, newcomer).await?,
+        },
     };
     let member = admitted.member.ok_or(DbError::NotFound)?;
-    let key = &newcomer.user_name_key;
-    if login_names::insert(tx, act.workspace, key, member).await? {
+    let keys = newcomer.keys();
+    let is_named = if recognized == Recognized::Nobody {
+        candidates::insert_name(tx, act.workspace, &keys, member).await?
+    } else {
+        login_names::insert(tx, act.workspace, &newcomer.user_name_key, member).await?
+    };
+    if is_named {
         Ok(Arrival::Admitted(admitted))
     } else {
-        // Somebody else took the name since it was looked up: look again.
+        // Somebody took the name or was announced since it was looked up: look again.
         Err(Error::Retry(anyhow::anyhow!(
             "a login name was taken meanwhile"
         )))
     }
+}
+
+/// Who a newcomer is; nothing is asked where nobody has one of its names.
+async fn recognized(
+    tx: &mut Tx,
+    place: Place,
+    known: &Known,
+    newcomer: &Newcomer,
+) -> Result<Recognized> {
+    if known.holder.is_none() && !known.is_met {
+        return Ok(Recognized::Nobody);
+    }
+    let found = candidates::list(tx, place, &newcomer.keys()).await?;
+    let adopted = candidates::find_adopted(tx, place, &newcomer.user_name_key).await?;
+    let allowed = Allowed::current(tx, place).await?;
+    Ok(recognize(&found, adopted, &allowed))
 }
 
 /// Writes down that a directory asked for a name that a member of another way has.
@@ -130,7 +170,10 @@ async fn make(
     known: &Known,
     newcomer: &Newcomer,
 ) -> Result<Admitted> {
-    let person = persons::make(tx, app, act.workspace).await?;
+    let person = match newcomer.person {
+        Some(person) => (person, persons::key(tx, app, act.workspace, person).await?),
+        None => persons::make(tx, app, act.workspace).await?,
+    };
     let profile = newcomer.profile.clone();
     let member = Member {
         id: MemberId::new(),
@@ -174,9 +217,8 @@ async fn make(
     })
 }
 
-/// The same person is back: id and history go on, grants, credentials and links do not. None if an
-/// admin has brought the person in again meanwhile: what waits for the person there is not the
-/// directory's to set free.
+/// The same person is back: id and history go on, grants, credentials and links do not. One whom an
+/// admin has brought in again meanwhile is expected, and linked as such.
 async fn revive(
     tx: &mut Tx,
     app: &App,
@@ -184,7 +226,7 @@ async fn revive(
     (place, known): (Place, &Known),
     member: MemberId,
     newcomer: &Newcomer,
-) -> Result<Option<Admitted>> {
+) -> Result<Admitted> {
     let member = members::lock(tx, act.workspace, &[member])
         .await?
         .pop()
@@ -195,7 +237,9 @@ async fn revive(
         return Err(Error::Retry(cause));
     }
     if matches!(member.status, Status::Draft | Status::Invited) {
-        return Ok(None);
+        // An externalId is a hint and proves nothing.
+        let expected = (member.id, false);
+        return linking::expected(tx, app, act, (place, known), expected, newcomer).await;
     }
     let key = persons::key(tx, app, act.workspace, member.person).await?;
     // One whom an admin shut out does not come in by being made anew.
@@ -236,17 +280,17 @@ async fn revive(
         (member.person, &key),
         &shown(newcomer),
     )?;
-    Ok(Some(Admitted {
+    Ok(Admitted {
         member: Some(member.id),
         is_in: status == Status::Active && member.status != Status::Active,
         // One who was settled under newer rules than were known had no User then.
         is_to_settle: known.rules_when > 0 || member.rules_version > known.rules_version,
         person: (member.person, key),
         changes: vec![change],
-    }))
+    })
 }
 
-fn status(active: bool) -> Status {
+pub(super) fn status(active: bool) -> Status {
     if active {
         Status::Active
     } else {
@@ -254,7 +298,7 @@ fn status(active: bool) -> Status {
     }
 }
 
-fn shown(newcomer: &Newcomer) -> serde_json::Value {
+pub(super) fn shown(newcomer: &Newcomer) -> serde_json::Value {
     json!({
         "user_name": newcomer.profile.user_name,
         "display_name": newcomer.profile.display_name,

@@ -144,7 +144,7 @@ pub(super) async fn give_up(tx: &mut Tx, act: &Act, member: &Member, said: &Prof
 }
 
 /// What the directory says, and what an admin wrote where it says nothing.
-fn kept(member: &Member, said: &Profile) -> Profile {
+pub(super) fn kept(member: &Member, said: &Profile) -> Profile {
     let manual = Manual::of(&member.manual);
     if manual.0.is_empty() {
         return said.clone();

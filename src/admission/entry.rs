@@ -88,8 +88,8 @@ async fn within(
     source: Source,
     entrant: &Entrant,
 ) -> Result<Entered> {
-    // Two who bring in the same address at once would both find nobody.
-    let mark = workspaces::lock(tx, act.workspace).await?;
+    // Two who bring in the same address at once would both find nobody; so would a directory.
+    let mark = workspaces::lock_whole(tx, act.workspace).await?;
     let email = entrant.edit.email.set();
     let (member, outcome) = match known(tx, act, email.map(String::as_str)).await? {
         Some(member) if member.status == Status::Removed => {

@@ -1,6 +1,7 @@
 //! The single step by which anybody becomes a member, and the only way from facts to grants.
 //!
-//! `arrival` says who a person is and makes, links or revives the member; `departure` takes access
+//! `arrival` makes, links or revives the member of a person, whom `recognition` finds among those whom
+//! the workspace has, and `adoption` lets admins say who is who; `departure` takes access
 //! away; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
@@ -8,6 +9,7 @@
 //! would become of a change, by `effects`; `check` looks whether all is settled. Of SCIM documents it knows only that
 //! rules are held against them.
 
+pub mod adoption;
 pub mod arrival;
 pub mod brake;
 mod carrying;
@@ -19,9 +21,11 @@ mod effects;
 pub mod entry;
 mod fields;
 pub mod holds;
+mod linking;
 pub mod phases;
 pub mod planned;
 pub mod plans;
+pub mod recognition;
 pub mod rules;
 pub mod runs;
 pub mod settle;

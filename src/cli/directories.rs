@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::adoption::{AdoptOne, Adoption};
 use super::replay::Replay;
 use super::request_log::Log;
 use super::{Settings, person, table};
@@ -77,6 +78,10 @@ pub(super) enum Command {
         #[arg(long, value_name = "BOOL")]
         restore_inactive: Option<bool>,
     },
+    /// List who is who: conflicts, matched and new Users, members whom the directory does not have.
+    Adoption(Adoption),
+    /// Say that a User is a member, where names and addresses alone must not.
+    Adopt(AdoptOne),
     /// Show what the client sent and was answered, without secrets.
     Log(Box<Log>),
     /// Send a request of the log again: for rehearsal, or for real.
@@ -135,7 +140,7 @@ pub(super) struct Named {
     #[arg(long)]
     name: String,
     #[command(flatten)]
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -192,6 +197,8 @@ impl Command {
                 let value = told(&app, &directory, None).await?;
                 named.settings.print(&value, || text(&value))?;
             }
+            Self::Adoption(adoption) => adoption.run().await?,
+            Self::Adopt(adopt) => adopt.run().await?,
             Self::Replay(replay) => return replay.run().await,
             Self::Log(log) => return log.run().await,
             Self::ReleaseToken { named, token } => {
@@ -245,7 +252,7 @@ impl Create {
 }
 
 impl Named {
-    async fn find(&self) -> anyhow::Result<(App, Directory)> {
+    pub(super) async fn find(&self) -> anyhow::Result<(App, Directory)> {
         let app = self.settings.open().await?;
         let workspace = workspace::find(&app, &self.workspace).await?;
         let directory = directory::find(&app, workspace.id, &self.name).await?;

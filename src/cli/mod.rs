@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults, 6 the
 //! database or backup was made by another version and is left alone.
 
+mod adoption;
 mod api_keys;
 mod backup;
 mod brake;

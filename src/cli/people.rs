@@ -178,5 +178,12 @@ pub(super) fn text(explanation: &Explanation) -> String {
         lines.push(format!("    through {request}, request {}", why.request.id));
         lines.push(format!("    ends with {}", why.ends_with.join(", or ")));
     }
+    for waits in &explanation.awaiting {
+        let kind = format!("{:?}", waits.kind).to_lowercase();
+        lines.push(format!(
+            "  {kind} \"{}\" waits until {}",
+            waits.name, waits.until
+        ));
+    }
     lines.join("\n")
 }

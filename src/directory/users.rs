@@ -100,7 +100,8 @@ async fn insert(
 ) -> Result<Created> {
     let (act, place) = (caller.act(app), caller.place());
     let external_id = core.external_id.as_deref();
-    let known = rows::find_known(tx, place, &core.user_name_key, external_id).await?;
+    let newcomer = core.newcomer();
+    let known = rows::find_known(tx, place, &newcomer.keys(), external_id).await?;
     caller.check_schemas(app, known.schemas_tag)?;
     if caller.directory.restore_inactive
         && let Some(own) = rows::find_inactive(tx, place, &core.user_name_key, external_id).await?
@@ -110,7 +111,6 @@ async fn insert(
     if known.own.is_some() {
         return Ok(Created::Taken);
     }
-    let newcomer = core.newcomer();
     let mode = caller.directory.mode;
     let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await?;
     let Arrival::Admitted(Admitted {
@@ -371,7 +371,7 @@ async fn rename(
     core: &Written,
 ) -> Result<bool> {
     let place = caller.place();
-    let known = rows::find_known(tx, place, &core.user_name_key, None).await?;
+    let known = rows::find_known(tx, place, &[&core.user_name_key], None).await?;
     if known.own.is_some() {
         return Ok(false);
     }

@@ -69,9 +69,11 @@ impl Written {
     pub(super) fn newcomer(&self) -> Newcomer {
         Newcomer {
             user_name_key: self.user_name_key.clone(),
+            email_keys: self.email_keys.clone(),
             external_id: self.external_id.clone(),
             active: self.active,
             profile: self.profile(),
+            person: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::ids::{DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, Wor
 use crate::scim::filter::Filter;
 use crate::scim::schema::ResourceType;
 use crate::scim::{filter, grounds, resource};
+use crate::store::awaiting::{self, Reason};
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
 use crate::store::rules::{Rule, RuleGroup, Terms};
@@ -36,6 +37,21 @@ pub struct Explanation {
     pub held_at: Option<Timestamp>,
     /// The grants that have not ended.
     pub grants: Vec<Why>,
+    /// What was given by hand and waits: a directory brought the person in by an address that nobody
+    /// proved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awaiting: Vec<Awaits>,
+}
+
+/// A right that waits.
+#[derive(Debug, serde::Serialize)]
+pub struct Awaits {
+    /// What it gives.
+    pub kind: GrantKind,
+    /// The name of the team, role or permission.
+    pub name: String,
+    /// What it waits for.
+    pub until: &'static str,
 }
 
 /// A grant and its reasons.
@@ -136,6 +152,16 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
             users.insert(said.directory, user);
         }
     }
+    let waiting = awaiting::list(&mut tx, workspace, member.id).await?;
+    let waiting = waiting.into_iter().map(|grant| Awaits {
+        kind: grant.kind,
+        name: names.get(&grant.target).cloned().unwrap_or_default(),
+        until: match grant.awaiting {
+            Reason::Proof => "an admin adopts the member, or the person proves the mailbox",
+            Reason::Undo => "the end of its directory is undone",
+        },
+    });
+    let awaiting = waiting.collect();
     let is_in = member.is_in();
     let why = explained
         .into_iter()
@@ -167,6 +193,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         status: member.status,
         held_at: member.held_at,
         grants: why,
+        awaiting,
     })
 }
 

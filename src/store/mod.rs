@@ -19,9 +19,11 @@
 pub mod admins;
 pub mod api_keys;
 mod aside;
+pub mod awaiting;
 mod begun;
 pub mod brake;
 pub mod braked;
+pub mod candidates;
 pub mod causes;
 pub mod changes;
 pub mod db;

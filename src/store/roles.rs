@@ -112,7 +112,8 @@ pub async fn is_used(tx: &mut Tx, workspace: WorkspaceId, id: RoleId) -> Result<
             "SELECT (SELECT COUNT(*) FROM rule_grants r WHERE r.workspace = $1 \
              AND r.kind = 'role' AND r.target = $2) + CASE WHEN EXISTS (SELECT g.id FROM grants g \
              WHERE g.workspace = $1 AND g.kind = 'role' AND g.target = $2 AND g.to_at IS NULL) \
-             THEN 1 ELSE 0 END",
+             OR EXISTS (SELECT g.id FROM grants g WHERE g.workspace = $1 AND g.target = $2 \
+             AND g.awaiting IS NOT NULL) THEN 1 ELSE 0 END",
         )
         .bind(workspace)
         .bind(id)

@@ -63,6 +63,8 @@ pub struct Known {
     pub tombstones: i64,
     /// The member of one of them.
     pub buried: Option<MemberId>,
+    /// Whether a member who did not leave has one of the addresses, which nobody proved.
+    pub is_met: bool,
 }
 
 /// A User that is locked for a change of its memberships.
@@ -74,14 +76,16 @@ pub struct Linked {
     pub member: Option<MemberId>,
 }
 
-/// What is known of a person before a User is made.
+/// What is known of a person before a User is made; the first of the keys is the folded userName,
+/// the others are its addresses.
 pub async fn find_known(
     tx: &mut Tx,
     place: Place,
-    user_name_key: &str,
+    keys: &[&str],
     external_id: Option<&str>,
 ) -> Result<Known> {
-    tx.locked(
+    let name = keys.first().copied().unwrap_or_default();
+    let sql = format!(
         "SELECT w.rules_version, w.rules_when, w.schemas_tag, w.seat_limit, \
          (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.directory = $2 \
           AND u.user_name_key = $3) AS own, \
@@ -89,17 +93,22 @@ pub async fn find_known(
          (SELECT COUNT(*) FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
           AND t.external_id = $4) AS tombstones, \
          (SELECT t.member FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
-          AND t.external_id = $4 LIMIT 1) AS buried \
+          AND t.external_id = $4 LIMIT 1) AS buried, \
+         EXISTS (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.email_key IN ({}) \
+         AND m.status <> 'removed') AS is_met \
          FROM workspaces w WHERE w.id = $1",
-        Lock::KeyShare,
-        "w",
-    )
-    .bind(place.workspace)
-    .bind(place.directory)
-    .bind(user_name_key.to_owned())
-    .bind(external_id.map(str::to_owned))
-    .fetch_one()
-    .await
+        placeholders(5, keys.len())
+    );
+    let mut query = tx
+        .locked_list(&sql, Lock::KeyShare, "w")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(name.to_owned())
+        .bind(external_id.map(str::to_owned));
+    for key in pad(keys) {
+        query = query.bind(key.to_owned());
+    }
+    query.fetch_one().await
 }
 
 /// Whether a User of a directory is linked to a member.

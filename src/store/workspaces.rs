@@ -166,6 +166,18 @@ pub async fn lock(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
     .await
 }
 
+/// The same, and nobody is making a member meanwhile.
+pub async fn lock_whole(tx: &mut Tx, workspace: WorkspaceId) -> Result<RulesMark> {
+    tx.locked(
+        "SELECT rules_tag, rules_version, rules_when FROM workspaces WHERE id = $1",
+        Lock::Update,
+        "workspaces",
+    )
+    .bind(workspace)
+    .fetch_one()
+    .await
+}
+
 /// Says that the rules changed. With `sweep`, members settled before are to be settled again.
 pub async fn update_rules_mark(
     tx: &mut Tx,

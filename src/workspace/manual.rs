@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::keys::Scopes;
 use super::ledger::{self, Difference};
-use super::{edit, guard, permissions};
+use super::{awaiting, edit, guard, permissions};
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
@@ -170,6 +170,7 @@ pub(super) async fn check(
 
 /// Ends whatever a member has by hand, who leaves.
 pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+    awaiting::forget(tx, act.workspace, member.id).await?;
     let mut ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
     if member.braked_at.is_some() {
         // Of rules it has what the brake kept alone: nobody says anything of it any more.

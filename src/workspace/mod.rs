@@ -2,6 +2,7 @@
 //! because of what, and the keys of the management API. It knows nothing of IdPs; facts reach it through `admission` alone.
 
 pub mod activity;
+pub mod awaiting;
 pub mod deletion;
 pub mod edit;
 pub mod erasure;

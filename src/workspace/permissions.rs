@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::awaiting;
 use super::keys::{Permission, Scopes};
 use crate::app::App;
 use crate::changes::Act;
@@ -50,6 +51,7 @@ pub async fn check_over(
     scopes: &Scopes,
     member: MemberId,
 ) -> Result<()> {
+    awaiting::check_over(tx, workspace, scopes, member).await?;
     let rights = api_keys::find_rights(tx, workspace, member).await?;
     if rights.iter().all(|permission| scopes.allow(permission)) {
         Ok(())

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admins;
+mod adoption;
 mod architecture;
 mod as_of;
 mod audit;

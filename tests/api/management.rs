@@ -21,6 +21,7 @@ fn offered(workspace: &str) -> Vec<(String, Offered)> {
         let path = path.replace("{workspace}", workspace);
         let path = path.replace("{id}", NOWHERE);
         let path = path.replace("{kind}", "roles").replace("{name}", "user");
+        let path = path.replace("{list}", "conflicts");
         all.extend(methods.iter().map(|method| (path.clone(), *method)));
     }
     all

@@ -13,8 +13,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 22] = [
+const SMALL: [&str; 25] = [
     "_sqlx_migrations",
+    "adoptions",
     "api_keys",
     "brakes",
     "change_heads",
@@ -22,6 +23,8 @@ const SMALL: [&str; 22] = [
     "credentials",
     "deployment",
     "directories",
+    "directory_runs",
+    "domains",
     "leases",
     "permissions",
     "plans",
@@ -39,9 +42,10 @@ const SMALL: [&str; 22] = [
 ];
 
 /// Indexes that hold but a few rows: what waits to be done, or is kept.
-const WAITING: [&str; 7] = [
+const WAITING: [&str; 8] = [
     "changes_unnumbered",
     "erasures_open",
+    "grants_awaiting",
     "grants_kept",
     "members_brake_due",
     "members_braked",

@@ -7,6 +7,7 @@
 mod body;
 mod brake;
 pub mod caller;
+mod directories;
 mod explanations;
 mod history;
 mod keys;
@@ -189,6 +190,14 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/directories/{directory}/adoption",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/adoption/{list}",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/rules",
         &[
             ("GET", Some(Permission::RulesManage)),
@@ -307,6 +316,8 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/runs/{id}/pause" => post(runs::pause),
         "/{workspace}/runs/{id}/resume" => post(runs::resume),
         "/{workspace}/runs/{id}/undo" => post(runs::undo),
+        "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
+        "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),
         "/{workspace}/api-keys/{id}" => delete(keys::revoke),
         _ => MethodRouter::new(),

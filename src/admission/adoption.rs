@@ -1,0 +1,297 @@
+//! Adoption: admins say which User of a directory is which member, where names and addresses alone
+//! must not. What stands between the two is listed, and so is who is matched, new and unmatched.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::recognition::{Allowed, Recognized, recognize};
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::error::{Error, Result};
+use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
+use crate::scim::fold;
+use crate::store::candidates::{self as rows, Candidate, Unlinked};
+use crate::store::members::{self, Member, Status};
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+use crate::workspace::keys::Scopes;
+use crate::workspace::{awaiting, permissions};
+
+pub use crate::store::candidates::{Conflict, Matched, Unmatched};
+
+/// Why a User and a member are not one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Another way into the workspace has a member of that name.
+    AnotherWay,
+    /// The same directory has the member under another name.
+    SameDirectory,
+    /// Several who are expected have addresses of the User.
+    Several,
+    /// What stood between them is gone: the next create is admitted.
+    Gone,
+}
+
+/// A conflict, and why it is one now.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Told {
+    /// The conflict.
+    #[serde(flatten)]
+    pub conflict: Conflict,
+    /// Why the two are not one.
+    pub why: Why,
+}
+
+/// The conflicts of a directory that nobody settled, in the order of their names.
+pub async fn conflicts(
+    app: &App,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    after: Option<&str>,
+    most: i64,
+) -> Result<Vec<Told>> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let mut tx = app.db.read().await?;
+    let mut told = Vec::new();
+    for conflict in rows::list_conflicts(&mut tx, place, after, most).await? {
+        let found = rows::list(&mut tx, place, &[&conflict.user_name]).await?;
+        told.push(Told {
+            why: why(&found, conflict.member),
+            conflict,
+        });
+    }
+    Ok(told)
+}
+
+fn why(found: &[Candidate], member: MemberId) -> Why {
+    match found.iter().find(|it| it.is_named) {
+        Some(named) if named.is_linked => Why::SameDirectory,
+        Some(_) => Why::AnotherWay,
+        // By the other addresses of the User, which a conflict does not keep.
+        None if found.iter().any(|it| it.member == member) => Why::Several,
+        None => Why::Gone,
+    }
+}
+
+/// Users of a directory that are linked, in the order of their ids.
+pub async fn matched(
+    app: &App,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    after: Option<UserId>,
+    most: i64,
+) -> Result<Vec<Matched>> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let mut tx = app.db.one().await?;
+    Ok(rows::list_matched(&mut tx, place, after, most).await?)
+}
+
+/// Members whom a directory does not have, those who left set aside.
+pub async fn unmatched(
+    app: &App,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    after: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<Unmatched>> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let mut tx = app.db.one().await?;
+    Ok(rows::list_unmatched(&mut tx, place, after, most).await?)
+}
+
+/// A User that is linked to nobody yet, and what becomes of it when its directory goes live.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Foreseen {
+    /// The User.
+    pub user: UserId,
+    /// The folded userName.
+    pub user_name: String,
+    /// Whether its directory lets the person in.
+    pub active: bool,
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// The member to whom it is linked, or who stands in its way.
+    pub member: Option<MemberId>,
+}
+
+/// What becomes of a User.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A new member.
+    New,
+    /// Linked to a member whom the workspace has.
+    Linked,
+    /// Left as it is: a member stands in its way, for an admin to adopt.
+    Conflict,
+}
+
+/// Users that are linked to nobody yet and what becomes of each, in the order of their ids. Of two
+/// Users of one member the later one is a conflict in truth; here each is seen by itself.
+pub async fn foreseen(
+    app: &App,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    after: Option<UserId>,
+    most: i64,
+) -> Result<Vec<Foreseen>> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let mut tx = app.db.read().await?;
+    let users = rows::list_unlinked(&mut tx, place, after, most).await?;
+    foresee(&mut tx, place, users).await
+}
+
+/// What becomes of Users that are linked to nobody yet, in few statements.
+pub(super) async fn foresee(
+    tx: &mut Tx,
+    place: Place,
+    users: Vec<Unlinked>,
+) -> Result<Vec<Foreseen>> {
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+    let mut found: HashMap<UserId, Vec<Candidate>> = HashMap::new();
+    for of in rows::list_of(tx, place, &ids).await? {
+        found.entry(of.user_id).or_default().push(of.candidate);
+    }
+    let adopted = rows::list_adopted(tx, place).await?;
+    let adopted: HashMap<String, MemberId> = adopted.into_iter().collect();
+    let allowed = Allowed::current(tx, place).await?;
+    let foreseen = users.into_iter().map(|user| {
+        let found = found.remove(&user.id).unwrap_or_default();
+        let adopted = adopted.get(&user.user_name_key).copied();
+        let (outcome, member) = match recognize(&found, adopted, &allowed) {
+            Recognized::Nobody => (Outcome::New, None),
+            Recognized::Expected { member, .. } | Recognized::Adopted(member) => {
+                (Outcome::Linked, Some(member))
+            }
+            Recognized::Other(member) => (Outcome::Conflict, Some(member)),
+        };
+        Foreseen {
+            user: user.id,
+            user_name: user.user_name_key,
+            active: user.active,
+            outcome,
+            member,
+        }
+    });
+    Ok(foreseen.collect())
+}
+
+/// Who is who.
+#[derive(Debug, Clone)]
+pub enum Adopt {
+    /// The User of that name, whose create met a member, is that member; of several who are expected,
+    /// or where none is named, whom the conflict names.
+    User {
+        /// Its name, as the IdP writes it.
+        user_name: String,
+        /// Whom it is to be linked to.
+        member: Option<MemberId>,
+    },
+    /// The member, whom a User of the directory is linked to by an address alone, is the one who was
+    /// meant: what it was to get by hand begins.
+    Member(MemberId),
+}
+
+/// Says who is who; gives the member. A User that met nobody, or not that member, is
+/// [`Error::NotFound`]; whoever may do less than the member is [`Error::Forbidden`]. The next create of
+/// the User links to the member, or the going live of its directory.
+pub async fn adopt(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    adopt: Adopt,
+) -> Result<MemberId> {
+    let act = Act {
+        directory: Some(directory),
+        ..Act::of(app, origin, workspace)
+    };
+    let scopes = scopes.clone();
+    let place = Place {
+        workspace,
+        directory,
+    };
+    app.write(move |tx| {
+        let (act, scopes, adopt) = (act.clone(), scopes.clone(), adopt.clone());
+        Box::pin(async move {
+            match adopt {
+                Adopt::User { user_name, member } => {
+                    let key = fold::key(&user_name);
+                    allow(tx, (&act, &scopes), place, &key, member).await
+                }
+                Adopt::Member(member) => confirm(tx, (&act, &scopes), place, member).await,
+            }
+        })
+    })
+    .await
+}
+
+async fn allow(
+    tx: &mut Tx,
+    (act, scopes): (&Act, &Scopes),
+    place: Place,
+    key: &str,
+    member: Option<MemberId>,
+) -> Result<MemberId> {
+    let conflict = rows::find_conflict(tx, place, key)
+        .await?
+        .ok_or(Error::NotFound("conflict"))?;
+    let wanted = member.unwrap_or(conflict.member);
+    let member = lock(tx, act, wanted).await?;
+    permissions::check_over(tx, act.workspace, scopes, member.id).await?;
+    let found = rows::list(tx, place, &[key]).await?;
+    let is_met = found.iter().any(|it| it.member == member.id);
+    if !is_met && member.id != conflict.member {
+        return Err(Error::NotFound("conflict"));
+    }
+    if found
+        .iter()
+        .any(|it| it.member == member.id && it.is_linked)
+    {
+        return Err(Error::Conflict(
+            "the directory has this member under another name".to_owned(),
+        ));
+    }
+    let actor = act.origin.actor.as_deref();
+    rows::insert_adopted(tx, place, key, member.id, (actor, act.at)).await?;
+    let subject = ("member", member.id.0);
+    let detail = json!({"directory": place.directory, "external_id": conflict.external_id});
+    let change = act.change("member.adopted", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    Ok(member.id)
+}
+
+async fn confirm(
+    tx: &mut Tx,
+    (act, scopes): (&Act, &Scopes),
+    place: Place,
+    member: MemberId,
+) -> Result<MemberId> {
+    let member = lock(tx, act, member).await?;
+    permissions::check_over(tx, act.workspace, scopes, member.id).await?;
+    let is_linked = crate::store::users::is_linked(tx, place, member.id).await?;
+    if !is_linked || !awaiting::begin(tx, act, &member).await? {
+        return Err(Error::NotFound("member that waits for adoption"));
+    }
+    let subject = ("member", member.id.0);
+    let detail = json!({"directory": place.directory});
+    let change = act.change("member.adopted", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    Ok(member.id)
+}
+
+async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
+    let found = members::lock(tx, act.workspace, &[member]).await?.pop();
+    found
+        .filter(|member| member.status != Status::Removed)
+        .ok_or(Error::NotFound("member"))
+}

@@ -1,0 +1,87 @@
+//! Grants by hand that wait: those of somebody who is expected, and whom a directory brought in by an
+//! address that nobody proved. In the ledger they have ended, so that nothing can take them for
+//! effective; they begin again with the proof, because of what they were given.
+
+use std::collections::BTreeMap;
+
+use super::keys::Scopes;
+use super::ledger::{self, Difference};
+use super::{guard, permissions};
+use crate::changes::Act;
+use crate::error::Result;
+use crate::ids::{MemberId, RoleId, WorkspaceId};
+use crate::store::awaiting as rows;
+use crate::store::grants::{self, GrantKind};
+use crate::store::members::{Member, Status};
+use crate::store::tx::Tx;
+
+pub use crate::store::awaiting::{Awaiting, Reason};
+
+/// Lets whatever a locked member has by hand wait for a proof.
+pub async fn set_aside(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+    let ended = grants::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = ended.iter().map(|grant| grant.id).collect();
+    let begun = Vec::new();
+    write(tx, act, member, Difference::of(begun, ended)).await?;
+    rows::update(tx, act.workspace, &ids, Some(Reason::Proof)).await?;
+    Ok(())
+}
+
+/// Begins what a locked member waits for; tells whether there was something.
+pub async fn begin(tx: &mut Tx, act: &Act, member: &Member) -> Result<bool> {
+    let waiting = rows::list(tx, act.workspace, member.id).await?;
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .filter(|it| it.awaiting == Reason::Proof)
+        .collect();
+    if waiting.is_empty() {
+        return Ok(false);
+    }
+    let ids: Vec<_> = waiting.iter().map(|grant| grant.id).collect();
+    rows::update(tx, act.workspace, &ids, None).await?;
+    let begun = waiting.iter().map(|it| (it.kind, it.target, it.cause));
+    let begun = begun.collect();
+    let ended = Vec::new();
+    write(tx, act, member, Difference::of(begun, ended)).await?;
+    if member.status == Status::Active {
+        guard::let_go(tx, act).await?;
+    }
+    Ok(true)
+}
+
+/// Forgets what a member waits for, who leaves.
+pub async fn forget(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<()> {
+    rows::delete(tx, workspace, member).await?;
+    Ok(())
+}
+
+/// Refuses whoever acts upon a member who waits for more than `scopes` cover.
+pub async fn check_over(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    scopes: &Scopes,
+    member: MemberId,
+) -> Result<()> {
+    for waiting in rows::list(tx, workspace, member).await? {
+        match waiting.kind {
+            GrantKind::Team => {}
+            GrantKind::Permission => {
+                permissions::check_covered(scopes, waiting.name.as_ref())?;
+            }
+            GrantKind::Role => {
+                let role = RoleId(waiting.target);
+                let of = super::roles::permissions_of(tx, workspace, role).await?;
+                permissions::check_covered(scopes, &of)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write(tx: &mut Tx, act: &Act, member: &Member, difference: Difference) -> Result<()> {
+    let differences = BTreeMap::from([(member.id, (member.version, difference))]);
+    ledger::apply(tx, act, &differences, member.rules_version, None).await
+}

@@ -1,0 +1,375 @@
+//! Whom a directory's User is linked to: in whatever order somebody is brought in, one member.
+
+use gatehouse::admission::adoption::{self, Adopt};
+use gatehouse::changes::Origin;
+use gatehouse::error::{Error, Result};
+use gatehouse::ids::MemberId;
+use gatehouse::mapping::explain;
+use gatehouse::store::grants::GrantKind;
+use gatehouse::workspace::keys::{Permission, Scopes};
+use gatehouse::workspace::manual::Right;
+use gatehouse::workspace::members::{self, Status};
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Scim, new_directory, operations};
+use crate::members::role;
+
+const ADA: &str = "ada@acme.example";
+
+fn team(name: &str) -> Right {
+    Right {
+        kind: GrantKind::Team,
+        name: name.to_owned(),
+    }
+}
+
+fn conflict(answer: &(u16, Value)) {
+    assert_eq!(answer.0, 409, "{}", answer.1);
+    assert_eq!(answer.1["scimType"], "uniqueness");
+}
+
+impl Gateway {
+    pub(crate) async fn second(&self, name: &str) -> Scim {
+        self.scim_of(&self.workspace, new_directory(name)).await
+    }
+
+    async fn adopt(&self, scim: &Scim, user_name: &str) -> Result<MemberId> {
+        let adopt = Adopt::User {
+            user_name: user_name.to_owned(),
+            member: None,
+        };
+        self.say(scim, adopt).await
+    }
+
+    async fn say(&self, scim: &Scim, adopt: Adopt) -> Result<MemberId> {
+        let place = (self.workspace.id, scim.directory.id);
+        let everything = Scopes::everything();
+        adoption::adopt(&self.app, (&Origin::cli(), &everything), place, adopt).await
+    }
+
+    /// How many members there are who did not leave.
+    pub(crate) async fn present(&self) -> usize {
+        let listed = members::list(&self.app, self.workspace.id, None, 500).await;
+        listed.unwrap().len()
+    }
+
+    /// What the API lists of a directory's adoption.
+    pub(crate) async fn adoption(&self, scim: &Scim, list: &str) -> Vec<Value> {
+        let key = self.key(&[Permission::DirectoriesManage]).await;
+        let id = scim.directory.id;
+        let path = format!("/workspaces/acme/directories/{id}/adoption/{list}");
+        let answer = self.api(&key, "GET", &path, None).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.body["items"].as_array().unwrap().clone()
+    }
+}
+
+// C019
+#[tokio::test]
+async fn one_who_is_expected_comes_in_as_the_same_member_and_rights_by_hand_wait_for_adoption() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    gateway.rule(&["Crew"], "Crew").await;
+    let rights = [role("admin"), team("crew")];
+    let draft = json!({"email": ADA, "phone": "+442079460958", "display_name": "Countess"});
+    let draft = gateway.enter(draft, &rights).await.unwrap();
+    let body = json!({"userName": "ADA@acme.example", "name": {"givenName": "Ada"}});
+    let ada = scim.created("/Users", &body).await;
+    assert_eq!(gateway.present().await, 1);
+    let shown = members::show(&gateway.app, gateway.workspace.id, draft.member)
+        .await
+        .unwrap();
+    assert_eq!(shown.listed.status, Status::Active);
+    assert_eq!(shown.listed.user_name.as_deref(), Some("ADA@acme.example"));
+    assert_eq!(shown.phone.as_deref(), Some("+442079460958"));
+    assert_eq!(shown.given_name.as_deref(), Some("Ada"));
+    assert!(shown.listed.roles.is_empty() && shown.listed.teams.is_empty());
+    let member = gateway.member(ADA).await;
+    let told = explain::explain(&gateway.app, gateway.workspace.id, &member)
+        .await
+        .unwrap();
+    assert!(told.grants.is_empty());
+    let mut waiting: Vec<_> = told.awaiting.iter().map(|it| it.name.as_str()).collect();
+    waiting.sort_unstable();
+    assert_eq!(waiting, ["Crew", "admin"]);
+    // The name is a login now, like any other.
+    let other = gateway.second("other").await;
+    conflict(
+        &other
+            .send("POST", "/Users", Some(&json!({"userName": ADA})))
+            .await,
+    );
+
+    // Whoever may do less says nothing about somebody who is to do more.
+    let path = format!(
+        "/workspaces/acme/directories/{}/adoption",
+        scim.directory.id
+    );
+    let wanted = json!({"member": draft.member});
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let refused = gateway.api(&key, "POST", &path, Some(&wanted)).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    let adopted = gateway.api(&key, "POST", &path, Some(&wanted)).await;
+    assert_eq!(adopted.status, 200, "{}", adopted.text);
+    let listed = gateway.listed(draft.member).await;
+    assert!(listed.roles.contains("admin") && listed.teams.contains("Crew"));
+    let again = gateway.api(&key, "POST", &path, Some(&wanted)).await;
+    assert_eq!(again.status, 404, "{}", again.text);
+    gateway.check().await;
+    // Whoever leaves leaves it all.
+    gateway
+        .enter(json!({"email": "b@acme.example"}), &[role("admin")])
+        .await
+        .unwrap();
+    let bob = scim
+        .created("/Users", &json!({"userName": "b@acme.example"}))
+        .await;
+    assert_eq!(
+        scim.send("DELETE", &format!("/Users/{bob}"), None).await.0,
+        204
+    );
+    scim.created("/Users", &json!({"userName": "b@acme.example"}))
+        .await;
+    let bob = gateway.member("b@acme.example").await;
+    let nobody = gateway.say(&scim, Adopt::Member(bob.id)).await;
+    assert!(matches!(nobody, Err(Error::NotFound(_))));
+    let off = operations(json!([{"op": "replace", "path": "active", "value": false}]));
+    let path = format!("/Users/{ada}");
+    assert_eq!(
+        scim.send("PATCH", &path, Some(&off)).await.0,
+        409,
+        "the last admin"
+    );
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn any_address_of_a_user_names_one_who_is_expected_and_several_are_a_conflict() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ada = gateway.enter(json!({"email": ADA}), &[]).await.unwrap();
+    let body = json!({"userName": "alovelace", "active": false,
+                      "emails": [{"value": "x@acme.example"}, {"value": ADA}]});
+    let user = scim.created("/Users", &body).await;
+    assert_eq!(gateway.listed(ada.member).await.status, Status::Suspended);
+    let on = operations(json!([{"op": "replace", "path": "active", "value": true}]));
+    let path = format!("/Users/{user}");
+    assert_eq!(scim.send("PATCH", &path, Some(&on)).await.0, 200);
+    assert_eq!(gateway.listed(ada.member).await.status, Status::Active);
+
+    let names = ["bob@acme.example", "bobby@acme.example"];
+    let mut bobs = Vec::new();
+    for name in names {
+        bobs.push(
+            gateway
+                .enter(json!({"email": name}), &[])
+                .await
+                .unwrap()
+                .member,
+        );
+    }
+    let body = json!({"userName": names[0], "emails": [{"value": names[1]}]});
+    conflict(&scim.send("POST", "/Users", Some(&body)).await);
+    conflict(&scim.send("POST", "/Users", Some(&body)).await);
+    let listed = gateway.adoption(&scim, "conflicts").await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(
+        (&listed[0]["times"], &listed[0]["why"]),
+        (&json!(2), &json!("several"))
+    );
+    let stranger = Adopt::User {
+        user_name: names[0].to_owned(),
+        member: Some(ada.member),
+    };
+    assert!(matches!(
+        gateway.say(&scim, stranger).await,
+        Err(Error::NotFound(_))
+    ));
+    assert_eq!(
+        gateway.adopt(&scim, "Bob@Acme.example").await.unwrap(),
+        bobs[0]
+    );
+    scim.created("/Users", &body).await;
+    assert_eq!(gateway.listed(bobs[0]).await.status, Status::Active);
+    assert_eq!(gateway.listed(bobs[1]).await.status, Status::Draft);
+    assert!(gateway.adoption(&scim, "conflicts").await.is_empty());
+    assert_eq!(gateway.count("adoptions").await, 0, "it is used once");
+    gateway.check().await;
+}
+
+// C019
+#[tokio::test]
+async fn a_member_of_another_way_is_linked_once_an_admin_adopts_it() {
+    let gateway = Gateway::new().await;
+    let (first, second) = (gateway.scim().await, gateway.second("second").await);
+    let body = json!({"userName": ADA, "displayName": "Ada", "externalId": "1",
+                      "emails": [{"value": ADA}]});
+    let here = first.created("/Users", &body).await;
+    let before = gateway.member(ADA).await;
+    let theirs = json!({"userName": ADA, "displayName": "Eve", "externalId": "2",
+                        "emails": [{"value": "eve@acme.example"}]});
+    conflict(&second.send("POST", "/Users", Some(&theirs)).await);
+    let listed = gateway.adoption(&second, "conflicts").await;
+    assert_eq!(listed[0]["member"], json!(before.id));
+    assert_eq!(
+        (&listed[0]["why"], &listed[0]["adopted"]),
+        (&json!("another_way"), &Value::Null)
+    );
+    assert_eq!(gateway.adoption(&second, "unmatched").await.len(), 1);
+    let unknown = gateway.adopt(&second, "nobody@acme.example").await;
+    assert!(matches!(unknown, Err(Error::NotFound(_))));
+    // An adoption is of this directory alone.
+    let unknown = gateway.adopt(&first, ADA).await;
+    assert!(matches!(unknown, Err(Error::NotFound(_))));
+    assert_eq!(gateway.adopt(&second, ADA).await.unwrap(), before.id);
+    let listed = gateway.adoption(&second, "conflicts").await;
+    assert_eq!(listed[0]["adopted"], json!(before.id));
+    let there = second.created("/Users", &theirs).await;
+    let after = gateway.member(ADA).await;
+    assert_eq!((after.id, after.status), (before.id, Status::Active));
+    assert_eq!(
+        (&after.display_name, &after.email),
+        (&before.display_name, &before.email)
+    );
+    assert_eq!(gateway.present().await, 1);
+    assert_eq!(
+        gateway.adoption(&second, "matched").await[0]["member"],
+        json!(before.id)
+    );
+    assert!(gateway.adoption(&second, "conflicts").await.is_empty());
+    assert!(gateway.adoption(&second, "unmatched").await.is_empty());
+    gateway.check().await;
+    // The member stays while one of the two has it.
+    let path = format!("/Users/{here}");
+    assert_eq!(first.send("DELETE", &path, None).await.0, 204);
+    assert_eq!(gateway.listed(before.id).await.status, Status::Active);
+    assert_eq!(
+        second
+            .send("DELETE", &format!("/Users/{there}"), None)
+            .await
+            .0,
+        204
+    );
+    assert_eq!(gateway.present().await, 0);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn an_adopted_user_brings_its_attributes_to_the_rules_after_its_request() {
+    let gateway = Gateway::new().await;
+    let (first, second) = (gateway.scim().await, gateway.second("second").await);
+    let rule = gatehouse::admission::rules::NewRule {
+        directory: "second".to_owned(),
+        when: Some("title eq \"Lead\"".to_owned()),
+        teams: vec!["Leads".to_owned()],
+        ..Default::default()
+    };
+    gatehouse::admission::rules::add(&gateway.app, &Origin::cli(), &gateway.workspace, rule)
+        .await
+        .unwrap();
+    first.created("/Users", &json!({"userName": ADA})).await;
+    let theirs = json!({"userName": ADA, "title": "Lead"});
+    conflict(&second.send("POST", "/Users", Some(&theirs)).await);
+    gateway.adopt(&second, ADA).await.unwrap();
+    second.created("/Users", &theirs).await;
+    assert_eq!(gateway.in_team("Leads").await, 0);
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Leads").await, 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_collects_shows_what_would_become_of_each_user() {
+    let gateway = Gateway::new().await;
+    let first = gateway.scim().await;
+    first.created("/Users", &json!({"userName": ADA})).await;
+    let bob = gateway
+        .enter(json!({"email": "bob@acme.example"}), &[])
+        .await
+        .unwrap();
+    let collects = gatehouse::directory::NewDirectory {
+        mode: gatehouse::directory::Mode::Collect,
+        ..new_directory("collects")
+    };
+    let collects = gateway.scim_of(&gateway.workspace, collects).await;
+    for name in [ADA, "bob@acme.example", "new@acme.example"] {
+        collects.created("/Users", &json!({"userName": name})).await;
+    }
+    let outcomes = async || {
+        let listed = gateway.adoption(&collects, "new").await;
+        let outcomes = listed
+            .iter()
+            .map(|it| it["outcome"].as_str().unwrap().to_owned());
+        (outcomes.collect::<Vec<_>>(), listed[1]["member"].clone())
+    };
+    let (seen, member) = outcomes().await;
+    assert_eq!(seen, ["conflict", "linked", "new"]);
+    assert_eq!(member, json!(bob.member));
+    gateway.adopt(&collects, ADA).await.unwrap();
+    assert_eq!(outcomes().await.0, ["linked", "linked", "new"]);
+    assert_eq!(gateway.listed(bob.member).await.status, Status::Draft);
+    gateway.check().await;
+}
+
+/// A create in each of two directories and an admin who adds the same address, at once: whoever is
+/// first, there is one member in the end.
+// C019
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_brought_in_three_ways_at_once_is_one_member() {
+    const TRIALS: usize = 50;
+    let gateway = Gateway::new().await;
+    let (first, second) = (gateway.scim().await, gateway.second("second").await);
+    for trial in 0..TRIALS {
+        let name = format!("p{trial}@acme.example");
+        let body = json!({"userName": format!("P{trial}"), "emails": [{"value": name}]});
+        let same = json!({"userName": name});
+        let (one, two) = if trial % 2 == 0 {
+            (&same, &same)
+        } else {
+            (&body, &same)
+        };
+        let entered = gateway.enter(json!({"email": name}), &[]);
+        let (one, two, entered) = if trial % 4 < 2 {
+            tokio::join!(
+                first.send("POST", "/Users", Some(one)),
+                second.send("POST", "/Users", Some(two)),
+                entered,
+            )
+        } else {
+            // One directory alone.
+            let (one, entered) = tokio::join!(first.send("POST", "/Users", Some(two)), entered);
+            (one, (409, Value::Null), entered)
+        };
+        let entered = match entered {
+            Ok(entered) => Some(entered.member),
+            Err(Error::Conflict(_)) => None,
+            Err(error) => panic!("{error:?}"),
+        };
+        let made = [one.0, two.0]
+            .iter()
+            .filter(|status| **status == 201)
+            .count();
+        // By userName two are one. A userName that is no address and an address that nobody proved are
+        // two people to two directories, unless both meet somebody who is expected.
+        let most = if trial % 4 == 1 { 2 } else { 1 };
+        assert!((1..=most).contains(&made), "{trial}: {} {}", one.1, two.1);
+        let found = members::list(&gateway.app, gateway.workspace.id, None, 500)
+            .await
+            .unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .filter(|it| {
+                it.email.as_deref() == Some(&name) || it.user_name.as_deref() == Some(&name)
+            })
+            .collect();
+        assert_eq!(found.len(), made, "{trial}: {found:?}");
+        assert!(
+            found.iter().all(|it| it.status == Status::Active),
+            "{trial}: {found:?}"
+        );
+        if let Some(entered) = entered {
+            assert!(found.iter().any(|it| it.id == entered), "{trial}");
+        }
+    }
+    gateway.check().await;
+}
