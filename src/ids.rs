@@ -66,6 +66,8 @@ ids! {
     CauseId,
     /// A grant.
     GrantId,
+    /// A domain of a workspace.
+    DomainId,
     /// A run.
     RunId,
     /// A change.

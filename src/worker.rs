@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::admission::{brake, phases, runs, sweep};
+use crate::admission::{brake, exit, phases, runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
@@ -20,7 +20,7 @@ use crate::directory::retention;
 use crate::error::{Error, Result};
 use crate::store::deployment;
 use crate::telemetry;
-use crate::workspace::seats;
+use crate::workspace::{domains, seats};
 
 /// The lease under which the work is done.
 const LEASE: &str = "worker";
@@ -177,6 +177,8 @@ impl Worker {
             seats::promote(&self.app).await,
             brake::carry_out(&self.app).await,
             self.retain().await,
+            exit::step(&self.app).await,
+            domains::recheck(&self.app).await,
         ];
         let mut done = 0;
         for outcome in outcomes {

@@ -1,20 +1,24 @@
 //! Adoption: admins say which User of a directory is which member, where names and addresses alone
 //! must not. What stands between the two is listed, and so is who is matched, new and unmatched.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
+use super::going_live;
 use super::recognition::{Allowed, Recognized, recognize};
+use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::candidates::{self as rows, Candidate, Unlinked};
+use crate::store::directories::{self, Mode};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
-use crate::store::users::Place;
+use crate::store::users::{self, Place};
+use crate::workspace::awaiting::Reason;
 use crate::workspace::keys::Scopes;
 use crate::workspace::{awaiting, permissions};
 
@@ -120,6 +124,8 @@ pub struct Foreseen {
     pub outcome: Outcome,
     /// The member to whom it is linked, or who stands in its way.
     pub member: Option<MemberId>,
+    /// Whether somebody comes in by it, who needs a seat.
+    pub takes_seat: bool,
 }
 
 /// What becomes of a User.
@@ -134,8 +140,8 @@ pub enum Outcome {
     Conflict,
 }
 
-/// Users that are linked to nobody yet and what becomes of each, in the order of their ids. Of two
-/// Users of one member the later one is a conflict in truth; here each is seen by itself.
+/// Users that are linked to nobody yet and what becomes of each, in the order of their ids. That another
+/// page has a User of the same member is not seen here.
 pub async fn foreseen(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -148,14 +154,16 @@ pub async fn foreseen(
     };
     let mut tx = app.db.read().await?;
     let users = rows::list_unlinked(&mut tx, place, after, most).await?;
-    foresee(&mut tx, place, users).await
+    foresee(&mut tx, place, users, &mut BTreeSet::new()).await
 }
 
-/// What becomes of Users that are linked to nobody yet, in few statements.
+/// What becomes of Users that are linked to nobody yet, in few statements; to whom some are linked goes
+/// into `taken`, which those before them fill.
 pub(super) async fn foresee(
     tx: &mut Tx,
     place: Place,
     users: Vec<Unlinked>,
+    taken: &mut BTreeSet<MemberId>,
 ) -> Result<Vec<Foreseen>> {
     let ids: Vec<_> = users.iter().map(|user| user.id).collect();
     let mut found: HashMap<UserId, Vec<Candidate>> = HashMap::new();
@@ -166,7 +174,10 @@ pub(super) async fn foresee(
     let adopted: HashMap<String, MemberId> = adopted.into_iter().collect();
     let allowed = Allowed::current(tx, place).await?;
     let foreseen = users.into_iter().map(|user| {
-        let found = found.remove(&user.id).unwrap_or_default();
+        let mut found = found.remove(&user.id).unwrap_or_default();
+        for candidate in &mut found {
+            candidate.is_linked |= taken.contains(&candidate.member);
+        }
         let adopted = adopted.get(&user.user_name_key).copied();
         let (outcome, member) = match recognize(&found, adopted, &allowed) {
             Recognized::Nobody => (Outcome::New, None),
@@ -175,10 +186,17 @@ pub(super) async fn foresee(
             }
             Recognized::Other(member) => (Outcome::Conflict, Some(member)),
         };
+        if outcome == Outcome::Linked {
+            taken.extend(member);
+        }
+        let is_in = found
+            .iter()
+            .any(|it| Some(it.member) == member && it.status == Status::Active);
         Foreseen {
             user: user.id,
             user_name: user.user_name_key,
             active: user.active,
+            takes_seat: user.active && outcome != Outcome::Conflict && !is_in,
             outcome,
             member,
         }
@@ -215,18 +233,21 @@ pub async fn adopt(
         directory: Some(directory),
         ..Act::of(app, origin, workspace)
     };
-    let scopes = scopes.clone();
+    let (app_, scopes) = (app.clone(), scopes.clone());
     let place = Place {
         workspace,
         directory,
     };
     app.write(move |tx| {
-        let (act, scopes, adopt) = (act.clone(), scopes.clone(), adopt.clone());
+        let (app, act) = (app_.clone(), act.clone());
+        let (scopes, adopt) = (scopes.clone(), adopt.clone());
         Box::pin(async move {
             match adopt {
                 Adopt::User { user_name, member } => {
                     let key = fold::key(&user_name);
-                    allow(tx, (&act, &scopes), place, &key, member).await
+                    let member = allow(tx, (&act, &scopes), place, &key, member).await?;
+                    link_at_once(tx, &app, &act, place, &key).await?;
+                    Ok(member)
                 }
                 Adopt::Member(member) => confirm(tx, (&act, &scopes), place, member).await,
             }
@@ -270,6 +291,27 @@ async fn allow(
     Ok(member.id)
 }
 
+/// A User that a directory that is live has already is linked now: its create does not come again.
+async fn link_at_once(tx: &mut Tx, app: &App, act: &Act, place: Place, key: &str) -> Result<()> {
+    let directory = directories::find(tx, place).await?;
+    if directory.is_none_or(|it| it.mode == Mode::Collect) {
+        return Ok(());
+    }
+    let Some(unlinked) = rows::find_unlinked(tx, place, key).await? else {
+        return Ok(());
+    };
+    let user = users::lock(tx, place, unlinked).await?;
+    let Some(user) = user.filter(|user| user.member.is_none()) else {
+        return Ok(());
+    };
+    if let Some(member) = going_live::admit(tx, app, act, place, &user).await? {
+        let locked = members::lock(tx, act.workspace, &[member]).await?;
+        let rules = Rules::current(tx, app, act).await?;
+        settle(tx, act, &locked, &rules, None).await?;
+    }
+    Ok(())
+}
+
 async fn confirm(
     tx: &mut Tx,
     (act, scopes): (&Act, &Scopes),
@@ -278,8 +320,8 @@ async fn confirm(
 ) -> Result<MemberId> {
     let member = lock(tx, act, member).await?;
     permissions::check_over(tx, act.workspace, scopes, member.id).await?;
-    let is_linked = crate::store::users::is_linked(tx, place, member.id).await?;
-    if !is_linked || !awaiting::begin(tx, act, &member).await? {
+    let is_linked = users::is_linked(tx, place, member.id).await?;
+    if !is_linked || !awaiting::begin(tx, act, &member, Reason::Proof).await? {
         return Err(Error::NotFound("member that waits for adoption"));
     }
     let subject = ("member", member.id.0);

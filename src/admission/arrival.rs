@@ -1,6 +1,6 @@
 //! Who is this? A directory brings somebody: new, known of old, or a member of another way.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::brake;
 use super::linking;
@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, PersonId};
+use crate::scim::{fold, resource};
 use crate::secrets::PersonKey;
 use crate::store::candidates;
 use crate::store::directories::Mode;
@@ -37,6 +38,31 @@ pub struct Newcomer {
 }
 
 impl Newcomer {
+    /// What the document of a User that is stored says.
+    pub fn of(document: &Map<String, Value>) -> Self {
+        let core = resource::user_core(document);
+        let mut email_keys: Vec<String> =
+            core.emails.iter().map(|it| fold::key(it.value)).collect();
+        email_keys.sort_unstable();
+        email_keys.dedup();
+        let email = core.primary_email().map(str::to_owned);
+        Self {
+            user_name_key: fold::key(core.user_name),
+            email_keys,
+            external_id: core.external_id.map(str::to_owned),
+            active: core.active,
+            profile: Profile {
+                user_name: Some(core.user_name.to_owned()),
+                display_name: Some(core.shown_name()),
+                given_name: core.given_name.map(str::to_owned),
+                family_name: core.family_name.map(str::to_owned),
+                email_key: email.as_deref().map(fold::key),
+                email,
+            },
+            person: None,
+        }
+    }
+
     /// The folded names by which somebody is found, the userName first.
     pub fn keys(&self) -> Vec<&str> {
         let mut keys = vec![self.user_name_key.as_str()];

@@ -15,6 +15,7 @@ use crate::store::error::DbError;
 use crate::store::members::{self, Hold, Member, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
+use crate::workspace::awaiting::Reason;
 use crate::workspace::edit::profile_of;
 use crate::workspace::{awaiting, guard, persons, seats};
 
@@ -42,7 +43,6 @@ pub(super) async fn expected(
     seats::follow(tx, act, member.id, Some(&member), status).await?;
     give_up(tx, act, &member, &newcomer.profile).await?;
     candidates::delete_conflict(tx, place, &newcomer.user_name_key).await?;
-    join(tx, act, newcomer, &member).await?;
     let after = Member {
         version: member.version + 1,
         status,
@@ -53,7 +53,7 @@ pub(super) async fn expected(
             guard::let_go(tx, act).await?;
         }
     } else {
-        awaiting::set_aside(tx, act, &after).await?;
+        awaiting::set_aside(tx, act, &after, Reason::Proof).await?;
     }
     let detail = json!({
         "status": status, "before": member.status, "proved": is_proved,
@@ -111,13 +111,12 @@ pub(super) async fn adopted(
     .await?;
     seats::follow(tx, act, member.id, Some(&member), status).await?;
     candidates::delete_conflict(tx, place, &newcomer.user_name_key).await?;
-    join(tx, act, newcomer, &member).await?;
     let after = Member {
         version: member.version + 1,
         status,
         ..member.clone()
     };
-    awaiting::begin(tx, act, &after).await?;
+    awaiting::begin(tx, act, &after, Reason::Proof).await?;
     if known.rules_when > 0 {
         candidates::unsettle(tx, act.workspace, member.id).await?;
     }
@@ -134,15 +133,6 @@ pub(super) async fn adopted(
         person: (member.person, key),
         changes: vec![change],
     })
-}
-
-/// A person whose User was there before turns out to be another's: whoever erases that one erases this
-/// one too.
-async fn join(tx: &mut Tx, act: &Act, newcomer: &Newcomer, member: &Member) -> Result<()> {
-    if let Some(person) = newcomer.person.filter(|person| *person != member.person) {
-        candidates::join_person(tx, act.workspace, person, member.person).await?;
-    }
-    Ok(())
 }
 
 async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {

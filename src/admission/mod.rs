@@ -1,7 +1,8 @@
 //! The single step by which anybody becomes a member, and the only way from facts to grants.
 //!
 //! `arrival` makes, links or revives the member of a person, whom `recognition` finds among those whom
-//! the workspace has, and `adoption` lets admins say who is who; `departure` takes access
+//! the workspace has, and `adoption` lets admins say who is who; `going_live` and `exit`
+//! do so for all Users of a directory; `departure` takes access
 //! away; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
@@ -19,9 +20,12 @@ mod definition;
 pub mod departure;
 mod effects;
 pub mod entry;
+pub mod exit;
 mod fields;
+pub mod going_live;
 pub mod holds;
 mod linking;
+mod parting;
 pub mod phases;
 pub mod planned;
 pub mod plans;

@@ -72,7 +72,8 @@ pub fn recognize(found: &[Candidate], adopted: Option<MemberId>, allowed: &Allow
             Recognized::Other(named.member)
         };
     }
-    let is_expected = |it: &Candidate| matches!(it.status, Status::Draft | Status::Invited);
+    let is_expected =
+        |it: &Candidate| !it.is_linked && matches!(it.status, Status::Draft | Status::Invited);
     let of = |member: MemberId| found.iter().filter(move |it| it.member == member);
     let expected: BTreeSet<MemberId> = found
         .iter()

@@ -2,7 +2,9 @@
 //! which requests reach the request log.
 
 pub mod credentials;
+mod dns;
 pub mod exchanges;
+pub mod outside;
 pub mod rehearsal;
 
 use std::hash::RandomState;
@@ -32,6 +34,7 @@ use crate::store::writer::BoxFuture;
 pub use crate::store::stats::{Stats, counted};
 
 use exchanges::Exchanges;
+use outside::Outside;
 
 /// How long a cached credential is trusted before the database is asked again: what another
 /// process changes holds within this time.
@@ -60,6 +63,8 @@ pub struct Parts {
     pub node: Uuid,
     /// Exchanges with clients of directories that wait to be logged.
     pub exchanges: Arc<Exchanges>,
+    /// The way to what customers name outside.
+    pub outside: Outside,
     /// Live rules by the tag of their set.
     pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
     /// Live credentials by hash.
@@ -107,6 +112,7 @@ impl App {
             clock,
             keys,
             node: Uuid::now_v7(),
+            outside: Outside::real(),
             rules: Cache::new(1_000),
             credentials: Cache::builder()
                 .max_capacity(10_000)

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::adoption::{AdoptOne, Adoption};
+use super::passages::{GoLive, SwitchOff, TakeBack};
 use super::replay::Replay;
 use super::request_log::Log;
 use super::{Settings, person, table};
@@ -78,6 +79,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "BOOL")]
         restore_inactive: Option<bool>,
     },
+    /// Show what it would come to if a directory that collects went live, or let it go live so.
+    Live(GoLive),
+    /// Switch a directory off, and say what becomes of its members.
+    End(SwitchOff),
+    /// Take the end of a directory back.
+    UndoEnd(TakeBack),
     /// List who is who: conflicts, matched and new Users, members whom the directory does not have.
     Adoption(Adoption),
     /// Say that a User is a member, where names and addresses alone must not.
@@ -197,6 +204,9 @@ impl Command {
                 let value = told(&app, &directory, None).await?;
                 named.settings.print(&value, || text(&value))?;
             }
+            Self::Live(live) => live.run().await?,
+            Self::End(end) => end.run().await?,
+            Self::UndoEnd(undo) => undo.run().await?,
             Self::Adoption(adoption) => adoption.run().await?,
             Self::Adopt(adopt) => adopt.run().await?,
             Self::Replay(replay) => return replay.run().await,
@@ -267,7 +277,10 @@ async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
     settings.print(&directories, || {
         let rows = directories.iter().map(|directory| {
             let kind = format!("{:?}", directory.kind).to_lowercase();
-            let mode = format!("{:?}", directory.mode).to_lowercase();
+            let mode = match directory.ended_at {
+                Some(_) => "off".to_owned(),
+                None => format!("{:?}", directory.mode).to_lowercase(),
+            };
             vec![directory.name.clone(), kind, mode, directory.id.to_string()]
         });
         table(&["name", "kind", "mode", "id"], rows)

@@ -11,6 +11,9 @@ use crate::workspace::{self, deletion, lifecycle};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Domains that a workspace says are its own.
+    #[command(subcommand)]
+    Domain(super::domains::Command),
     /// Make a workspace.
     Create {
         /// Its name in commands and URLs: 1 to 64 of a-z, 0-9 and -.
@@ -92,6 +95,7 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Domain(command) => command.run().await?,
             Self::Create {
                 slug,
                 name,

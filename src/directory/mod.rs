@@ -154,6 +154,7 @@ pub async fn create(
         strict: new.strict,
         restore_inactive: new.restore_inactive,
         created_at: app.clock.now(),
+        ended_at: None,
     };
     let act = Act {
         origin: origin.clone(),

@@ -137,9 +137,14 @@ async fn insert(
         created_at: act.at,
         updated_at: act.at,
     };
-    rows::insert(tx, place, &user)
+    let is_open = rows::insert(tx, place, &user, mode)
         .await
         .on_duplicate("userName")?;
+    if !is_open {
+        // It went live or was switched off since its client was let in: the client may come again.
+        app.credentials.invalidate_all();
+        return Err(Error::Unavailable);
+    }
     rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     let kind = caller.registry.user();
     unique::claim(tx, place, kind, user.id.0, None, &incoming.document).await?;

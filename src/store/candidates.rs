@@ -279,6 +279,21 @@ pub async fn list_unlinked(
     .await
 }
 
+/// The User of that folded userName, if it is linked to nobody.
+pub async fn find_unlinked(tx: &mut Tx, place: Place, key: &str) -> Result<Option<UserId>> {
+    let row: Option<(UserId,)> = tx
+        .query(
+            "SELECT id FROM users WHERE workspace = $1 AND directory = $2 \
+             AND user_name_key = $3 AND member IS NULL",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(key.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
 /// A member whom a directory does not have.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
 pub struct Unmatched {

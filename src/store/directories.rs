@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::error::Result;
 use super::tx::{Lock, Tx};
+use super::users::Place;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 
@@ -54,6 +55,8 @@ pub struct Directory {
     pub restore_inactive: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Since when it is switched off.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// A credential without its secret.
@@ -122,8 +125,8 @@ struct OpenedRow {
     directory: Directory,
 }
 
-const COLUMNS: &str = "SELECT id, workspace, name, kind, mode, strict, restore_inactive, \
-                       created_at FROM directories";
+pub(super) const COLUMNS: &str = "SELECT id, workspace, name, kind, mode, strict, restore_inactive, \
+                       created_at, ended_at FROM directories";
 
 /// How many rows share one total.
 pub const SLOTS: i64 = 16;
@@ -177,6 +180,17 @@ pub async fn update(tx: &mut Tx, directory: &Directory) -> Result<bool> {
         .execute()
         .await?;
     Ok(rows == 1)
+}
+
+/// The directory of that id.
+pub async fn find(tx: &mut Tx, place: Place) -> Result<Option<Directory>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND id = $2"
+    )))
+    .bind(place.workspace)
+    .bind(place.directory)
+    .fetch_optional()
+    .await
 }
 
 /// The directory of that folded name.
@@ -387,11 +401,11 @@ pub async fn find_by_credential(
     tx.query(
         "SELECT c.id AS credential, c.expires_at, c.last_used_at, c.read_only, c.only_endpoint, c.hash, \
          w.schemas_tag, d.id, d.workspace, d.name, d.kind, d.mode, d.strict, d.restore_inactive, \
-         d.created_at FROM credentials c \
+         d.created_at, d.ended_at FROM credentials c \
          JOIN directories d ON d.workspace = c.workspace AND d.id = c.directory \
          JOIN workspaces w ON w.id = c.workspace \
          WHERE c.workspace = $1 AND c.hash = $2 AND c.revoked_at IS NULL AND c.held_at IS NULL \
-         AND w.status = 'active'",
+         AND d.ended_at IS NULL AND w.status = 'active'",
     )
     .bind(workspace)
     .bind(hash.to_vec())

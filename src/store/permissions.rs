@@ -104,6 +104,13 @@ impl Scopes {
         Self::from_iter([Permission::Everything])
     }
 
+    /// Whether they allow everything that is done in a workspace.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        let mut all = Permission::ALL.into_iter();
+        all.all(|it| it == Permission::Everything || self.allow(it))
+    }
+
     /// Each permission that they name.
     pub fn iter(&self) -> impl Iterator<Item = Permission> {
         self.0.iter().copied()

@@ -1,5 +1,6 @@
 //! SCIM Users as the IdP wrote them.
 
+use super::directories::Mode;
 use super::error::Result;
 use super::tx::{Lock, Tx};
 use super::values::{list as placeholders, pad};
@@ -147,30 +148,60 @@ pub async fn find_inactive(
     Ok(row.map(|row| row.0))
 }
 
-/// Makes a User; the userName must be free in the directory.
-pub async fn insert(tx: &mut Tx, place: Place, user: &User) -> Result<()> {
-    tx.query(
-        "INSERT INTO users (workspace, directory, id, user_name_key, external_id, display_key, \
+/// Makes a User; the userName must be free in the directory. False if the directory is in another mode
+/// or switched off by now.
+pub async fn insert(tx: &mut Tx, place: Place, user: &User, mode: Mode) -> Result<bool> {
+    let rows = tx
+        .query(
+            "INSERT INTO users (workspace, directory, id, user_name_key, external_id, display_key, \
          display, active, document, member, person, version, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(place.workspace)
-    .bind(place.directory)
-    .bind(user.id)
-    .bind(user.user_name_key.clone())
-    .bind(user.external_id.clone())
-    .bind(user.display_key.clone())
-    .bind(user.display.clone())
-    .bind(user.active)
-    .bind(user.document.clone())
-    .bind(user.member)
-    .bind(user.person)
-    .bind(user.version)
-    .bind(user.created_at)
-    .bind(user.updated_at)
-    .execute()
-    .await?;
-    Ok(())
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 \
+         WHERE EXISTS (SELECT d.id FROM directories d WHERE d.workspace = $15 AND d.id = $16 \
+         AND d.mode = $17 AND d.ended_at IS NULL)",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user.id)
+        .bind(user.user_name_key.clone())
+        .bind(user.external_id.clone())
+        .bind(user.display_key.clone())
+        .bind(user.display.clone())
+        .bind(user.active)
+        .bind(user.document.clone())
+        .bind(user.member)
+        .bind(user.person)
+        .bind(user.version)
+        .bind(user.created_at)
+        .bind(user.updated_at)
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(mode)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Links a locked User to a member, and to its person.
+pub async fn update_member(
+    tx: &mut Tx,
+    place: Place,
+    id: UserId,
+    member: MemberId,
+    person: PersonId,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE users SET member = $4, person = $5 WHERE workspace = $1 AND directory = $2 \
+             AND id = $3",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(id)
+        .bind(member)
+        .bind(person)
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// Writes a locked User anew whose names are what they were. Named in an update, a column has its

@@ -84,9 +84,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 3,
-        holds: "every user of a live directory has a member, and its name opens that login",
+        holds: "every user of a live directory has a member whose login its name opens, or a member \
+                stands in its way, or a run is due",
         faults: "SELECT COUNT(*) FROM users u JOIN directories d ON d.workspace = u.workspace \
-                 AND d.id = u.directory WHERE d.mode = 'live' AND (u.member IS NULL OR NOT EXISTS \
+                 AND d.id = u.directory WHERE d.mode = 'live' AND (u.member IS NULL \
+                 AND NOT EXISTS (SELECT c.member FROM conflicts c WHERE c.workspace = u.workspace \
+                 AND c.directory = u.directory AND c.user_name_key = u.user_name_key) \
+                 AND NOT EXISTS (SELECT r.id FROM directory_runs r WHERE r.workspace = u.workspace \
+                 AND r.directory = u.directory AND r.state <> 'done') \
+                 OR u.member IS NOT NULL AND NOT EXISTS \
                  (SELECT l.key FROM login_names l WHERE l.workspace = u.workspace \
                  AND l.key = u.user_name_key AND l.member = u.member))",
     },
@@ -164,7 +170,9 @@ pub const CHECKS: &[Check] = &[
         promise: 5,
         holds: "a member is active only while a directory that holds it says so",
         faults: "SELECT COUNT(*) FROM members m WHERE m.source = 'directory' \
-                 AND m.status = 'active' AND m.brake_wants IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
+                 AND m.status = 'active' AND m.brake_wants IS NULL AND EXISTS (SELECT u.id FROM users u \
+                 WHERE u.workspace = m.workspace AND u.member = m.id) \
+                 AND NOT EXISTS (SELECT u.id FROM users u \
                  WHERE u.workspace = m.workspace AND u.member = m.id AND u.active)",
     },
     Check {

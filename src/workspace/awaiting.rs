@@ -1,5 +1,6 @@
 //! Grants by hand that wait: those of somebody who is expected, and whom a directory brought in by an
-//! address that nobody proved. In the ledger they have ended, so that nothing can take them for
+//! address that nobody proved, and those of whoever left with a directory whose end can be undone. In the
+//! ledger they have ended, so that nothing can take them for
 //! effective; they begin again with the proof, because of what they were given.
 
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use crate::store::tx::Tx;
 
 pub use crate::store::awaiting::{Awaiting, Reason};
 
-/// Lets whatever a locked member has by hand wait for a proof.
-pub async fn set_aside(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+/// Lets whatever a locked member has by hand end and wait.
+pub async fn set_aside(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> Result<()> {
     let ended = grants::list_by_hand(tx, act.workspace, &[member.id]).await?;
     if ended.is_empty() {
         return Ok(());
@@ -26,16 +27,16 @@ pub async fn set_aside(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
     let ids: Vec<_> = ended.iter().map(|grant| grant.id).collect();
     let begun = Vec::new();
     write(tx, act, member, Difference::of(begun, ended)).await?;
-    rows::update(tx, act.workspace, &ids, Some(Reason::Proof)).await?;
+    rows::update(tx, act.workspace, &ids, Some(reason)).await?;
     Ok(())
 }
 
-/// Begins what a locked member waits for; tells whether there was something.
-pub async fn begin(tx: &mut Tx, act: &Act, member: &Member) -> Result<bool> {
+/// Begins what a locked member waits for so; tells whether there was something.
+pub async fn begin(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> Result<bool> {
     let waiting = rows::list(tx, act.workspace, member.id).await?;
     let waiting: Vec<_> = waiting
         .into_iter()
-        .filter(|it| it.awaiting == Reason::Proof)
+        .filter(|it| it.awaiting == reason)
         .collect();
     if waiting.is_empty() {
         return Ok(false);

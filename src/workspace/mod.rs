@@ -4,6 +4,7 @@
 pub mod activity;
 pub mod awaiting;
 pub mod deletion;
+pub mod domains;
 pub mod edit;
 pub mod erasure;
 pub mod erasure_list;
@@ -18,6 +19,7 @@ pub mod past_names;
 pub mod permissions;
 pub mod persons;
 pub mod profile;
+mod public_mail;
 pub mod quota;
 pub mod restoration;
 pub mod roles;

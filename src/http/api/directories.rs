@@ -1,16 +1,18 @@
-//! Directories: who is who in one.
+//! Directories: who is who in one, how it goes live and how it ends.
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::caller::ApiCaller;
 use super::problem::Problem;
 use super::{body, json, page};
 use crate::admission::adoption::{self, Adopt};
+use crate::admission::exit::{self, DirectoryRun, End, Leaving};
+use crate::admission::going_live::{self, Applied};
 use crate::directory::{self, Directory};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -77,6 +79,100 @@ pub(super) async fn adopt(
     let place = (workspace.id, directory.id);
     let member = adoption::adopt(&shared.app, caller.by(), place, adopt).await?;
     json(StatusCode::OK, &json!({"member": member}))
+}
+
+/// A directory, with what it holds and the runs over it.
+#[derive(Serialize)]
+struct Full {
+    #[serde(flatten)]
+    directory: Directory,
+    users: i64,
+    groups: i64,
+    /// Newest first.
+    runs: Vec<DirectoryRun>,
+}
+
+/// A directory.
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let (users, groups) = directory::totals(&shared.app, &directory).await?;
+    let runs = exit::runs(&shared.app, (workspace.id, directory.id)).await?;
+    let full = Full {
+        directory,
+        users,
+        groups,
+        runs,
+    };
+    json(StatusCode::OK, &full)
+}
+
+/// What it would come to if a directory that collects went live.
+pub(super) async fn plan_live(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let plan = going_live::plan(&shared.app, (workspace.id, directory.id)).await?;
+    json(StatusCode::OK, &plan)
+}
+
+/// Which plan.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Planned {
+    hash: String,
+}
+
+/// Lets a directory go live as it was planned.
+pub(super) async fn live(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let planned: Planned = body::read(&shared, &headers, body).await?;
+    let place = (workspace.id, directory.id);
+    let applied = going_live::apply(&shared.app, &caller.origin, place, &planned.hash).await?;
+    match applied {
+        Applied::Done(plan, run) => json(StatusCode::OK, &json!({"plan": plan, "run": run})),
+        Applied::Stale(plan) => Err(Problem::plan_stale(&plan)),
+    }
+}
+
+/// Switches a directory off. To shut its members out takes every right in the workspace, for they may
+/// be admins.
+pub(super) async fn end(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let wanted: End = body::read(&shared, &headers, body).await?;
+    if wanted.members != Leaving::Keep && !caller.scopes().are_all() {
+        return Err(Error::Forbidden.into());
+    }
+    let place = (workspace.id, directory.id);
+    let run = exit::end(&shared.app, &caller.origin, place, wanted).await?;
+    json(StatusCode::OK, &run)
+}
+
+/// Takes the end of a directory back.
+pub(super) async fn undo_end(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    if !caller.scopes().are_all() {
+        return Err(Error::Forbidden.into());
+    }
+    let place = (workspace.id, directory.id);
+    let run = exit::undo(&shared.app, &caller.origin, place).await?;
+    json(StatusCode::OK, &run)
 }
 
 /// The workspace and the directory of the path, by its id or name.

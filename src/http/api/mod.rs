@@ -8,6 +8,7 @@ mod body;
 mod brake;
 pub mod caller;
 mod directories;
+mod domains;
 mod explanations;
 mod history;
 mod keys;
@@ -190,12 +191,54 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/directories/{directory}",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/live/plan",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/live",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/end",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/undo-end",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/directories/{directory}/adoption",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
         "/workspaces/{workspace}/directories/{directory}/adoption/{list}",
         &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/domains",
+        &[
+            ("GET", Some(Permission::WorkspaceManage)),
+            ("POST", Some(Permission::WorkspaceManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/domains/{id}",
+        &[
+            ("PATCH", Some(Permission::WorkspaceManage)),
+            ("DELETE", Some(Permission::WorkspaceManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/domains/{id}/check",
+        &[("POST", Some(Permission::WorkspaceManage))],
+    ),
+    (
+        "/workspaces/{workspace}/domains/{id}/attest",
+        &[("POST", Some(Permission::Everything))],
     ),
     (
         "/workspaces/{workspace}/rules",
@@ -318,6 +361,15 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/runs/{id}/undo" => post(runs::undo),
         "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
         "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
+        "/{workspace}/directories/{directory}" => get(directories::show),
+        "/{workspace}/directories/{directory}/live/plan" => post(directories::plan_live),
+        "/{workspace}/directories/{directory}/live" => post(directories::live),
+        "/{workspace}/directories/{directory}/end" => post(directories::end),
+        "/{workspace}/directories/{directory}/undo-end" => post(directories::undo_end),
+        "/{workspace}/domains" => get(domains::list).post(domains::create),
+        "/{workspace}/domains/{id}" => patch(domains::patch).delete(domains::remove),
+        "/{workspace}/domains/{id}/check" => post(domains::check),
+        "/{workspace}/domains/{id}/attest" => post(domains::attest),
         "/{workspace}/api-keys" => get(keys::list).post(keys::create),
         "/{workspace}/api-keys/{id}" => delete(keys::revoke),
         _ => MethodRouter::new(),

@@ -1,0 +1,281 @@
+//! A directory that collects goes live: its Users become members, by the same admission as whoever
+//! arrives. First it is foreseen, then done if nothing has changed; many are worked off in a run.
+
+use serde_json::json;
+
+use super::adoption::{self, Foreseen, Outcome};
+use super::arrival::{self, Arrival, Newcomer};
+use super::settle::{Rules, settle};
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::ids::{DirectoryId, MemberId, WorkspaceId};
+use crate::scim::resource;
+use crate::secrets::Digest;
+use crate::store::candidates::{self, Unlinked};
+use crate::store::directories::{self, Mode};
+use crate::store::directory_runs::{self as rows, DirectoryRun, Kind};
+use crate::store::error::DbError;
+use crate::store::members::{self, Status};
+use crate::store::seats::{self as seat_rows, SeatPolicy};
+use crate::store::tx::Tx;
+use crate::store::users::{self, Place, User};
+use crate::workspace::seats;
+
+/// How many Users are foreseen in one statement.
+const BATCH: i64 = 500;
+/// How many of them a plan shows.
+const SAMPLE: usize = 50;
+
+/// What going live comes to.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Plan {
+    /// The directory.
+    pub directory: DirectoryId,
+    /// How many become new members.
+    pub new: i64,
+    /// How many are linked to members whom the workspace has.
+    pub linked: i64,
+    /// How many are left for an admin to adopt.
+    pub conflicts: i64,
+    /// How many seats it takes.
+    pub seats_needed: i64,
+    /// How many seats are free; none without a limit.
+    pub seats_free: Option<i64>,
+    /// What becomes of those who find no seat.
+    pub seats_policy: SeatPolicy,
+    /// The first Users, conflicts before the others.
+    pub sample: Vec<Foreseen>,
+    /// Names these effects: whoever applies the plan says it, and nothing else is done.
+    pub hash: String,
+}
+
+/// What going live would come to now. A directory that is live is [`Error::Conflict`].
+pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId)) -> Result<Plan> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let mut tx = app.db.read().await?;
+    let found = directories::find(&mut tx, place).await?;
+    let found = found.ok_or(Error::NotFound("directory"))?;
+    check_mode(found.mode, found.ended_at)?;
+    foresee(&mut tx, place).await
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+pub enum Applied {
+    /// It is done, or a run does it.
+    Done(Box<Plan>, Box<DirectoryRun>),
+    /// It would come to something else by now, and nothing was done.
+    Stale(Box<Plan>),
+}
+
+/// Lets a directory go live as it was planned. Too few seats are [`Error::Conflict`].
+pub async fn apply(
+    app: &App,
+    origin: &Origin,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    hash: &str,
+) -> Result<Applied> {
+    let place = Place {
+        workspace,
+        directory,
+    };
+    let act = Act {
+        directory: Some(directory),
+        ..Act::of(app, origin, workspace)
+    };
+    let (app_, hash) = (app.clone(), hash.to_owned());
+    let applied = app
+        .write(move |tx| {
+            let (app, act, hash) = (app_.clone(), act.clone(), hash.clone());
+            Box::pin(async move { within(tx, &app, &act, place, &hash).await })
+        })
+        .await?;
+    // Its clients are known with its mode.
+    app.credentials.invalidate_all();
+    Ok(applied)
+}
+
+async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> Result<Applied> {
+    // Nobody makes a User meanwhile.
+    let directory = rows::lock_whole(tx, place)
+        .await?
+        .ok_or(Error::NotFound("directory"))?;
+    check_mode(directory.mode, directory.ended_at)?;
+    let plan = foresee(tx, place).await?;
+    if plan.hash != hash {
+        return Ok(Applied::Stale(Box::new(plan)));
+    }
+    let missing = plan.seats_needed - plan.seats_free.unwrap_or(plan.seats_needed);
+    if missing > 0 && plan.seats_policy == SeatPolicy::Refuse {
+        return Err(Error::Conflict(format!(
+            "seat limit: {missing} seats are missing"
+        )));
+    }
+    rows::update_mode(tx, place, Mode::Live).await?;
+    let at = (place.workspace, place.directory);
+    let total = plan.new + plan.linked + plan.conflicts;
+    let by = (act.origin.request, act.origin.actor.clone(), act.at);
+    let mut run = DirectoryRun::new(at, (Kind::Live, total), by);
+    rows::insert(tx, &run).await?;
+    let subject = ("directory", place.directory.0);
+    let detail = json!({
+        "run": run.id, "new": plan.new, "linked": plan.linked, "conflicts": plan.conflicts,
+    });
+    let change = act.change("directory.live", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    if run.total <= app.config.scim.run_threshold {
+        while run.finished_at.is_none() {
+            run = batch(tx, app, act, run).await?;
+        }
+    }
+    Ok(Applied::Done(Box::new(plan), Box::new(run)))
+}
+
+fn check_mode(mode: Mode, ended_at: Option<Timestamp>) -> Result<()> {
+    if ended_at.is_some() {
+        return Err(Error::Conflict("the directory is switched off".to_owned()));
+    }
+    if mode == Mode::Live {
+        return Err(Error::Conflict("the directory is live".to_owned()));
+    }
+    Ok(())
+}
+
+/// What becomes of every User that is linked to nobody.
+async fn foresee(tx: &mut Tx, place: Place) -> Result<Plan> {
+    let limit = seat_rows::find_limit(tx, place.workspace).await?;
+    let taken = seat_rows::find_taken(tx, place.workspace).await?;
+    let free = limit.seat_limit.zip(taken);
+    let free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
+    let mut plan = Plan {
+        directory: place.directory,
+        new: 0,
+        linked: 0,
+        conflicts: 0,
+        seats_needed: 0,
+        seats_free: free,
+        seats_policy: limit.seat_policy,
+        sample: Vec::new(),
+        hash: String::new(),
+    };
+    let mut hash = Digest::new();
+    hash.update(place.directory.0.as_bytes());
+    let (mut after, mut others) = (None, Vec::new());
+    let mut taken = std::collections::BTreeSet::new();
+    loop {
+        let page: Vec<Unlinked> = candidates::list_unlinked(tx, place, after, BATCH).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some(last.id);
+        for user in adoption::foresee(tx, place, page, &mut taken).await? {
+            let (text, member) = (user.user_name.as_str(), user.member);
+            let member = member.map(|id| id.to_string()).unwrap_or_default();
+            let effect = format!(
+                "{}\t{text}\t{:?}\t{member}\t{}\n",
+                user.user, user.outcome, user.active
+            );
+            hash.update(effect.as_bytes());
+            match user.outcome {
+                Outcome::New => plan.new += 1,
+                Outcome::Linked => plan.linked += 1,
+                Outcome::Conflict => plan.conflicts += 1,
+            }
+            plan.seats_needed += i64::from(user.takes_seat);
+            let place = if user.outcome == Outcome::Conflict {
+                &mut plan.sample
+            } else {
+                &mut others
+            };
+            if place.len() < SAMPLE {
+                place.push(user);
+            }
+        }
+    }
+    plan.sample.extend(others);
+    plan.sample.truncate(SAMPLE);
+    plan.hash = hash.hex();
+    Ok(plan)
+}
+
+/// Admits the next Users of a directory that goes live.
+pub(super) async fn batch(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    run: DirectoryRun,
+) -> Result<DirectoryRun> {
+    let place = Place {
+        workspace: run.workspace,
+        directory: run.directory,
+    };
+    let most = app.config.scim.run_batch;
+    let page = candidates::list_unlinked(tx, place, run.position, most).await?;
+    let (mut admitted, mut skipped) = (Vec::new(), 0);
+    for user in &page {
+        let Some(user) = users::lock(tx, place, user.id).await? else {
+            continue;
+        };
+        if user.member.is_some() {
+            continue;
+        }
+        match admit(tx, app, act, place, &user).await? {
+            Some(member) => admitted.push(member),
+            None => skipped += 1,
+        }
+    }
+    let locked = members::lock(tx, act.workspace, &admitted).await?;
+    let rules = Rules::current(tx, app, act).await?;
+    settle(tx, act, &locked, &rules, Some(run.id)).await?;
+    let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < most;
+    let last = page.last().map(|user| user.id);
+    rows::moved_on(
+        tx,
+        run,
+        (last, page.len(), skipped),
+        is_last.then_some(act.at),
+    )
+    .await?
+    .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
+}
+
+/// Admits the person of a locked User that is linked to nobody; settling is the caller's. None if a
+/// member of another way stands in the way.
+pub(super) async fn admit(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    user: &User,
+) -> Result<Option<MemberId>> {
+    let newcomer = Newcomer {
+        person: Some(user.person),
+        ..Newcomer::of(&resource::from_stored(&user.document)?)
+    };
+    let external_id = newcomer.external_id.as_deref();
+    let known = users::find_known(tx, place, &newcomer.keys(), external_id).await?;
+    let at = (place, Mode::Live);
+    let arrived = arrival::arrive(tx, app, act, at, &known, &newcomer).await?;
+    let Arrival::Admitted(admitted) = arrived else {
+        return Ok(None);
+    };
+    let member = admitted.member.ok_or(DbError::NotFound)?;
+    users::update_member(tx, place, user.id, member, admitted.person.0).await?;
+    if admitted.person.0 != user.person {
+        // Whoever erases the one erases the other.
+        candidates::join_person(tx, act.workspace, user.person, admitted.person.0).await?;
+    }
+    let detail = json!({"member": member});
+    let mut told = admitted.changes;
+    told.push(act.change("user.linked", ("user", user.id.0), None, &detail));
+    changes::record(tx, act.workspace, &told).await?;
+    if admitted.is_in && known.seat_limit.is_some() {
+        seats::follow(tx, act, member, None, Status::Active).await?;
+    }
+    Ok(Some(member))
+}

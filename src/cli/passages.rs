@@ -1,0 +1,150 @@
+//! `gatehouse directory live`, `end` and `undo-end`.
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::directories::Named;
+use crate::admission::exit::{self, DirectoryRun, End, Leaving};
+use crate::admission::going_live::{self, Applied, Plan};
+use crate::app::App;
+use crate::changes::Origin;
+use crate::error::Error;
+use crate::worker::{self, Round, Worker};
+
+#[derive(Debug, Args)]
+pub(super) struct GoLive {
+    #[command(flatten)]
+    named: Named,
+    /// Do what the plan of that hash said; without one, the plan is shown and nothing is done.
+    #[arg(long, value_name = "HASH")]
+    apply: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SwitchOff {
+    #[command(flatten)]
+    named: Named,
+    /// What becomes of members whom no other directory has.
+    #[arg(long, value_enum)]
+    members: LeavingName,
+    /// Let those who stay keep what the directory's rules gave them, as if given by hand.
+    #[arg(long)]
+    keep_grants: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TakeBack {
+    #[command(flatten)]
+    named: Named,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LeavingName {
+    /// They stay as they are, and are the admins' to change.
+    Keep,
+    /// They are shut out until an admin lets them in.
+    Suspend,
+    /// They leave.
+    Remove,
+}
+
+impl GoLive {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (app, directory) = self.named.find().await?;
+        let place = (directory.workspace, directory.id);
+        let settings = &self.named.settings;
+        let Some(hash) = self.apply else {
+            let plan = going_live::plan(&app, place).await?;
+            return settings.print(&plan, || text(&plan));
+        };
+        match going_live::apply(&app, &Origin::cli(), place, &hash).await? {
+            Applied::Stale(plan) => {
+                settings.print(&plan, || text(&plan))?;
+                let stale = "the plan would do something else by now; look at it and apply it anew";
+                Err(Error::Conflict(stale.to_owned()).into())
+            }
+            Applied::Done(plan, run) => {
+                let run = work_off(&app, *run).await?;
+                let value = json!({"plan": plan, "run": run});
+                settings.print(&value, || done("live", &run))
+            }
+        }
+    }
+}
+
+impl SwitchOff {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (app, directory) = self.named.find().await?;
+        let place = (directory.workspace, directory.id);
+        let end = End {
+            members: match self.members {
+                LeavingName::Keep => Leaving::Keep,
+                LeavingName::Suspend => Leaving::Suspend,
+                LeavingName::Remove => Leaving::Remove,
+            },
+            keep_grants: self.keep_grants,
+        };
+        let run = exit::end(&app, &Origin::cli(), place, end).await?;
+        let run = work_off(&app, run).await?;
+        self.named.settings.print(&run, || {
+            let until = run.undo_until.map(|at| at.to_string()).unwrap_or_default();
+            format!("{}; it can be undone until {until}", done("off", &run))
+        })
+    }
+}
+
+impl TakeBack {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (app, directory) = self.named.find().await?;
+        let place = (directory.workspace, directory.id);
+        let run = exit::undo(&app, &Origin::cli(), place).await?;
+        let run = work_off(&app, run).await?;
+        self.named.settings.print(&run, || done("back", &run))
+    }
+}
+
+fn done(how: &str, run: &DirectoryRun) -> String {
+    let left = run.total - run.processed;
+    let rest = if run.finished_at.is_none() && left > 0 {
+        format!("; a server works off the other {left}")
+    } else {
+        String::new()
+    };
+    format!(
+        "the directory is {how}: {} users, {} left as they are{rest}",
+        run.processed, run.skipped
+    )
+}
+
+fn text(plan: &Plan) -> String {
+    let free = plan.seats_free;
+    let free = free.map_or_else(|| "any number of".to_owned(), |free| free.to_string());
+    let mut lines = vec![format!(
+        "{} new members, {} linked to members, {} conflicts; {} seats of {free} free ones",
+        plan.new, plan.linked, plan.conflicts, plan.seats_needed
+    )];
+    for user in &plan.sample {
+        let member = user.member.map(|id| format!(" {id}")).unwrap_or_default();
+        let outcome = format!("{:?}", user.outcome).to_lowercase();
+        lines.push(format!("  {}: {outcome}{member}", user.user_name));
+    }
+    lines.push(format!("apply it with --apply {}", plan.hash));
+    lines.join("\n")
+}
+
+/// Works a run off where no server holds the lease; where one does, it has the run already.
+async fn work_off(app: &App, mut run: DirectoryRun) -> anyhow::Result<DirectoryRun> {
+    let mut worker = Worker::new(app.clone());
+    while run.finished_at.is_none() {
+        let round = worker.round().await?;
+        let all = exit::runs(app, (run.workspace, run.directory)).await?;
+        if let Some(now) = all.into_iter().find(|it| it.id == run.id) {
+            run = now;
+        }
+        if round != Round::Worked {
+            break;
+        }
+    }
+    worker::release(app).await?;
+    Ok(run)
+}

@@ -1,0 +1,100 @@
+//! Domains of a workspace.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::caller::ApiCaller;
+use super::problem::Problem;
+use super::{body, json};
+use crate::http::Shared;
+use crate::workspace::domains;
+use crate::workspace::keys::Permission;
+
+/// The domains of a workspace, oldest first.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let page = caller.page(&format!("domains {}", workspace.id))?;
+    let all = domains::list(&shared.app, workspace.id).await?;
+    let page = page.cut(all, |it| it.domain.id.to_string())?;
+    json(StatusCode::OK, &page)
+}
+
+/// A domain to be added.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewDomain {
+    name: String,
+}
+
+/// Adds a domain; the answer says what proves it.
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let new: NewDomain = body::read(&shared, &headers, body).await?;
+    let added = domains::add(&shared.app, &caller.origin, workspace.id, &new.name).await?;
+    json(StatusCode::CREATED, &added)
+}
+
+/// Looks whether a domain is proved.
+pub(super) async fn check(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let named = caller.param("id");
+    let checked = domains::check(&shared.app, &caller.origin, workspace.id, named).await?;
+    json(StatusCode::OK, &checked)
+}
+
+/// Says that a domain is the workspace's own, for operators.
+pub(super) async fn attest(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    let named = caller.param("id");
+    let attested = domains::attest(&shared.app, &caller.origin, workspace.id, named).await?;
+    json(StatusCode::OK, &attested)
+}
+
+/// What is to change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    adoption: bool,
+}
+
+/// Says whether Users of a domain link to whom the workspace has.
+pub(super) async fn patch(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let edit: Edit = body::read(&shared, &headers, body).await?;
+    let (by, named) = (caller.by(), caller.param("id"));
+    let set = domains::set_adoption(&shared.app, by, workspace.id, named, edit.adoption).await?;
+    json(StatusCode::OK, &set)
+}
+
+/// Takes a domain away.
+pub(super) async fn remove(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let named = caller.param("id");
+    domains::remove(&shared.app, &caller.origin, workspace.id, named).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

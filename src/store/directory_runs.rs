@@ -1,0 +1,267 @@
+//! Runs over all Users of a directory: it goes live, it ends, or its end is undone.
+
+use super::directories::{COLUMNS as DIRECTORY, Directory, Mode};
+use super::error::Result;
+use super::tx::{Lock, Tx};
+use super::users::Place;
+use crate::clock::Timestamp;
+use crate::ids::{DirectoryId, RequestId, RunId, UserId, WorkspaceId};
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Kind {
+    /// Makes members of the Users.
+    Live,
+    /// Lets go of the members.
+    End,
+    /// Takes them back.
+    UndoEnd,
+    /// Deletes what the directory said.
+    Purge,
+}
+
+/// What becomes of the members of a directory that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Leaving {
+    /// They stay as they are, and are the admins' to change.
+    Keep,
+    /// They are shut out, until an admin lets them in.
+    Suspend,
+    /// They leave.
+    Remove,
+}
+
+/// A run over a directory.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct DirectoryRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its workspace.
+    #[serde(skip)]
+    pub workspace: WorkspaceId,
+    /// The directory.
+    pub directory: DirectoryId,
+    /// What it does.
+    pub kind: Kind,
+    /// The last User that was worked off.
+    #[serde(skip)]
+    pub position: Option<UserId>,
+    /// How many Users there were when it began.
+    pub total: i64,
+    /// How many were worked off.
+    pub processed: i64,
+    /// For how many of them it could not be done.
+    pub skipped: i64,
+    /// What becomes of the members.
+    pub outcome: Option<Leaving>,
+    /// Whether what rules gave them stays theirs.
+    pub keep_grants: bool,
+    /// Whether the directory was live before.
+    #[serde(skip)]
+    pub was_live: bool,
+    /// Until when it can be undone.
+    pub undo_until: Option<Timestamp>,
+    /// When it was undone.
+    pub undone_at: Option<Timestamp>,
+    /// The request that made it.
+    #[serde(skip)]
+    pub request: RequestId,
+    /// Who made it.
+    pub actor: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was done.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl DirectoryRun {
+    /// A run that begins, by a request of somebody at an instant.
+    pub fn new(
+        (workspace, directory): (WorkspaceId, DirectoryId),
+        (kind, total): (Kind, i64),
+        (request, actor, at): (RequestId, Option<String>, Timestamp),
+    ) -> Self {
+        Self {
+            id: RunId::new(),
+            workspace,
+            directory,
+            kind,
+            position: None,
+            total,
+            processed: 0,
+            skipped: 0,
+            outcome: None,
+            keep_grants: false,
+            was_live: false,
+            undo_until: None,
+            undone_at: None,
+            request,
+            actor,
+            created_at: at,
+            finished_at: None,
+        }
+    }
+}
+
+const COLUMNS: &str = "SELECT id, workspace, directory, kind, position, total, processed, \
+                       skipped, outcome, keep_grants, was_live, undo_until, undone_at, request, \
+                       actor, created_at, finished_at FROM directory_runs";
+
+/// Makes a run.
+pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
+    tx.query(
+        "INSERT INTO directory_runs (workspace, id, directory, kind, state, total, processed, \
+         skipped, outcome, keep_grants, was_live, undo_until, request, actor, created_at) \
+         VALUES ($1, $2, $3, $4, 'applying', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(run.workspace)
+    .bind(run.id)
+    .bind(run.directory)
+    .bind(run.kind)
+    .bind(run.total)
+    .bind(run.processed)
+    .bind(run.skipped)
+    .bind(run.outcome)
+    .bind(run.keep_grants)
+    .bind(run.was_live)
+    .bind(run.undo_until)
+    .bind(run.request)
+    .bind(run.actor.clone())
+    .bind(run.created_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// The oldest run of any workspace that is not done.
+pub async fn find_open(tx: &mut Tx) -> Result<Option<DirectoryRun>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE state <> 'done' ORDER BY created_at, id LIMIT 1"
+    )))
+    .fetch_optional()
+    .await
+}
+
+/// The runs of a directory, newest first.
+pub async fn list(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    directory: DirectoryId,
+) -> Result<Vec<DirectoryRun>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND directory = $2 ORDER BY created_at DESC, id DESC \
+         LIMIT 100"
+    )))
+    .bind(workspace)
+    .bind(directory)
+    .fetch_all()
+    .await
+}
+
+/// An end whose time to be undone is over, and whose directory's facts are still there.
+pub async fn find_over(tx: &mut Tx, now: Timestamp) -> Result<Option<DirectoryRun>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE undo_until <= $1 AND state = 'done' ORDER BY undo_until, id LIMIT 1"
+    )))
+    .bind(now)
+    .fetch_optional()
+    .await
+}
+
+/// Says that an end can be undone no longer, or that it was.
+pub async fn close(tx: &mut Tx, run: &DirectoryRun, undone_at: Option<Timestamp>) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE directory_runs SET undo_until = NULL, undone_at = $3 \
+             WHERE workspace = $1 AND id = $2 AND undo_until IS NOT NULL",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(undone_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Moves a run on past those Users, if it still is where it was read; gives it as it is then.
+pub async fn moved_on(
+    tx: &mut Tx,
+    run: DirectoryRun,
+    (last, count, skipped): (Option<UserId>, usize, i64),
+    finished_at: Option<Timestamp>,
+) -> Result<Option<DirectoryRun>> {
+    let after = DirectoryRun {
+        position: last.or(run.position),
+        processed: run.processed + i64::try_from(count).unwrap_or(0),
+        skipped: run.skipped + skipped,
+        finished_at,
+        ..run.clone()
+    };
+    let state = if finished_at.is_some() {
+        "done"
+    } else {
+        "applying"
+    };
+    let rows = tx
+        .query(
+            "UPDATE directory_runs SET state = $3, position = $4, processed = $5, skipped = $6, \
+             finished_at = $7 WHERE workspace = $1 AND id = $2 AND state = 'applying' \
+             AND (position = $8 OR (position IS NULL AND $8 IS NULL))",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(state)
+        .bind(after.position)
+        .bind(after.processed)
+        .bind(after.skipped)
+        .bind(after.finished_at)
+        .bind(run.position)
+        .execute()
+        .await?;
+    Ok((rows == 1).then_some(after))
+}
+
+/// Writes what becomes of a directory's facts.
+pub async fn update_mode(tx: &mut Tx, place: Place, mode: Mode) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE directories SET mode = $3 WHERE workspace = $1 AND id = $2")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(mode)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Switches a directory off, or on again.
+pub async fn update_end(
+    tx: &mut Tx,
+    place: Place,
+    ended_at: Option<Timestamp>,
+    mode: Mode,
+) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE directories SET ended_at = $3, mode = $4 WHERE workspace = $1 AND id = $2")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(ended_at)
+        .bind(mode)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The directory of that id, locked: nobody makes a User anywhere in the workspace meanwhile.
+pub async fn lock_whole(tx: &mut Tx, place: Place) -> Result<Option<Directory>> {
+    super::workspaces::lock_whole(tx, place.workspace).await?;
+    let sql = format!("{DIRECTORY} WHERE workspace = $1 AND id = $2");
+    tx.locked_list(&sql, Lock::Update, "directories")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .fetch_optional()
+        .await
+}
