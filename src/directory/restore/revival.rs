@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::ids::{MemberId, UserId};
 use crate::scim::resource;
 use crate::secrets::PersonKey;
+use crate::store::directories::Mode;
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::members::{self, Hold, Member, Status};
 use crate::store::tx::Tx;
@@ -63,7 +64,7 @@ pub(super) async fn revive(
     if users::find(tx, place, id).await?.is_some() {
         return Ok(false);
     }
-    let known = users::find_known(tx, place, &core.user_name_key, None).await?;
+    let known = users::find_known(tx, place, &[&core.user_name_key], None).await?;
     if known.own.is_some() {
         return Err(Error::Taken("userName"));
     }
@@ -90,9 +91,12 @@ pub(super) async fn revive(
         created_at: created_at.unwrap_or(act.at),
         updated_at: act.at,
     };
-    users::insert(tx, place, &user)
+    let is_made = users::insert(tx, place, &user, Mode::Live)
         .await
         .on_duplicate("userName")?;
+    if !is_made {
+        return refused("its directory is switched off, or not live");
+    }
     users::insert_emails(tx, place, id, &core.email_keys).await?;
     let kind = schemas::registry_within(tx, app, act.workspace)
         .await?
