@@ -72,6 +72,8 @@ ids! {
     RunId,
     /// A change.
     ChangeId,
+    /// An import of members.
+    ImportId,
     /// A key under which a person's values are sealed.
     PersonId,
     /// A request.

@@ -1,4 +1,4 @@
-//! Work that no request waits for: runs, the sweeper and the sequencer. One process at a time does
+//! Work that no request waits for: runs, the sweeper, the sequencer and imports. One process at a time does
 //! it, under a lease; every step is a transaction of its own and can be resumed by another process.
 //!
 //! A task that dies is begun again ([`keep`]).
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::admission::{brake, exit, phases, runs, sweep};
+use crate::admission::{brake, exit, import, phases, runs, sweep};
 use crate::app::App;
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
@@ -179,6 +179,7 @@ impl Worker {
             self.retain().await,
             exit::step(&self.app).await,
             domains::recheck(&self.app).await,
+            import::step(&self.app).await,
         ];
         let mut done = 0;
         for outcome in outcomes {

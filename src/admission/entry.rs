@@ -149,7 +149,8 @@ async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Mem
     }
 }
 
-async fn make(
+/// A new member, a draft that shows nothing yet.
+pub(super) async fn make(
     tx: &mut Tx,
     app: &App,
     act: &Act,
@@ -189,7 +190,7 @@ async fn make(
 }
 
 /// Id and history go on; what the member showed before is the new entry's to say.
-async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) -> Result<Member> {
+pub(super) async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) -> Result<Member> {
     let profile = Profile {
         display_name: member.display_name.clone(),
         given_name: member.given_name.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Settings, person, table};
+use super::{Settings, export, import, person, table};
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::admission::holds;
 use crate::app::App;
@@ -49,6 +49,10 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Bring members in from a table: CSV as spreadsheets write it, or JSON.
+    Import(import::Import),
+    /// Write all members as a table, which an import reads.
+    ExportAll(export::Export),
     /// Write what a member shows.
     Edit {
         #[command(flatten)]
@@ -248,6 +252,8 @@ impl Command {
                 rights,
                 settings,
             } => add(&workspace, fields, rights, &settings).await?,
+            Self::Import(import) => return import.run().await,
+            Self::ExportAll(export) => export.run().await?,
             Self::Edit {
                 who,
                 fields,

@@ -2,7 +2,8 @@
 //! what it changes holds there within a second.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults, 6 the
-//! database or backup was made by another version and is left alone.
+//! database or backup was made by another version and is left alone, 7 some rows of an import were
+//! refused.
 
 mod adoption;
 mod api_keys;
@@ -11,7 +12,9 @@ mod brake;
 mod demo;
 mod directories;
 mod domains;
+mod export;
 mod health;
+mod import;
 mod members;
 mod passages;
 mod people;

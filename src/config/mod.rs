@@ -87,7 +87,7 @@ pub struct Secrets {
 pub struct Limits {
     /// The body of a request about a user, in bytes.
     pub body_user_bytes: usize,
-    /// The body of a request about a group, in bytes.
+    /// The body of a request about a group, or of an import, in bytes.
     pub body_group_bytes: usize,
     /// The most resources of a page.
     pub page_size: usize,

@@ -5,6 +5,7 @@
 pub mod credentials;
 pub mod erasure;
 pub mod export;
+mod followed;
 pub mod groups;
 mod membership;
 mod nesting;
@@ -29,6 +30,7 @@ use crate::scim::resource::Strictness;
 use crate::scim::schema::{Purpose, ResourceType};
 use crate::store::directories as rows;
 use crate::store::error::OnDuplicate;
+use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::workspace::{Workspace, name_key};
 
@@ -144,69 +146,66 @@ pub async fn create(
     workspace: &Workspace,
     new: NewDirectory,
 ) -> Result<Directory> {
+    let act = Act::of(app, origin, workspace.id);
+    app.write(move |tx| {
+        let (act, new) = (act.clone(), new.clone());
+        Box::pin(async move { create_within(tx, act, new).await })
+    })
+    .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn create_within(tx: &mut Tx, mut act: Act, new: NewDirectory) -> Result<Directory> {
     let key = name_key(&new.name, "name")?;
     let directory = Directory {
         id: DirectoryId::new(),
-        workspace: workspace.id,
+        workspace: act.workspace,
         name: new.name,
         kind: new.kind,
         mode: new.mode,
         strict: new.strict,
         restore_inactive: new.restore_inactive,
-        created_at: app.clock.now(),
+        created_at: act.at,
         ended_at: None,
     };
-    let act = Act {
-        origin: origin.clone(),
-        workspace: workspace.id,
-        directory: Some(directory.id),
-        at: directory.created_at,
-    };
-    let made = directory.clone();
-    app.write(move |tx| {
-        let (directory, key, act) = (made.clone(), key.clone(), act.clone());
-        Box::pin(async move {
-            rows::insert(tx, &directory, &key)
-                .await
-                .on_duplicate("name")?;
-            let detail = serde_json::json!({
-                "kind": directory.kind, "mode": directory.mode, "strict": directory.strict,
-            });
-            let subject = ("directory", directory.id.0);
-            let change = act.change("directory.created", subject, Some(1), &detail);
-            changes::record(tx, act.workspace, &[change]).await
-        })
-    })
-    .await?;
+    act.directory = Some(directory.id);
+    rows::insert(tx, &directory, &key)
+        .await
+        .on_duplicate("name")?;
+    let detail = serde_json::json!({
+        "kind": directory.kind, "mode": directory.mode, "strict": directory.strict,
+    });
+    let subject = ("directory", directory.id.0);
+    let change = act.change("directory.created", subject, Some(1), &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
     Ok(directory)
 }
 
 /// Writes how a directory treats what its IdP sends.
 pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result<()> {
-    let act = Act {
-        origin: origin.clone(),
-        workspace: directory.workspace,
-        directory: Some(directory.id),
-        at: app.clock.now(),
-    };
+    let act = Act::of(app, origin, directory.workspace);
     let changed = directory.clone();
     app.write(move |tx| {
         let (directory, act) = (changed.clone(), act.clone());
-        Box::pin(async move {
-            if !rows::update(tx, &directory).await? {
-                return Err(Error::NotFound("directory"));
-            }
-            let detail = serde_json::json!({
-                "strict": directory.strict, "restore_inactive": directory.restore_inactive,
-            });
-            let subject = ("directory", directory.id.0);
-            let change = act.change("directory.updated", subject, None, &detail);
-            changes::record(tx, act.workspace, &[change]).await
-        })
+        Box::pin(async move { update_within(tx, act, &directory).await })
     })
     .await?;
     app.credentials.invalidate_all();
     Ok(())
+}
+
+/// The same in the transaction of a wider change, after which no cached credential is to be trusted.
+pub async fn update_within(tx: &mut Tx, mut act: Act, directory: &Directory) -> Result<()> {
+    act.directory = Some(directory.id);
+    if !rows::update(tx, directory).await? {
+        return Err(Error::NotFound("directory"));
+    }
+    let detail = serde_json::json!({
+        "strict": directory.strict, "restore_inactive": directory.restore_inactive,
+    });
+    let subject = ("directory", directory.id.0);
+    let change = act.change("directory.updated", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await
 }
 
 /// The directories of a workspace, oldest first.

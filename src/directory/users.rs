@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tracing::instrument;
 
 use super::written::Written;
-use super::{Caller, Mode, restore, unique};
+use super::{Caller, Mode, followed, restore, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::settle::{Rules, settle, settle_written};
 use crate::admission::{
@@ -158,6 +158,10 @@ async fn insert(
     let change = changes::seal(change, act.workspace, (person.0, &person.1), &personal)?;
     told.push(change);
     changes::record(tx, act.workspace, &told).await?;
+    if let Some(member) = member {
+        let said = (core, known.is_awaited);
+        followed::made(tx, app, (&act, place), (id, member), said).await?;
+    }
     if let Some(member) = member.filter(|_| is_to_settle) {
         settle_written(tx, app, &act, member).await?;
     }
@@ -305,7 +309,7 @@ async fn update(
     if core.user_name_key != user.user_name_key && !rename(tx, &act, caller, &user, &core).await? {
         return Ok(Changed::Taken);
     }
-    let old_emails = Written::of(before)?.email_keys;
+    let old = Written::of(before)?;
     let is_renamed = core.user_name_key != user.user_name_key
         || core.external_id != user.external_id
         || core.display_key != user.display_key
@@ -325,7 +329,7 @@ async fn update(
     } else {
         rows::update(tx, place, &user).await?;
     }
-    if core.email_keys != old_emails {
+    if core.email_keys != old.email_keys {
         rows::delete_emails(tx, place, user.id).await?;
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     }
@@ -340,6 +344,7 @@ async fn update(
             is_written: edited.writes_active,
         };
         told.extend(departure::follow(tx, &act, link, word, &core.profile(), person).await?);
+        followed::changed(tx, app, (&act, place), link, (&old, &core)).await?;
     }
     let detail = json!({
         "attributes": attributes_changed(before, &edited.document),

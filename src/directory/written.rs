@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::followed;
 use crate::admission::arrival::Newcomer;
+use crate::admission::followed::Said;
 use crate::error::Result;
 use crate::scim::{fold, resource};
 use crate::store::members::Profile;
@@ -19,6 +21,7 @@ pub(super) struct Written {
     pub(super) family_name: Option<String>,
     pub(super) email: Option<String>,
     pub(super) email_keys: Vec<String>,
+    pub(super) said: Said,
 }
 
 impl Written {
@@ -51,6 +54,7 @@ impl Written {
             family_name: core.family_name.map(str::to_owned),
             email: core.primary_email().map(str::to_owned),
             email_keys,
+            said: followed::said(&core),
             user_name,
         })
     }

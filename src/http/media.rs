@@ -3,6 +3,11 @@
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 
+/// Whether a body is a table, in UTF-8.
+pub(super) fn is_csv(headers: &HeaderMap) -> bool {
+    is_json(headers, &["text/csv"])
+}
+
 /// Whether a body is one of these media types, in UTF-8; other parameters are fine.
 pub(super) fn is_json(headers: &HeaderMap, types: &[&str]) -> bool {
     let Some(given) = headers

@@ -294,6 +294,37 @@ pub async fn find_rights(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) 
     Ok(rows.iter().filter_map(|row| row.0.parse().ok()).collect())
 }
 
+/// What a key may do in a workspace, and whose own it is, if it is good at an instant.
+pub async fn find_good(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: ApiKeyId,
+    at: Timestamp,
+) -> Result<Option<(Scopes, Option<MemberId>)>> {
+    let row: Option<Good> = tx
+        .query(
+            "SELECT k.scopes, k.member FROM api_keys k LEFT JOIN members m \
+             ON m.workspace = k.workspace AND m.id = k.member WHERE k.id = $2 \
+             AND (k.workspace IS NULL OR k.workspace = $1) AND k.revoked_at IS NULL \
+             AND k.held_at IS NULL AND k.expires_at > $3 AND (k.member IS NULL \
+             OR (m.status = 'active' AND m.held_at IS NULL AND m.waiting_at IS NULL \
+             AND m.access_epoch = k.member_epoch))",
+        )
+        .bind(workspace)
+        .bind(key)
+        .bind(at)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| (row.scopes, row.member)))
+}
+
+#[derive(sqlx::FromRow)]
+struct Good {
+    #[sqlx(try_from = "String")]
+    scopes: Scopes,
+    member: Option<MemberId>,
+}
+
 /// Notes that a key was used, unless that was noted at `since` or later.
 pub async fn note_use(
     tx: &mut Tx,

@@ -55,6 +55,28 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> 
     Ok(found)
 }
 
+/// What members are named by, of what they are found by: address, user name or `UserID`.
+pub async fn list_named(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<(MemberId, Option<String>)>> {
+    let mut found = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT id, COALESCE(email, user_name, user_id) AS name FROM members \
+             WHERE workspace = $1 AND id IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<(MemberId, Option<String>)>().await?);
+    }
+    Ok(found)
+}
+
 /// Writes the details of a locked member, and which fields an admin wrote. A `UserID` that another
 /// member has is [`super::error::DbError::Duplicate`].
 pub async fn update(
@@ -132,6 +154,21 @@ pub async fn update_ruled(
         .fetch_one()
         .await?;
     Ok(row.0)
+}
+
+/// The member of that folded `UserID`.
+pub async fn find_by_user_id(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Option<MemberId>> {
+    let row: Option<(MemberId,)> = tx
+        .query("SELECT id FROM members WHERE workspace = $1 AND user_id_key = $2")
+        .bind(workspace)
+        .bind(key.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
 }
 
 /// Whether a member is another one or reports to it, through however many others.

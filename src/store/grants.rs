@@ -347,6 +347,32 @@ pub async fn list_effective(
     Ok(rights)
 }
 
+/// The rights that members have, or will have once they are in: those of teams that are put away
+/// left out.
+pub async fn list_lasting(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Effective>> {
+    let mut rights = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT DISTINCT g.member, g.kind, g.target FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             AND g.member IN ({}) AND g.to_at IS NULL \
+             AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND NOT EXISTS (SELECT t.id FROM teams t \
+             WHERE t.workspace = g.workspace AND t.id = g.target AND t.archived_at IS NOT NULL)",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        rights.extend(query.fetch_all::<Effective>().await?);
+    }
+    Ok(rights)
+}
+
 /// The grants of a member that have not ended, with what brought them.
 pub async fn list_explained(
     tx: &mut Tx,

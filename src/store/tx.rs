@@ -159,6 +159,24 @@ impl Tx {
         Ok(())
     }
 
+    /// Begins a part that can be undone alone.
+    pub async fn begin_part(&mut self) -> Result<()> {
+        self.query("SAVEPOINT part").execute().await?;
+        Ok(())
+    }
+
+    /// Ends a part whose effects stay, if the transaction does.
+    pub async fn keep_part(&mut self) -> Result<()> {
+        self.query("RELEASE SAVEPOINT part").execute().await?;
+        Ok(())
+    }
+
+    /// Ends a part as if it had not been, even one whose last statement failed.
+    pub async fn undo_part(&mut self) -> Result<()> {
+        self.query("ROLLBACK TO SAVEPOINT part").execute().await?;
+        self.keep_part().await
+    }
+
     /// Commits a transaction that is not the writer's.
     pub async fn commit(self) -> Result<()> {
         self.stats.round_trip();

@@ -6,6 +6,7 @@ use super::tx::{Lock, Tx};
 use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, MemberId, PersonId, UserId, WorkspaceId};
+use crate::scim::fold;
 
 /// A directory of a workspace: what every statement on resources is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +67,8 @@ pub struct Known {
     pub buried: Option<MemberId>,
     /// Whether a member who did not leave has one of the addresses, which nobody proved.
     pub is_met: bool,
+    /// Whether somebody reports to a manager of that userName or externalId.
+    pub is_awaited: bool,
 }
 
 /// A User that is locked for a change of its memberships.
@@ -95,17 +98,20 @@ pub async fn find_known(
           AND t.external_id = $4) AS tombstones, \
          (SELECT t.member FROM tombstones t WHERE t.workspace = $1 AND t.directory = $2 \
           AND t.external_id = $4 LIMIT 1) AS buried, \
+         EXISTS (SELECT r.id FROM users r WHERE r.workspace = $1 AND r.directory = $2 \
+          AND r.manager_key IN ($3, $5)) AS is_awaited, \
          EXISTS (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.email_key IN ({}) \
          AND m.status <> 'removed') AS is_met \
          FROM workspaces w WHERE w.id = $1",
-        placeholders(5, keys.len())
+        placeholders(6, keys.len())
     );
     let mut query = tx
         .locked_list(&sql, Lock::KeyShare, "w")
         .bind(place.workspace)
         .bind(place.directory)
         .bind(name.to_owned())
-        .bind(external_id.map(str::to_owned));
+        .bind(external_id.map(str::to_owned))
+        .bind(external_id.map(fold::key));
     for key in pad(keys) {
         query = query.bind(key.to_owned());
     }

@@ -62,9 +62,9 @@ pub async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
 /// among them, the workspace is locked.
 pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Edit) -> Result<()> {
     let fields = edit.fields();
-    refuse_kept(tx, act, member, &fields).await?;
     let before = details::list(tx, act.workspace, &[member.id]).await?.pop();
     let before = before.map(|of| of.details).unwrap_or_default();
+    refuse_kept(tx, act, (member, &before), &fields).await?;
     let (profile, after) = (profile(member, edit), changed(&before, edit));
     if profile == profile_of(member) && after == before {
         return Ok(());
@@ -95,32 +95,48 @@ pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Ed
     changes::record(tx, act.workspace, &[change]).await
 }
 
-/// What a directory says of a member is the directory's to change.
-async fn refuse_kept(
+/// The fields that a directory keeps, which are the directory's to change, and its name; none where
+/// no directory has the person.
+pub async fn kept(
     tx: &mut Tx,
     act: &Act,
-    member: &Member,
-    fields: &BTreeSet<Field>,
-) -> Result<()> {
+    (member, details): (&Member, &Details),
+) -> Result<Option<(BTreeSet<Field>, String)>> {
     let manual = Manual::of(&member.manual);
     let said = [
         (Field::DisplayName, member.display_name.is_some()),
         (Field::GivenName, member.given_name.is_some()),
         (Field::FamilyName, member.family_name.is_some()),
         (Field::Email, member.email.is_some()),
+        (Field::Phone, details.phone.is_some()),
+        (Field::Language, details.language.is_some()),
+        (Field::TimeZone, details.time_zone.is_some()),
+        (Field::Manager, details.manager.is_some()),
     ];
-    let kept = said
+    let said = said
         .into_iter()
-        .find(|(field, is_there)| *is_there && fields.contains(field) && !manual.0.contains(field));
-    let Some((field, _)) = kept else {
+        .filter(|(field, is_there)| *is_there && !manual.0.contains(field));
+    let said: BTreeSet<Field> = said.map(|(field, _)| field).collect();
+    if said.is_empty() {
+        return Ok(None);
+    }
+    let holder = details::list_holders(tx, act.workspace, member.id).await?;
+    Ok(holder.into_iter().next().map(|holder| (said, holder.name)))
+}
+
+async fn refuse_kept(
+    tx: &mut Tx,
+    act: &Act,
+    of: (&Member, &Details),
+    fields: &BTreeSet<Field>,
+) -> Result<()> {
+    let Some((kept, directory)) = kept(tx, act, of).await? else {
         return Ok(());
     };
-    let holders = details::list_holders(tx, act.workspace, member.id).await?;
-    match holders.first() {
-        Some(holder) => Err(Error::Conflict(format!(
-            "{} is kept by the directory \"{}\"; change it there",
-            field.name(),
-            holder.name
+    match kept.intersection(fields).next() {
+        Some(field) => Err(Error::Conflict(format!(
+            "{} is kept by the directory \"{directory}\"; change it there",
+            field.name()
         ))),
         None => Ok(()),
     }

@@ -230,6 +230,24 @@ async fn find(
     Ok(Some(opened))
 }
 
+/// What a key may do in a workspace now, for work that goes on after its request; none once it is
+/// good no longer.
+pub async fn rights_of(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: ApiKeyId,
+    at: crate::clock::Timestamp,
+) -> Result<Option<Scopes>> {
+    let Some((scopes, member)) = rows::find_good(tx, workspace, key, at).await? else {
+        return Ok(None);
+    };
+    let Some(member) = member else {
+        return Ok(Some(scopes));
+    };
+    let rights = rows::find_rights(tx, workspace, member).await?;
+    Ok(Some(scopes.within(&rights)))
+}
+
 /// Notes the use of a key that is alive, to the minute. Nobody is refused because that fails.
 async fn note_use(app: &App, workspace: Option<WorkspaceId>, found: &Found) {
     let (now, key) = (app.clock.now(), found.key);

@@ -59,6 +59,22 @@ pub async fn give_within(
     member: &Member,
     rights: &[Right],
 ) -> Result<usize> {
+    let kind = if act.origin.credential.is_some() {
+        CauseKind::ApiKey
+    } else {
+        CauseKind::Admin
+    };
+    give_as(tx, app, (act, scopes), member, (kind, rights)).await
+}
+
+/// The same, by an act of that kind.
+pub async fn give_as(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    member: &Member,
+    (kind, rights): (CauseKind, &[Right]),
+) -> Result<usize> {
     let have = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
     let mut begun = Vec::new();
     let cause = CauseId::new();
@@ -74,11 +90,6 @@ pub async fn give_within(
     }
     let count = begun.len();
     if count > 0 {
-        let kind = if act.origin.credential.is_some() {
-            CauseKind::ApiKey
-        } else {
-            CauseKind::Admin
-        };
         let actor = act.origin.actor.as_deref().unwrap_or("api key");
         causes::insert(tx, act.workspace, cause, kind, actor, act.at).await?;
         let ended = Vec::new();

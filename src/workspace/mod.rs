@@ -3,11 +3,13 @@
 
 pub mod activity;
 pub mod awaiting;
+pub mod columns;
 pub mod deletion;
 pub mod domains;
 pub mod edit;
 pub mod erasure;
 pub mod erasure_list;
+pub mod export_many;
 pub mod guard;
 pub mod history;
 pub mod keys;

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 25] = [
+const SMALL: [&str; 26] = [
     "_sqlx_migrations",
     "adoptions",
     "api_keys",
@@ -25,6 +25,7 @@ const SMALL: [&str; 25] = [
     "directories",
     "directory_runs",
     "domains",
+    "imports",
     "leases",
     "permissions",
     "plans",

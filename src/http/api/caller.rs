@@ -63,7 +63,12 @@ impl FromRequestParts<Shared> for ApiCaller {
             }
             None => WorkspaceId(Uuid::nil()),
         };
-        let largest = shared.app.config.limits.body_user_bytes;
+        let limits = &shared.app.config.limits;
+        let largest = if parts.uri.path().ends_with("/imports") {
+            limits.body_group_bytes
+        } else {
+            limits.body_user_bytes
+        };
         let bytes = expected(&parts.method, &parts.headers, largest);
         let permit = shared.fair_share.enter(share, bytes).await?;
         let params = Path::<HashMap<String, String>>::from_request_parts(parts, shared)
@@ -153,6 +158,22 @@ impl ApiCaller {
         let instant = Timestamp::parse(&text);
         let expected = || Error::value(format!("{name}: expected an RFC 3339 date-time"));
         instant.ok_or_else(expected).map(Some)
+    }
+
+    /// The parameters of the query, of which there are no others than these, each at most once.
+    pub(super) fn parameters<const N: usize>(&self, known: [&str; N]) -> Result<[Option<&str>; N]> {
+        let mut found = [None; N];
+        for (name, value) in &self.query {
+            let Some(at) = known.iter().position(|known| known == name) else {
+                let expected = known.join(", ");
+                let detail = format!("unknown parameter {name:?}, expected one of {expected}");
+                return Err(Error::value(detail));
+            };
+            if found[at].replace(value.as_str()).is_some() {
+                return Err(Error::value(format!("{name} is given twice")));
+            }
+        }
+        Ok(found)
     }
 
     /// The page that the query asks for, of the list of that name.

@@ -10,7 +10,9 @@ pub mod caller;
 mod directories;
 mod domains;
 mod explanations;
+mod exports;
 mod history;
+mod imports;
 mod keys;
 mod members;
 mod page;
@@ -63,6 +65,25 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
             ("GET", Some(Permission::MembersRead)),
             ("POST", Some(Permission::MembersManage)),
         ],
+    ),
+    (
+        "/workspaces/{workspace}/members/export",
+        &[("GET", Some(Permission::DataExport))],
+    ),
+    (
+        "/workspaces/{workspace}/imports",
+        &[
+            ("GET", Some(Permission::MembersManage)),
+            ("POST", Some(Permission::MembersManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/imports/{id}",
+        &[("GET", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/imports/{id}/rows",
+        &[("GET", Some(Permission::MembersManage))],
     ),
     (
         "/workspaces/{workspace}/members/{id}",
@@ -320,6 +341,10 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}" => get(workspaces::show).delete(workspaces::delete),
         "/{workspace}/undelete" => post(workspaces::undelete),
         "/{workspace}/members" => get(members::list).post(members::create),
+        "/{workspace}/members/export" => get(exports::members),
+        "/{workspace}/imports" => get(imports::list).post(imports::create),
+        "/{workspace}/imports/{id}" => get(imports::show),
+        "/{workspace}/imports/{id}/rows" => get(imports::rows),
         "/{workspace}/members/{id}" => get(members::show)
             .patch(members::patch)
             .delete(members::remove),

@@ -65,7 +65,11 @@ impl Problem {
 
     /// The body's media type is not taken here.
     pub(super) fn media_type() -> Self {
-        let detail = "the body must be application/json in UTF-8";
+        Self::other_media_type("the body must be application/json in UTF-8")
+    }
+
+    /// The same where other ones are taken.
+    pub(super) fn other_media_type(detail: &str) -> Self {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, "unsupported_media_type", detail)
     }

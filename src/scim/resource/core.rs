@@ -23,8 +23,12 @@ pub struct UserCore<'a> {
     pub formatted: Option<&'a str>,
     /// The e-mail addresses, as sent.
     pub emails: Vec<EmailRef<'a>>,
+    /// The number to call, chosen as the address to write to is.
+    pub phone: Option<&'a str>,
     /// Preferred language.
     pub preferred_language: Option<&'a str>,
+    /// Time zone.
+    pub time_zone: Option<&'a str>,
     /// Id of the manager, as sent; may name nobody.
     pub manager: Option<&'a str>,
 }
@@ -100,7 +104,9 @@ pub fn user_core(document: &Map<String, Value>) -> UserCore<'_> {
         family_name: part("familyName"),
         formatted: part("formatted"),
         emails: emails.into_iter().flatten().filter_map(email).collect(),
+        phone: phone(document),
         preferred_language: text(document, "preferredLanguage"),
+        time_zone: text(document, "timezone"),
         manager: manager
             .and_then(|manager| manager.get("value"))
             .and_then(Value::as_str),
@@ -116,6 +122,17 @@ pub fn group_core(document: &Map<String, Value>) -> GroupCore<'_> {
     }
 }
 
+fn phone(document: &Map<String, Value>) -> Option<&str> {
+    let entries = document.get("phoneNumbers")?.as_array()?;
+    let entries: Vec<_> = entries.iter().filter_map(email).collect();
+    let is_work =
+        |entry: &&EmailRef<'_>| entry.kind.is_some_and(|it| it.eq_ignore_ascii_case("work"));
+    let chosen = entries.iter().find(|entry| entry.primary);
+    let chosen = chosen.or_else(|| entries.iter().find(is_work));
+    chosen.or_else(|| entries.first()).map(|entry| entry.value)
+}
+
+/// An entry that has a value, be it of an address or a number.
 fn email(entry: &Value) -> Option<EmailRef<'_>> {
     Some(EmailRef {
         value: entry.get("value")?.as_str()?,

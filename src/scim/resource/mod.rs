@@ -91,6 +91,10 @@ pub enum Reason {
     Malformed,
     /// It names nobody in this directory.
     UnknownMember,
+    /// The member's field takes no such value.
+    Unfit,
+    /// The manager reports to the person, directly or through others.
+    Circle,
 }
 
 impl Note {

@@ -1,0 +1,263 @@
+//! Fields of a member beside names and address that follow its directory: phone, language, time zone
+//! and manager. What the directory says is the directory's; what it takes back is empty, and what it
+//! never spoke of stays the admins'.
+//!
+//! A manager is a User of the same directory, by id, userName or externalId. One who is not there
+//! yet is waited for, and found when it is made. Two requests that make each other's people managers
+//! at the same moment can close a circle: to keep that out, every such request would wait for every
+//! other one of the workspace.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::changes::{self, Act};
+use crate::error::Result;
+use crate::ids::{MemberId, UserId};
+use crate::scim::fold;
+use crate::scim::resource::{Note, Reason};
+use crate::store::details::{self, Details};
+use crate::store::managers as rows;
+use crate::store::members::{self, Member};
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+use crate::workspace::persons;
+use crate::workspace::profile::{Edit, Field, Manual, Say};
+
+/// What a directory says of these fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// A number, in whatever form.
+    pub phone: Option<String>,
+    /// A language, or several by preference.
+    pub language: Option<String>,
+    /// A time zone.
+    pub time_zone: Option<String>,
+    /// What the manager is called.
+    pub manager: Option<String>,
+}
+
+impl Said {
+    /// Whether it says nothing at all.
+    pub fn is_silent(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Brings these fields of a member in line with a User that was written, where they differ from what
+/// it said before. The member is locked, or new in this transaction.
+pub async fn follow(
+    tx: &mut Tx,
+    app: &App,
+    (act, place): (&Act, Place),
+    (user, member): (UserId, MemberId),
+    (before, said): (&Said, &Said),
+) -> Result<()> {
+    let mut found = members::lock(tx, act.workspace, &[member]).await?;
+    let Some(member) = found.pop() else {
+        return Ok(());
+    };
+    let details = details::list(tx, act.workspace, &[member.id]).await?.pop();
+    let details = details.map(|of| of.details).unwrap_or_default();
+    let mut written = Written {
+        manual: Manual::of(&member.manual),
+        details: details.clone(),
+        notes: Vec::new(),
+    };
+    let taken = |before: &Option<String>, said: &Option<String>| before.is_some() && said.is_none();
+    let (phone, language, time_zone) = checked(said);
+    for (field, now, was_taken) in [
+        (Field::Phone, phone, taken(&before.phone, &said.phone)),
+        (
+            Field::Language,
+            language,
+            taken(&before.language, &said.language),
+        ),
+        (
+            Field::TimeZone,
+            time_zone,
+            taken(&before.time_zone, &said.time_zone),
+        ),
+    ] {
+        written.set(field, now, was_taken);
+    }
+    if before.manager != said.manager {
+        manager(tx, (act, place), (user, &member), (said, &mut written)).await?;
+    }
+    written.store(tx, app, act, &member, &details).await
+}
+
+/// Gives a User that was just made to those who waited for it as their manager.
+pub async fn arrived(
+    tx: &mut Tx,
+    app: &App,
+    (act, place): (&Act, Place),
+    names: (&str, Option<&str>),
+    manager: MemberId,
+) -> Result<()> {
+    let waiting = rows::list_waiting(tx, place, names).await?;
+    let ids: Vec<_> = waiting.iter().filter_map(|user| user.member).collect();
+    let reports = members::lock(tx, act.workspace, &ids).await?;
+    for user in &waiting {
+        rows::update_awaited(tx, place, user.id, None).await?;
+    }
+    for report in reports {
+        let details = details::list(tx, act.workspace, &[report.id]).await?.pop();
+        let details = details.map(|of| of.details).unwrap_or_default();
+        let mut written = Written {
+            manual: Manual::of(&report.manual),
+            details: details.clone(),
+            notes: Vec::new(),
+        };
+        written.report(tx, act, report.id, manager).await?;
+        written.store(tx, app, act, &report, &details).await?;
+    }
+    Ok(())
+}
+
+/// What becomes of the fields of a member.
+struct Written {
+    manual: Manual,
+    details: Details,
+    notes: Vec<Note>,
+}
+
+/// What the directory says of a field: nothing, something, or something that does not fit.
+type Fit = Option<Result<String>>;
+
+fn checked(said: &Said) -> (Fit, Fit, Fit) {
+    let checked = |edit: Edit| edit.checked();
+    let phone = said.phone.as_deref().map(|phone| {
+        let phone = Say::Set(phone.trim_start_matches("tel:").to_owned());
+        let edit = checked(Edit {
+            phone,
+            ..Edit::default()
+        });
+        edit.map(|edit| edit.phone.set().cloned().unwrap_or_default())
+    });
+    let language = said.language.as_deref().map(|language| {
+        // The first of those that are asked for (RFC 9110 section 12.5.4), also as POSIX writes it.
+        let first = language.split([',', ';']).next().unwrap_or_default();
+        let language = Say::Set(first.trim().replace('_', "-"));
+        let edit = checked(Edit {
+            language,
+            ..Edit::default()
+        });
+        edit.map(|edit| edit.language.set().cloned().unwrap_or_default())
+    });
+    let time_zone = said.time_zone.as_deref().map(|time_zone| {
+        let time_zone = Say::Set(time_zone.to_owned());
+        let edit = checked(Edit {
+            time_zone,
+            ..Edit::default()
+        });
+        edit.map(|edit| edit.time_zone.set().cloned().unwrap_or_default())
+    });
+    (phone, language, time_zone)
+}
+
+impl Written {
+    /// Writes a text, or takes away what the directory took back.
+    fn set(&mut self, field: Field, said: Fit, was_taken: bool) {
+        let place = match field {
+            Field::Phone => &mut self.details.phone,
+            Field::Language => &mut self.details.language,
+            _ => &mut self.details.time_zone,
+        };
+        match said {
+            Some(Ok(text)) => {
+                *place = Some(text);
+                self.manual.0.remove(&field);
+            }
+            Some(Err(_)) => {
+                let path = match field {
+                    Field::Phone => "phoneNumbers",
+                    Field::Language => "preferredLanguage",
+                    _ => "timezone",
+                };
+                self.notes.push(Note::new(path, Reason::Unfit));
+            }
+            None if was_taken && !self.manual.0.contains(&field) => *place = None,
+            None => {}
+        }
+    }
+
+    /// Makes somebody the manager, unless that would be a circle.
+    async fn report(
+        &mut self,
+        tx: &mut Tx,
+        act: &Act,
+        member: MemberId,
+        manager: MemberId,
+    ) -> Result<()> {
+        if details::reports_to(tx, act.workspace, manager, member).await? {
+            self.notes.push(Note::new("manager", Reason::Circle));
+            return Ok(());
+        }
+        self.details.manager = Some(manager);
+        self.manual.0.remove(&Field::Manager);
+        Ok(())
+    }
+
+    async fn store(
+        self,
+        tx: &mut Tx,
+        app: &App,
+        act: &Act,
+        member: &Member,
+        before: &Details,
+    ) -> Result<()> {
+        let manual = self.manual.to_text();
+        if self.details == *before && manual == member.manual && self.notes.is_empty() {
+            return Ok(());
+        }
+        let user_id_key = self.details.user_id.as_deref().map(fold::key);
+        let kept = (user_id_key.as_deref(), manual.as_str());
+        details::update(tx, act.workspace, member.id, &self.details, kept).await?;
+        let of = [member.id];
+        members::update_versions(tx, act.workspace, &of, member.rules_version, act.at).await?;
+        let detail = json!({"status": member.status, "notes": self.notes});
+        let version = Some(member.version + 1);
+        let change = act.change("member.updated", ("member", member.id.0), version, &detail);
+        let key = persons::key(tx, app, act.workspace, member.person).await?;
+        let personal = json!({"phone": self.details.phone, "manager": self.details.manager});
+        let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
+        changes::record(tx, act.workspace, &[change]).await
+    }
+}
+
+/// What the directory says of the manager: nobody, somebody, or somebody who is not there yet.
+async fn manager(
+    tx: &mut Tx,
+    (act, place): (&Act, Place),
+    (user, member): (UserId, &Member),
+    (said, written): (&Said, &mut Written),
+) -> Result<()> {
+    let Some(name) = said
+        .manager
+        .as_deref()
+        .filter(|name| !name.trim().is_empty())
+    else {
+        rows::update_awaited(tx, place, user, None).await?;
+        if !written.manual.0.contains(&Field::Manager) {
+            written.details.manager = None;
+        }
+        return Ok(());
+    };
+    let key = fold::key(name);
+    if key.len() > fold::KEY || name.contains('\0') {
+        written.notes.push(Note::new("manager", Reason::Unfit));
+        return Ok(());
+    }
+    let found = rows::list_named(tx, place, (name, &key)).await?;
+    let found: Vec<_> = found.into_iter().filter_map(|user| user.member).collect();
+    let [manager] = found.as_slice() else {
+        rows::update_awaited(tx, place, user, Some(&key)).await?;
+        // Whom the directory named before it names no longer.
+        if !written.manual.0.contains(&Field::Manager) {
+            written.details.manager = None;
+        }
+        return Ok(());
+    };
+    rows::update_awaited(tx, place, user, None).await?;
+    written.report(tx, act, member.id, *manager).await
+}

@@ -1,0 +1,183 @@
+//! Fields of a member that follow its directory: phone, language, time zone and manager.
+
+use gatehouse::ids::MemberId;
+use gatehouse::scim::schema::ENTERPRISE_USER;
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Scim, operations};
+use crate::members::{conflict, person};
+
+impl Gateway {
+    async fn manager_of(&self, member: MemberId) -> Option<MemberId> {
+        self.details(member).await.manager
+    }
+}
+
+async fn patch(scim: &Scim, user: &str, operation: Value) {
+    let body = operations(json!([operation]));
+    let path = format!("/Users/{user}");
+    let (status, answer) = scim.send("PATCH", &path, Some(&body)).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+fn reports_to(name: &str, manager: &str) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE_USER],
+        "userName": name, "externalId": format!("X-{name}"),
+        ENTERPRISE_USER: {"manager": {"value": manager}},
+    })
+}
+
+#[tokio::test]
+async fn what_a_directory_says_is_shown_and_what_it_takes_back_is_gone() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let body = json!({
+        "userName": "ada@acme.example", "preferredLanguage": "en_gb,en;q=0.9",
+        "timezone": "europe/london",
+        "phoneNumbers": [
+            {"value": "+1 202-555-0123", "type": "home"},
+            {"value": "tel:+44-20-7946-0958", "type": "work"},
+        ],
+    });
+    let user = scim.created("/Users", &body).await;
+    let ada = gateway.member("ada@acme.example").await.id;
+    let details = gateway.details(ada).await;
+    assert_eq!(details.phone.as_deref(), Some("+442079460958"));
+    assert_eq!(details.language.as_deref(), Some("en-GB"));
+    assert_eq!(details.time_zone.as_deref(), Some("Europe/London"));
+    for (field, value) in [
+        ("phone", "+12025550123"),
+        ("language", "de"),
+        ("time_zone", "Europe/Vienna"),
+    ] {
+        let refused = gateway.edit(ada, json!({ field: value })).await;
+        conflict(
+            refused,
+            &format!("{field} is kept by the directory \"idp\""),
+        );
+    }
+    // What fits no field leaves it as it was, and the request log tells.
+    patch(
+        &scim,
+        &user,
+        json!({"op": "replace", "path": "timezone", "value": "Mars/Olympus"}),
+    )
+    .await;
+    let zone = gateway.details(ada).await.time_zone;
+    assert_eq!(zone.as_deref(), Some("Europe/London"));
+    assert!(
+        gateway
+            .told("\"path\":\"timezone\",\"reason\":\"unfit\"")
+            .await
+    );
+    for path in ["phoneNumbers", "preferredLanguage", "timezone"] {
+        patch(&scim, &user, json!({"op": "remove", "path": path})).await;
+    }
+    let details = gateway.details(ada).await;
+    assert_eq!(
+        (details.phone, details.language, details.time_zone),
+        (None, None, None)
+    );
+    // From here on they are the admins', until the directory speaks of them again.
+    let own = json!({"phone": "+43 1 58804 0", "language": "de"});
+    gateway.edit(ada, own).await.unwrap();
+    patch(
+        &scim,
+        &user,
+        json!({"op": "replace", "path": "title", "value": "Countess"}),
+    )
+    .await;
+    let language = gateway.details(ada).await.language;
+    assert_eq!(language.as_deref(), Some("de"), "a word on something else");
+    let german = json!({"op": "replace", "path": "preferredLanguage", "value": "fr"});
+    patch(&scim, &user, german).await;
+    let details = gateway.details(ada).await;
+    assert_eq!(details.language.as_deref(), Some("fr"));
+    assert!(details.phone.is_some(), "the admins' still");
+    conflict(
+        gateway.edit(ada, json!({"language": "de"})).await,
+        "language",
+    );
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_manager_is_found_by_any_name_also_when_it_comes_later() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let (boss_user, boss) = person(&gateway, &scim, "boss").await;
+    let mut reports = Vec::new();
+    for (name, manager) in [
+        ("a", boss_user.as_str()),
+        ("b", "BOSS@acme.example"),
+        ("c", "late@acme.example"),
+        ("d", "X-Late@acme.example"),
+        ("e", "nobody"),
+    ] {
+        let user = scim.created("/Users", &reports_to(name, manager)).await;
+        reports.push((user, gateway.member(name).await.id));
+    }
+    let manager = async |at: usize| gateway.manager_of(reports[at].1).await;
+    assert_eq!(
+        (manager(0).await, manager(1).await),
+        (Some(boss), Some(boss))
+    );
+    assert_eq!((manager(2).await, manager(3).await), (None, None));
+    scim.created("/Users", &reports_to("Late@acme.example", &boss_user))
+        .await;
+    let late = gateway.member("late@acme.example").await.id;
+    assert_eq!(
+        (manager(2).await, manager(3).await),
+        (Some(late), Some(late))
+    );
+    assert_eq!(manager(4).await, None);
+    conflict(
+        gateway.edit(reports[0].1, json!({"manager": late})).await,
+        "manager is kept",
+    );
+    // A circle is left out, and told.
+    let path = format!("{ENTERPRISE_USER}:manager.value");
+    let circle = json!({"op": "add", "path": path, "value": reports[2].0});
+    patch(&scim, &boss_user, circle).await;
+    assert_eq!(gateway.manager_of(boss).await, None);
+    assert!(gateway.told("\"reason\":\"circle\"").await);
+    // Taken away by the directory, and then another one.
+    let path = format!("{ENTERPRISE_USER}:manager");
+    patch(&scim, &reports[0].0, json!({"op": "remove", "path": path})).await;
+    assert_eq!(manager(0).await, None);
+    gateway
+        .edit(reports[0].1, json!({"manager": late}))
+        .await
+        .unwrap();
+    let path = format!("{ENTERPRISE_USER}:manager.value");
+    let moved = json!({"op": "replace", "path": path, "value": boss_user});
+    patch(&scim, &reports[2].0, moved).await;
+    assert_eq!(manager(2).await, Some(boss));
+    let waiting = "users WHERE manager_key IS NOT NULL";
+    assert_eq!(
+        gateway.count(waiting).await,
+        1,
+        "whom nobody can be found for"
+    );
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_create_that_says_nothing_of_them_costs_no_statement_more() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let create = async |body: Value| {
+        let bearer = format!("Bearer {}", scim.token);
+        let made = gateway
+            .call("POST", "/scim/v2/Users", &[&bearer], Some(body))
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.statements
+    };
+    create(json!({"userName": "warm"})).await;
+    let plain = create(json!({"userName": "plain"})).await;
+    let said = create(json!({"userName": "said", "timezone": "Europe/Vienna"})).await;
+    assert!(plain <= 10, "{plain} statements");
+    assert!(said > plain, "{said} and {plain} statements");
+}
