@@ -3,7 +3,7 @@
 //! Facts come in (`directory`), a person becomes a member (`admission`), rules turn facts into
 //! wanted grants (`mapping`), the ledger keeps who has what and because of what (`workspace`), and
 //! every step is told (`changes`). Arrows point one way: leaves <- `scim` <- `store` <- `app` <-
-//! `changes` <- `workspace` <- `mapping` <- `admission` <- `directory` <- `backup`, `http`, `worker` <- `cli`.
+//! `changes` <- `workspace` <- `mapping` <- `admission` <- `directory` <- `configuration` <- `backup`, `http`, `worker` <- `cli`.
 //!
 //! What holds everywhere, checked by `tests/api/architecture.rs`: `scim` does no IO; `axum` is named
 //! only in `http`; `sqlx` is named only in `store` and in the derives of `ids` and `clock`; time
@@ -16,6 +16,7 @@ pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod configuration;
 pub mod directory;
 pub mod error;
 pub mod http;

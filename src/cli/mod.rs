@@ -9,6 +9,7 @@ mod adoption;
 mod api_keys;
 mod backup;
 mod brake;
+mod configuration;
 mod demo;
 mod directories;
 mod domains;
@@ -98,6 +99,12 @@ enum Command {
     Migrate(Settings),
     /// Ask a server whether it can do its work; exit code 0 if it can.
     Health(health::Health),
+    /// Tell what would have to change for a workspace to be like a document.
+    Plan(configuration::Wanted),
+    /// Make a workspace like a document.
+    Apply(configuration::Apply),
+    /// Print a workspace as such a document.
+    Export(configuration::Export),
     /// Write everything into one file, while the server goes on.
     Backup(backup::Backup),
     /// Put a backup into an empty database, of whichever engine.
@@ -195,6 +202,9 @@ pub async fn run() -> ExitCode {
         Command::CheckConfig(settings) => check_config(&settings),
         Command::Migrate(settings) => migrate(&settings).await,
         Command::Health(command) => command.run().await,
+        Command::Plan(command) => Box::pin(command.plan()).await,
+        Command::Apply(command) => Box::pin(command.run()).await,
+        Command::Export(command) => command.run().await,
         Command::Backup(command) => Box::pin(command.run()).await,
         Command::Restore(command) => Box::pin(command.run()).await,
         Command::Selftest(command) => command.run().await,

@@ -47,9 +47,14 @@ pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Role>> {
 /// The roles of a workspace with their permissions, oldest first.
 pub async fn list_full(app: &App, workspace: WorkspaceId) -> Result<Vec<Full>> {
     let mut tx = app.db.read().await?;
-    let roles = workspaces::list_roles(&mut tx, workspace).await?;
+    list_within(&mut tx, workspace).await
+}
+
+/// The same in a transaction.
+pub async fn list_within(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Full>> {
+    let roles = workspaces::list_roles(tx, workspace).await?;
     let mut permissions: HashMap<RoleId, BTreeSet<String>> = HashMap::new();
-    for row in rows::list_permissions(&mut tx, workspace).await? {
+    for row in rows::list_permissions(tx, workspace).await? {
         let of = permissions.entry(row.role).or_default();
         of.insert(row.permission);
     }
@@ -68,37 +73,44 @@ pub async fn create(
     workspace: WorkspaceId,
     new: RoleEdit,
 ) -> Result<Full> {
+    let act = Act::of(app, origin, workspace);
+    let (app_, scopes) = (app.clone(), scopes.clone());
+    app.write(move |tx| {
+        let (app, act, scopes, new) = (app_.clone(), act.clone(), scopes.clone(), new.clone());
+        Box::pin(async move { create_within(tx, &app, (&act, &scopes), new).await })
+    })
+    .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn create_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    new: RoleEdit,
+) -> Result<Full> {
     let name = new.name.as_deref().map(str::trim).unwrap_or_default();
-    let key = name_key(name, "name")?;
-    let permissions = new.permissions.clone().unwrap_or_default();
+    let name_key = name_key(name, "name")?;
+    let permissions = new.permissions.unwrap_or_default();
     for permission in &permissions {
         permissions::check(app, permission)?;
     }
     permissions::check_covered(scopes, &permissions)?;
-    let act = Act::of(app, origin, workspace);
     let role = Role {
         id: RoleId::new(),
         name: name.to_owned(),
-        name_key: key,
+        name_key,
         built_in: false,
         created_at: act.at,
         version: 1,
     };
+    let names = (role.name.as_str(), role.name_key.as_str());
+    if !workspaces::insert_role(tx, act.workspace, role.id, names, false, act.at).await? {
+        return Err(Error::Taken("name"));
+    }
     let full = Full { role, permissions };
-    let made = full.clone();
-    app.write(move |tx| {
-        let (act, full) = (act.clone(), made.clone());
-        Box::pin(async move {
-            let (role, at) = (&full.role, act.at);
-            let names = (role.name.as_str(), role.name_key.as_str());
-            if !workspaces::insert_role(tx, workspace, role.id, names, false, at).await? {
-                return Err(Error::Taken("name"));
-            }
-            write_permissions(tx, &act, &full).await?;
-            tell(tx, &act, "role.created", &full).await
-        })
-    })
-    .await?;
+    write_permissions(tx, act, &full).await?;
+    tell(tx, act, "role.created", &full).await?;
     Ok(full)
 }
 
@@ -110,35 +122,46 @@ pub async fn edit(
     (workspace, id): (WorkspaceId, RoleId),
     edit: RoleEdit,
 ) -> Result<Full> {
+    let act = Act::of(app, origin, workspace);
+    let (app_, scopes) = (app.clone(), scopes.clone());
+    app.write(move |tx| {
+        let (app, act, scopes, edit) = (app_.clone(), act.clone(), scopes.clone(), edit.clone());
+        Box::pin(async move { edit_within(tx, &app, (&act, &scopes), id, edit).await })
+    })
+    .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn edit_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    id: RoleId,
+    edit: RoleEdit,
+) -> Result<Full> {
     for permission in edit.permissions.iter().flatten() {
         permissions::check(app, permission)?;
     }
     permissions::check_covered(scopes, edit.permissions.iter().flatten())?;
-    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
-    app.write(move |tx| {
-        let (act, scopes, edit) = (act.clone(), scopes.clone(), edit.clone());
-        Box::pin(async move {
-            let mut role = own(tx, workspace, id).await?;
-            let before = permissions_of(tx, workspace, id).await?;
-            permissions::check_covered(&scopes, &before)?;
-            if let Some(name) = edit.name {
-                name.trim().clone_into(&mut role.name);
-                role.name_key = name_key(&role.name, "name")?;
-            }
-            let names = (role.name.as_str(), role.name_key.as_str());
-            rows::update(tx, workspace, id, names)
-                .await
-                .on_duplicate("name")?;
-            let permissions = edit.permissions.unwrap_or(before);
-            role.version += 1;
-            let full = Full { role, permissions };
-            rows::delete_permissions(tx, workspace, id).await?;
-            write_permissions(tx, &act, &full).await?;
-            tell(tx, &act, "role.updated", &full).await?;
-            Ok(full)
-        })
-    })
-    .await
+    let workspace = act.workspace;
+    let mut role = own(tx, workspace, id).await?;
+    let before = permissions_of(tx, workspace, id).await?;
+    permissions::check_covered(scopes, &before)?;
+    if let Some(name) = edit.name {
+        name.trim().clone_into(&mut role.name);
+        role.name_key = name_key(&role.name, "name")?;
+    }
+    let names = (role.name.as_str(), role.name_key.as_str());
+    rows::update(tx, workspace, id, names)
+        .await
+        .on_duplicate("name")?;
+    let permissions = edit.permissions.unwrap_or(before);
+    role.version += 1;
+    let full = Full { role, permissions };
+    rows::delete_permissions(tx, workspace, id).await?;
+    write_permissions(tx, act, &full).await?;
+    tell(tx, act, "role.updated", &full).await?;
+    Ok(full)
 }
 
 /// Deletes a role of the workspace's own that nobody has and no rule gives.
@@ -153,21 +176,27 @@ pub async fn delete(
         Box::pin(async move {
             // A rule that is added meanwhile would give what is gone.
             workspaces::lock(tx, workspace).await?;
-            let mut role = own(tx, workspace, id).await?;
-            permissions::check_covered(&scopes, &permissions_of(tx, workspace, id).await?)?;
-            if rows::is_used(tx, workspace, id).await? {
-                return Err(Error::Conflict(
-                    "members have this role or a rule gives it; take it from them first".to_owned(),
-                ));
-            }
-            rows::delete_permissions(tx, workspace, id).await?;
-            rows::delete(tx, workspace, id).await?;
-            role.version += 1;
-            let permissions = BTreeSet::new();
-            tell(tx, &act, "role.deleted", &Full { role, permissions }).await
+            delete_within(tx, (&act, &scopes), id).await
         })
     })
     .await
+}
+
+/// The same in the transaction of a wider change, which has locked the workspace.
+pub async fn delete_within(tx: &mut Tx, (act, scopes): (&Act, &Scopes), id: RoleId) -> Result<()> {
+    let workspace = act.workspace;
+    let mut role = own(tx, workspace, id).await?;
+    permissions::check_covered(scopes, &permissions_of(tx, workspace, id).await?)?;
+    if rows::is_used(tx, workspace, id).await? {
+        return Err(Error::Conflict(
+            "members have this role or a rule gives it; take it from them first".to_owned(),
+        ));
+    }
+    rows::delete_permissions(tx, workspace, id).await?;
+    rows::delete(tx, workspace, id).await?;
+    role.version += 1;
+    let permissions = BTreeSet::new();
+    tell(tx, act, "role.deleted", &Full { role, permissions }).await
 }
 
 /// The permissions of one role.

@@ -49,6 +49,45 @@ pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
 /// Sets how many may be in. Nobody is put out by it, however many are in; without a limit whoever
 /// waited is in.
 pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limit) -> Result<()> {
+    let act = Act::of(app, origin, workspace);
+    app.write(move |tx| {
+        let (act, limit) = (act.clone(), limit.clone());
+        Box::pin(async move { set_within(tx, &act, &limit).await })
+    })
+    .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn set_within(tx: &mut Tx, act: &Act, limit: &Limit) -> Result<()> {
+    check(limit)?;
+    let workspace = act.workspace;
+    let before = rows::lock_limit(tx, workspace).await?;
+    if before == *limit {
+        return Ok(());
+    }
+    rows::update_limit(tx, workspace, limit).await?;
+    match (before.seat_limit, limit.seat_limit) {
+        (None, Some(_)) => rows::insert_count(tx, workspace).await?,
+        (Some(_), None) => {
+            let seated = rows::delete_count(tx, workspace, act.at).await?;
+            let told = seated.into_iter().map(|(member, version)| {
+                let subject = ("member", member.0);
+                act.change("member.seated", subject, Some(version), &json!({}))
+            });
+            let told: Vec<_> = told.collect();
+            changes::record(tx, workspace, &told).await?;
+        }
+        _ => {}
+    }
+    let detail = json!({
+        "limit": limit.seat_limit, "policy": limit.seat_policy, "grace": limit.seat_grace,
+    });
+    let subject = ("workspace", workspace.0);
+    let change = act.change("workspace.seats_set", subject, None, &detail);
+    changes::record(tx, workspace, &[change]).await
+}
+
+fn check(limit: &Limit) -> Result<()> {
     if limit
         .seat_limit
         .is_some_and(|limit| !(FEWEST..=MOST).contains(&limit))
@@ -69,37 +108,7 @@ pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limi
             "contact must have at most {CONTACT} characters"
         )));
     }
-    let act = Act::of(app, origin, workspace);
-    app.write(move |tx| {
-        let (act, limit) = (act.clone(), limit.clone());
-        Box::pin(async move {
-            let before = rows::lock_limit(tx, workspace).await?;
-            if before == limit {
-                return Ok(());
-            }
-            rows::update_limit(tx, workspace, &limit).await?;
-            match (before.seat_limit, limit.seat_limit) {
-                (None, Some(_)) => rows::insert_count(tx, workspace).await?,
-                (Some(_), None) => {
-                    let seated = rows::delete_count(tx, workspace, act.at).await?;
-                    let told = seated.into_iter().map(|(member, version)| {
-                        let subject = ("member", member.0);
-                        act.change("member.seated", subject, Some(version), &json!({}))
-                    });
-                    let told: Vec<_> = told.collect();
-                    changes::record(tx, workspace, &told).await?;
-                }
-                _ => {}
-            }
-            let detail = json!({
-                "limit": limit.seat_limit, "policy": limit.seat_policy, "grace": limit.seat_grace,
-            });
-            let subject = ("workspace", workspace.0);
-            let change = act.change("workspace.seats_set", subject, None, &detail);
-            changes::record(tx, workspace, &[change]).await
-        })
-    })
-    .await
+    Ok(())
 }
 
 /// A member was written whose status was another before, or who is new: it takes a seat or gives its

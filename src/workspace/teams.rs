@@ -40,8 +40,19 @@ pub async fn create(
     name: &str,
 ) -> Result<Team> {
     let name = name.trim().to_owned();
-    let key = name_key(&name, "name")?;
+    name_key(&name, "name")?;
     let act = Act::of(app, origin, workspace);
+    app.write(move |tx| {
+        let (act, name) = (act.clone(), name.clone());
+        Box::pin(async move { create_within(tx, &act, &name).await })
+    })
+    .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn create_within(tx: &mut Tx, act: &Act, name: &str) -> Result<Team> {
+    let name = name.trim().to_owned();
+    let key = name_key(&name, "name")?;
     let team = Team {
         id: TeamId::new(),
         name,
@@ -50,18 +61,10 @@ pub async fn create(
         created_at: act.at,
         version: 1,
     };
-    let made = team.clone();
-    app.write(move |tx| {
-        let (act, team, key) = (act.clone(), made.clone(), key.clone());
-        Box::pin(async move {
-            let at = act.at;
-            if !workspaces::insert_team(tx, workspace, team.id, &team.name, &key, at).await? {
-                return Err(Error::Taken("name"));
-            }
-            tell(tx, &act, "team.created", &team).await
-        })
-    })
-    .await?;
+    if !workspaces::insert_team(tx, act.workspace, team.id, &team.name, &key, act.at).await? {
+        return Err(Error::Taken("name"));
+    }
+    tell(tx, act, "team.created", &team).await?;
     Ok(team)
 }
 
@@ -75,32 +78,35 @@ pub async fn edit(
     let act = Act::of(app, origin, workspace);
     app.write(move |tx| {
         let (act, edit) = (act.clone(), edit.clone());
-        Box::pin(async move {
-            let found = rows::lock(tx, workspace, id).await?;
-            let before = found.ok_or(Error::NotFound("team"))?;
-            let mut team = before.clone();
-            if let Some(name) = edit.name {
-                name.trim().clone_into(&mut team.name);
-            }
-            team.enabled = edit.enabled.unwrap_or(team.enabled);
-            if let Some(archived) = edit.archived {
-                team.archived_at = archived.then(|| team.archived_at.unwrap_or(act.at));
-            }
-            let is_same = (&team.name, team.enabled, team.archived_at)
-                == (&before.name, before.enabled, before.archived_at);
-            if is_same {
-                return Ok(before);
-            }
-            let key = name_key(&team.name, "name")?;
-            rows::update(tx, workspace, &team, &key)
-                .await
-                .on_duplicate("name")?;
-            team.version += 1;
-            tell(tx, &act, "team.updated", &team).await?;
-            Ok(team)
-        })
+        Box::pin(async move { edit_within(tx, &act, id, edit).await })
     })
     .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn edit_within(tx: &mut Tx, act: &Act, id: TeamId, edit: TeamEdit) -> Result<Team> {
+    let found = rows::lock(tx, act.workspace, id).await?;
+    let before = found.ok_or(Error::NotFound("team"))?;
+    let mut team = before.clone();
+    if let Some(name) = edit.name {
+        name.trim().clone_into(&mut team.name);
+    }
+    team.enabled = edit.enabled.unwrap_or(team.enabled);
+    if let Some(archived) = edit.archived {
+        team.archived_at = archived.then(|| team.archived_at.unwrap_or(act.at));
+    }
+    let is_same = (&team.name, team.enabled, team.archived_at)
+        == (&before.name, before.enabled, before.archived_at);
+    if is_same {
+        return Ok(before);
+    }
+    let key = name_key(&team.name, "name")?;
+    rows::update(tx, act.workspace, &team, &key)
+        .await
+        .on_duplicate("name")?;
+    team.version += 1;
+    tell(tx, act, "team.updated", &team).await?;
+    Ok(team)
 }
 
 async fn tell(tx: &mut Tx, act: &Act, kind: &str, team: &Team) -> Result<()> {

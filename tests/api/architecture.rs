@@ -17,6 +17,7 @@ const ORDER: &[&str] = &[
     "mapping",
     "admission",
     "directory",
+    "configuration",
     "backup",
     "http",
     "worker",

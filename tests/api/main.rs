@@ -11,6 +11,7 @@ mod brake;
 mod bulk;
 mod changes;
 mod clocks;
+mod configuration;
 mod coverage;
 #[path = "../support/database.rs"]
 mod database;

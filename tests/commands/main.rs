@@ -14,6 +14,7 @@ mod people;
 mod request_log;
 mod schemas;
 mod service;
+mod tables;
 mod telemetry;
 mod upgrade;
 

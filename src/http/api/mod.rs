@@ -10,6 +10,7 @@ pub mod caller;
 mod directories;
 mod domains;
 mod explanations;
+mod configuration;
 mod exports;
 mod history;
 mod imports;
@@ -198,6 +199,16 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/brake/wait",
         &[("POST", Some(Permission::DirectoriesManage))],
+        "/workspaces/{workspace}/configuration",
+        &[("GET", Some(Permission::WorkspaceManage))],
+    ),
+    (
+        "/workspaces/{workspace}/configuration/plan",
+        &[("POST", Some(Permission::WorkspaceManage))],
+    ),
+    (
+        "/workspaces/{workspace}/configuration/apply",
+        &[("POST", Some(Permission::WorkspaceManage))],
     ),
     (
         "/workspaces/{workspace}/directories",
@@ -370,6 +381,9 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/brake/held" => get(brake::held),
         "/{workspace}/brake/release" => post(brake::release),
         "/{workspace}/brake/wait" => post(brake::wait),
+        "/{workspace}/configuration" => get(configuration::show),
+        "/{workspace}/configuration/plan" => post(configuration::plan),
+        "/{workspace}/configuration/apply" => post(configuration::apply),
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
         "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),

@@ -1,0 +1,316 @@
+//! Configuration as code: what a workspace is to be like, as a document that is kept beside other
+//! code. A plan tells what would have to change; to apply it is one transaction of the same use
+//! cases by which anybody changes the same things, so that a right that is missing, or a role that is
+//! still in use, stops all of it.
+//!
+//! A section that the document leaves out is left alone. What a section does not name stays too,
+//! unless whoever applies asks for it to end. Directories are never ended by a document: their
+//! people would go with them. A team or role is the same one by its name, whatever its case.
+
+mod plan;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+use crate::app::App;
+use crate::changes::{self, Act, Origin};
+use crate::directory::{DirectoryKind, Mode};
+use crate::error::{Error, Result};
+use crate::store::tx::Tx;
+use crate::store::{directories, seats, teams, workspaces};
+use crate::workspace::keys::Scopes;
+use crate::workspace::seats::{Limit, SeatPolicy};
+use crate::workspace::{Workspace, roles};
+
+pub use plan::{Action, Difference, Effect, Kind, Plan};
+
+/// How many teams, roles or directories a document may name.
+const MOST: usize = 2_000;
+
+/// What a workspace is to be like.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Configuration {
+    /// The slug of the workspace that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// How many may be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Seats>,
+    /// Its teams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<Team>>,
+    /// Its own roles; `admin` and `user` are there anyway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
+    /// Its directories, without their secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directories: Option<Vec<Directory>>,
+}
+
+/// How many may be in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seats {
+    /// How many seats there are; as many as come if that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// What becomes of whoever finds none.
+    pub policy: SeatPolicy,
+    /// How many more are let in for the time being.
+    #[serde(default)]
+    pub grace: i64,
+    /// Whom to ask for more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+}
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    /// Its name.
+    pub name: String,
+    /// Whether the app works with it.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Whether it is put away.
+    #[serde(default)]
+    pub archived: bool,
+}
+
+/// A role of the workspace's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// All its permissions.
+    #[serde(default)]
+    pub permissions: BTreeSet<String>,
+}
+
+/// A directory. Kind and mode are said when it is made, and stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Its name.
+    pub name: String,
+    /// Whose dialect it speaks.
+    pub kind: DirectoryKind,
+    /// What becomes of its facts.
+    pub mode: Mode,
+    /// Whether unknown attributes and members are refused instead of skipped.
+    #[serde(default)]
+    pub strict: bool,
+    /// Whether a create for an inactive user restores that user.
+    #[serde(default)]
+    pub restore_inactive: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How a document is applied.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Whether teams and roles that it does not name end: teams are put away, roles are deleted.
+    pub prune: bool,
+    /// The hash of the plan that somebody has agreed to; another one is [`Error::Conflict`].
+    pub plan: Option<String>,
+}
+
+/// What a workspace is like, as a document of which a plan has nothing to do.
+pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
+    let mut tx = app.db.read().await?;
+    let tx = &mut tx;
+    let limit = seats::find_limit(tx, workspace.id).await?;
+    let teams = teams::list(tx, workspace.id).await?;
+    let roles = roles::list_within(tx, workspace.id).await?;
+    let directories = directories::list(tx, workspace.id).await?;
+    let roles = roles.into_iter().filter(|role| !role.role.built_in);
+    Ok(Configuration {
+        workspace: Some(workspace.slug.clone()),
+        seats: Some(Seats::from(limit)),
+        teams: Some(teams.into_iter().map(Team::from).collect()),
+        roles: Some(roles.map(Role::from).collect()),
+        directories: Some(directories.into_iter().map(Directory::from).collect()),
+    })
+}
+
+/// What would have to change for a workspace to be like that. Everything is tried and undone, so
+/// that what could not be applied is an error here already.
+pub async fn plan(
+    app: &App,
+    by: (&Origin, &Scopes),
+    workspace: &Workspace,
+    wanted: Configuration,
+    prune: bool,
+) -> Result<Plan> {
+    let options = Options { prune, plan: None };
+    run(app, by, workspace, (wanted, options), Purpose::Plan).await
+}
+
+/// Makes a workspace like that; gives what was changed. Nothing is, where nothing has to be.
+pub async fn apply(
+    app: &App,
+    by: (&Origin, &Scopes),
+    workspace: &Workspace,
+    wanted: Configuration,
+    options: Options,
+) -> Result<Plan> {
+    let plan = run(app, by, workspace, (wanted, options), Purpose::Apply).await?;
+    if plan
+        .effects
+        .iter()
+        .any(|effect| effect.kind == Kind::Directory)
+    {
+        app.credentials.invalidate_all();
+    }
+    Ok(plan)
+}
+
+/// Whether it is done, or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Plan,
+    Apply,
+}
+
+async fn run(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    workspace: &Workspace,
+    (wanted, options): (Configuration, Options),
+    purpose: Purpose,
+) -> Result<Plan> {
+    check(workspace, &wanted)?;
+    let act = Act::of(app, origin, workspace.id);
+    let (app_, scopes) = (app.clone(), scopes.clone());
+    app.write(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
+        let (wanted, options) = (wanted.clone(), options.clone());
+        Box::pin(async move {
+            let by = (&act, &scopes);
+            within(tx, &app, by, (&wanted, &options), purpose).await
+        })
+    })
+    .await
+}
+
+fn check(workspace: &Workspace, wanted: &Configuration) -> Result<()> {
+    if wanted
+        .workspace
+        .as_ref()
+        .is_some_and(|slug| *slug != workspace.slug)
+    {
+        return Err(Error::value(format!(
+            "workspace: this is \"{}\", another one than the document is for",
+            workspace.slug
+        )));
+    }
+    let lengths = [
+        ("teams", wanted.teams.as_ref().map(Vec::len)),
+        ("roles", wanted.roles.as_ref().map(Vec::len)),
+        ("directories", wanted.directories.as_ref().map(Vec::len)),
+    ];
+    for (section, length) in lengths {
+        if length.is_some_and(|length| length > MOST) {
+            return Err(Error::value(format!("{section}: expected at most {MOST}")));
+        }
+    }
+    Ok(())
+}
+
+async fn within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    (wanted, options): (&Configuration, &Options),
+    purpose: Purpose,
+) -> Result<Plan> {
+    // Whoever makes rules or applies another document waits.
+    workspaces::lock(tx, act.workspace).await?;
+    let steps = plan::steps(tx, act.workspace, wanted, options.prune).await?;
+    let plan = Plan::of(&steps)?;
+    if let Some(agreed) = &options.plan
+        && *agreed != plan.hash
+    {
+        return Err(Error::Conflict(
+            "the plan is stale: the workspace or the document has changed since; plan again"
+                .to_owned(),
+        ));
+    }
+    if steps.is_empty() {
+        return Ok(plan);
+    }
+    tx.begin_part().await?;
+    for step in &steps {
+        step.take(tx, app, (act, scopes)).await?;
+    }
+    if purpose == Purpose::Plan {
+        tx.undo_part().await?;
+        return Ok(plan);
+    }
+    tx.keep_part().await?;
+    let detail = json!({"plan": plan.hash, "effects": plan.effects.len()});
+    let subject = ("workspace", act.workspace.0);
+    let change = act.change("configuration.applied", subject, None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
+    Ok(plan)
+}
+
+impl From<Limit> for Seats {
+    fn from(limit: Limit) -> Self {
+        Self {
+            limit: limit.seat_limit,
+            policy: limit.seat_policy,
+            grace: limit.seat_grace,
+            contact: limit.seat_contact,
+        }
+    }
+}
+
+impl From<Seats> for Limit {
+    fn from(seats: Seats) -> Self {
+        Self {
+            seat_limit: seats.limit,
+            seat_policy: seats.policy,
+            seat_grace: seats.grace,
+            seat_contact: seats.contact,
+        }
+    }
+}
+
+impl From<teams::Team> for Team {
+    fn from(team: teams::Team) -> Self {
+        Self {
+            name: team.name,
+            enabled: team.enabled,
+            archived: team.archived_at.is_some(),
+        }
+    }
+}
+
+impl From<roles::Full> for Role {
+    fn from(full: roles::Full) -> Self {
+        Self {
+            name: full.role.name,
+            permissions: full.permissions,
+        }
+    }
+}
+
+impl From<directories::Directory> for Directory {
+    fn from(directory: directories::Directory) -> Self {
+        Self {
+            name: directory.name,
+            kind: directory.kind,
+            mode: directory.mode,
+            strict: directory.strict,
+            restore_inactive: directory.restore_inactive,
+        }
+    }
+}
