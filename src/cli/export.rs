@@ -1,8 +1,8 @@
 //! `gatehouse members export-all`
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +11,15 @@ use super::Settings;
 use crate::changes::Origin;
 use crate::workspace;
 use crate::workspace::export_many::{self, Format};
+
+/// A new file that nobody else reads.
+fn private(file: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
@@ -34,8 +43,8 @@ impl Export {
         let mut to: Box<dyn Write + Send> = match &self.output {
             None => Box::new(std::io::stdout()),
             Some(file) => {
-                let made = File::create_new(file)
-                    .with_context(|| format!("{} cannot be made", file.display()))?;
+                let made =
+                    private(file).with_context(|| format!("{} cannot be made", file.display()))?;
                 Box::new(BufWriter::new(made))
             }
         };

@@ -244,7 +244,7 @@ async fn fields(
         };
         said.push((column, field, of(field, text)));
     }
-    if let Some(line) = line(row)?
+    if let Some(line) = line(row, details)?
         && Line::of(details.line.as_deref(), details.line_number.clone()).as_ref() != Some(&line)
     {
         let edit = Edit {
@@ -293,7 +293,7 @@ fn of(field: Field, text: &str) -> Edit {
 }
 
 /// The line that a row asks for; a number says enough.
-fn line(row: &Row) -> Result<Option<Line>, Refusal> {
+fn line(row: &Row, shown: &Details) -> Result<Option<Line>, Refusal> {
     let numbered = |number: &str| Line::Numbered {
         number: number.to_owned(),
     };
@@ -302,6 +302,7 @@ fn line(row: &Row) -> Result<Option<Line>, Refusal> {
         (None, None) => None,
         (Some("numberless"), None) => Some(Line::Numberless),
         (None | Some("numbered"), Some(number)) => Some(numbered(number)),
+        (Some("numbered"), None) if shown.line.as_deref() == Some("numbered") => None,
         (Some("numbered"), None) => {
             return Err(fault(Column::LineNumber, "a numbered line has its number"));
         }
