@@ -60,6 +60,7 @@ pub async fn follow(
     let details = details.map(|of| of.details).unwrap_or_default();
     let mut written = Written {
         manual: Manual::of(&member.manual),
+        ruled: Manual::of(&member.ruled),
         details: details.clone(),
         notes: Vec::new(),
     };
@@ -105,6 +106,7 @@ pub async fn arrived(
         let details = details.map(|of| of.details).unwrap_or_default();
         let mut written = Written {
             manual: Manual::of(&report.manual),
+            ruled: Manual::of(&report.ruled),
             details: details.clone(),
             notes: Vec::new(),
         };
@@ -117,6 +119,8 @@ pub async fn arrived(
 /// What becomes of the fields of a member.
 struct Written {
     manual: Manual,
+    /// The fields that rules filled in.
+    ruled: Manual,
     details: Details,
     notes: Vec<Note>,
 }
@@ -167,6 +171,7 @@ impl Written {
             Some(Ok(text)) => {
                 *place = Some(text);
                 self.manual.0.remove(&field);
+                self.ruled.0.remove(&field);
             }
             Some(Err(_)) => {
                 let path = match field {
@@ -207,12 +212,23 @@ impl Written {
         before: &Details,
     ) -> Result<()> {
         let manual = self.manual.to_text();
-        if self.details == *before && manual == member.manual && self.notes.is_empty() {
+        let is_same = (&self.details, &manual, &self.ruled.to_text())
+            == (before, &member.manual, &member.ruled);
+        if is_same && self.notes.is_empty() {
             return Ok(());
         }
         let user_id_key = self.details.user_id.as_deref().map(fold::key);
         let kept = (user_id_key.as_deref(), manual.as_str());
         details::update(tx, act.workspace, member.id, &self.details, kept).await?;
+        let ruled = self.ruled.to_text();
+        if ruled != member.ruled {
+            let Details {
+                line, line_number, ..
+            } = &self.details;
+            let line = (line.as_deref(), line_number.as_deref());
+            let language = (self.details.language.as_deref(), ruled.as_str());
+            details::update_ruled(tx, act.workspace, member.id, line, language, None).await?;
+        }
         let of = [member.id];
         members::update_versions(tx, act.workspace, &of, member.rules_version, act.at).await?;
         let detail = json!({"status": member.status, "notes": self.notes});

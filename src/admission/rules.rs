@@ -115,17 +115,25 @@ pub async fn create(
     app.write(move |tx| {
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
         let edit = edit.clone();
-        Box::pin(async move {
-            let named = edit.directory.as_deref().unwrap_or_default();
-            let (act, directory) = open(tx, act, named).await?;
-            let by = (&act, &scopes);
-            let after = define(tx, &app, by, (&directory, None), (&edit, missing)).await?;
-            let step = Step::add(RuleId::new(), after.clone());
-            let done = carry_out(tx, &app, &act, &step).await?;
-            Ok(told(step.id, after, done))
-        })
+        Box::pin(async move { create_within(tx, &app, (act, &scopes), (&edit, missing)).await })
     })
     .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn create_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (Act, &Scopes),
+    (edit, missing): (&RuleEdit, Missing),
+) -> Result<Added> {
+    let named = edit.directory.as_deref().unwrap_or_default();
+    let (act, directory) = open(tx, act, named).await?;
+    let by = (&act, scopes);
+    let after = define(tx, app, by, (&directory, None), (edit, missing)).await?;
+    let step = Step::add(RuleId::new(), after.clone());
+    let done = carry_out(tx, app, &act, &step).await?;
+    Ok(told(step.id, after, done))
 }
 
 /// Changes a rule, at a version that the precondition allows: a further version, with a cause of its
@@ -143,26 +151,38 @@ pub async fn change(
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
         let (edit, precondition) = (edit.clone(), precondition.clone());
         Box::pin(async move {
-            let (act, directory, before) = reopen(tx, act, &scopes, id).await?;
-            precondition.check_match(before.0.version)?;
-            let by = (&act, &scopes);
-            let of = (&directory, Some(&before.1));
-            let after = define(tx, &app, by, of, (&edit, missing)).await?;
-            if edit.directory.is_some() {
-                return Err(Error::value(
-                    "directory is said once; end the rule and add another one",
-                ));
-            }
-            if after == before.1 {
-                let done = Outcome::nothing(&before.0);
-                return Ok(told(id, after, done));
-            }
-            let step = Step::change(before, Some(after.clone()));
-            let done = carry_out(tx, &app, &act, &step).await?;
-            Ok(told(id, after, done))
+            let by = (act, &scopes);
+            change_within(tx, &app, by, (id, &precondition), (&edit, missing)).await
         })
     })
     .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn change_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (Act, &Scopes),
+    (id, precondition): (RuleId, &Precondition),
+    (edit, missing): (&RuleEdit, Missing),
+) -> Result<Added> {
+    let (act, directory, before) = reopen(tx, act, scopes, id).await?;
+    precondition.check_match(before.0.version)?;
+    let by = (&act, scopes);
+    let of = (&directory, Some(&before.1));
+    let after = define(tx, app, by, of, (edit, missing)).await?;
+    if edit.directory.is_some() {
+        return Err(Error::value(
+            "directory is said once; end the rule and add another one",
+        ));
+    }
+    if after == before.1 {
+        let done = Outcome::nothing(&before.0);
+        return Ok(told(id, after, done));
+    }
+    let step = Step::change(before, Some(after.clone()));
+    let done = carry_out(tx, app, &act, &step).await?;
+    Ok(told(id, after, done))
 }
 
 /// Ends a rule, at a version that the precondition allows: what it gave ends.
@@ -177,19 +197,27 @@ pub async fn end(
     app.write(move |tx| {
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
         let precondition = precondition.clone();
-        Box::pin(async move {
-            let (act, _, before) = reopen(tx, act, &scopes, id).await?;
-            precondition.check_match(before.0.version)?;
-            let step = Step::change(before, None);
-            let done = carry_out(tx, &app, &act, &step).await?;
-            Ok(Ended {
-                id,
-                run: done.run,
-                changed: done.changed,
-            })
-        })
+        Box::pin(async move { end_within(tx, &app, (act, &scopes), (id, &precondition)).await })
     })
     .await
+}
+
+/// The same in the transaction of a wider change.
+pub async fn end_within(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (Act, &Scopes),
+    (id, precondition): (RuleId, &Precondition),
+) -> Result<Ended> {
+    let (act, _, before) = reopen(tx, act, scopes, id).await?;
+    precondition.check_match(before.0.version)?;
+    let step = Step::change(before, None);
+    let done = carry_out(tx, app, &act, &step).await?;
+    Ok(Ended {
+        id,
+        run: done.run,
+        changed: done.changed,
+    })
 }
 
 /// Binds a rule to the groups that have the names of its groups now: what a broken rule needs.

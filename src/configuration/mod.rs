@@ -5,9 +5,12 @@
 //!
 //! A section that the document leaves out is left alone. What a section does not name stays too,
 //! unless whoever applies asks for it to end. Directories are never ended by a document: their
-//! people would go with them. A team or role is the same one by its name, whatever its case.
+//! people would go with them. A team or role is the same one by its name, whatever its case; a rule by
+//! the directory, the groups and the attributes that it looks at.
 
+mod effect;
 mod plan;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,9 +26,10 @@ use crate::workspace::keys::Scopes;
 use crate::workspace::seats::{Limit, SeatPolicy};
 use crate::workspace::{Workspace, roles};
 
-pub use plan::{Action, Difference, Effect, Kind, Plan};
+pub use effect::{Action, Difference, Effect, Kind, Plan};
+pub use rules::Rule;
 
-/// How many teams, roles or directories a document may name.
+/// How many teams, roles, directories or rules a document may name.
 const MOST: usize = 2_000;
 
 /// What a workspace is to be like.
@@ -47,6 +51,9 @@ pub struct Configuration {
     /// Its directories, without their secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directories: Option<Vec<Directory>>,
+    /// Its rules. One is known by its directory, its groups and its `when`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Rule>>,
 }
 
 /// How many may be in.
@@ -116,7 +123,7 @@ fn yes() -> bool {
 /// How a document is applied.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Whether teams and roles that it does not name end: teams are put away, roles are deleted.
+    /// Whether teams, roles and rules that it does not name end: teams are put away, roles deleted.
     pub prune: bool,
     /// The hash of the plan that somebody has agreed to; another one is [`Error::Conflict`].
     pub plan: Option<String>,
@@ -131,12 +138,14 @@ pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
     let roles = roles::list_within(tx, workspace.id).await?;
     let directories = directories::list(tx, workspace.id).await?;
     let roles = roles.into_iter().filter(|role| !role.role.built_in);
+    let rules = rules::list(tx, workspace.id, &directories).await?;
     Ok(Configuration {
         workspace: Some(workspace.slug.clone()),
         seats: Some(Seats::from(limit)),
         teams: Some(teams.into_iter().map(Team::from).collect()),
         roles: Some(roles.map(Role::from).collect()),
         directories: Some(directories.into_iter().map(Directory::from).collect()),
+        rules: Some(rules.into_iter().map(|(_, rule)| rule).collect()),
     })
 }
 
@@ -215,6 +224,7 @@ fn check(workspace: &Workspace, wanted: &Configuration) -> Result<()> {
         ("teams", wanted.teams.as_ref().map(Vec::len)),
         ("roles", wanted.roles.as_ref().map(Vec::len)),
         ("directories", wanted.directories.as_ref().map(Vec::len)),
+        ("rules", wanted.rules.as_ref().map(Vec::len)),
     ];
     for (section, length) in lengths {
         if length.is_some_and(|length| length > MOST) {
@@ -233,8 +243,8 @@ async fn within(
 ) -> Result<Plan> {
     // Whoever makes rules or applies another document waits.
     workspaces::lock(tx, act.workspace).await?;
-    let steps = plan::steps(tx, act.workspace, wanted, options.prune).await?;
-    let plan = Plan::of(&steps)?;
+    let steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
+    let plan = Plan::of(steps.iter().map(|step| step.effect.clone()).collect())?;
     if let Some(agreed) = &options.plan
         && *agreed != plan.hash
     {

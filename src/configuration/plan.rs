@@ -1,156 +1,24 @@
 //! What has to change: the difference of a document and a workspace, in steps.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use data_encoding::HEXLOWER;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Configuration, Directory, Role, Seats, Team};
+use super::effect::{Action, Difference, Effect, Kind};
+use super::{Configuration, Directory, Role, Seats, Team, rules};
+use crate::admission::rules::{self as admission, Missing, RuleEdit};
 use crate::app::App;
 use crate::changes::Act;
 use crate::directory::{self, NewDirectory};
 use crate::error::{Error, Result};
-use crate::ids::{RoleId, TeamId, WorkspaceId};
-use crate::secrets::sha256;
+use crate::ids::{RoleId, RuleId, TeamId, WorkspaceId};
+use crate::scim::etag::Precondition;
 use crate::store::tx::Tx;
 use crate::store::{directories, seats as limits, teams as team_rows};
-use crate::workspace::keys::{Permission, Scopes};
+use crate::workspace::keys::Scopes;
 use crate::workspace::roles::{self, RoleEdit};
 use crate::workspace::teams::{self, TeamEdit};
 use crate::workspace::{name_key, seats};
-
-/// What becomes of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// It is made.
-    Add,
-    /// It is changed.
-    Change,
-    /// It ends.
-    End,
-}
-
-/// What something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// How many may be in.
-    Seats,
-    /// A team.
-    Team,
-    /// A role.
-    Role,
-    /// A directory.
-    Directory,
-}
-
-impl Kind {
-    /// The permission that it takes to change such things.
-    fn permission(self) -> Permission {
-        match self {
-            Self::Seats => Permission::Everything,
-            Self::Team => Permission::TeamsManage,
-            Self::Role => Permission::RolesManage,
-            Self::Directory => Permission::DirectoriesManage,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Seats => "seats",
-            Self::Team => "team",
-            Self::Role => "role",
-            Self::Directory => "directory",
-        })
-    }
-}
-
-/// A field that changes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// Its name in the document.
-    pub field: &'static str,
-    /// What it is.
-    pub from: Value,
-    /// What it is to be.
-    pub to: Value,
-}
-
-/// One thing that is made, changed or ends.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Effect {
-    /// What becomes of it.
-    pub action: Action,
-    /// What it is.
-    pub kind: Kind,
-    /// Its name; empty for what a workspace has one of.
-    pub name: String,
-    /// What changes of it; of a new one all that is not as usual.
-    pub differences: Vec<Difference>,
-}
-
-/// What has to change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Plan {
-    /// Names the effects: the same ones have the same hash, whenever they are planned.
-    pub hash: String,
-    /// The effects, in the order in which they are taken.
-    pub effects: Vec<Effect>,
-}
-
-impl Plan {
-    pub(super) fn of(steps: &[Planned]) -> Result<Self> {
-        let effects: Vec<_> = steps.iter().map(|step| step.effect.clone()).collect();
-        let text = serde_json::to_vec(&effects).map_err(Error::internal)?;
-        Ok(Self {
-            hash: HEXLOWER.encode(&sha256(&text)[..16]),
-            effects,
-        })
-    }
-
-    /// How many things come to that.
-    pub fn count(&self, action: Action) -> usize {
-        let mut effects = self.effects.iter();
-        effects.by_ref().filter(|it| it.action == action).count()
-    }
-}
-
-impl fmt::Display for Plan {
-    /// A line for each effect and each field, and the counts.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for effect in &self.effects {
-            let sign = match effect.action {
-                Action::Add => '+',
-                Action::Change => '~',
-                Action::End => '-',
-            };
-            write!(f, "{sign} {}", effect.kind)?;
-            if !effect.name.is_empty() {
-                write!(f, " \"{}\"", effect.name.escape_debug())?;
-            }
-            writeln!(f)?;
-            for it in &effect.differences {
-                match effect.action {
-                    Action::Add => writeln!(f, "    {}: {}", it.field, it.to)?,
-                    _ => writeln!(f, "    {}: {} -> {}", it.field, it.from, it.to)?,
-                }
-            }
-        }
-        write!(
-            f,
-            "{} to add, {} to change, {} to end; plan {}",
-            self.count(Action::Add),
-            self.count(Action::Change),
-            self.count(Action::End),
-            self.hash
-        )
-    }
-}
 
 /// How an effect comes about.
 #[derive(Debug, Clone)]
@@ -163,17 +31,20 @@ pub(super) enum Step {
     EndRole(RoleId),
     AddDirectory(Directory),
     EditDirectory(directories::Directory),
+    AddRule(Box<RuleEdit>),
+    EditRule(RuleId, Box<RuleEdit>),
+    EndRule(RuleId),
 }
 
 /// An effect, and how it comes about.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
-    effect: Effect,
+    pub(super) effect: Effect,
     step: Step,
 }
 
 impl Planned {
-    fn of(
+    pub(super) fn of(
         (action, kind, name): (Action, Kind, &str),
         differences: Vec<Difference>,
         step: Step,
@@ -239,6 +110,23 @@ impl Planned {
             Step::EditDirectory(changed) => {
                 directory::update_within(tx, act.clone(), &changed).await
             }
+            Step::AddRule(rule) => {
+                let by = (act.clone(), by.1);
+                let what = (&*rule, Missing::Refuse);
+                let made = admission::create_within(tx, app, by, what).await;
+                made.map(|_| ())
+            }
+            Step::EditRule(id, rule) => {
+                let (by, which) = ((act.clone(), by.1), (id, &Precondition::default()));
+                let what = (&*rule, Missing::Refuse);
+                let changed = admission::change_within(tx, app, by, which, what).await;
+                changed.map(|_| ())
+            }
+            Step::EndRule(id) => {
+                let (by, which) = ((act.clone(), by.1), (id, &Precondition::default()));
+                let ended = admission::end_within(tx, app, by, which).await;
+                ended.map(|_| ())
+            }
         }
     }
 }
@@ -246,6 +134,7 @@ impl Planned {
 /// The steps from a workspace as it is to what is wanted.
 pub(super) async fn steps(
     tx: &mut Tx,
+    app: &App,
     workspace: WorkspaceId,
     wanted: &Configuration,
     prune: bool,
@@ -260,6 +149,11 @@ pub(super) async fn steps(
         let there = team_rows::list(tx, workspace).await?;
         team_steps(&mut steps, &mut ends, there, (wanted, prune))?;
     }
+    // A rule that ends does so before the roles that it gives.
+    let mut rule_steps = Vec::new();
+    if let Some(wanted) = &wanted.rules {
+        rule_steps = rules::steps(tx, app, workspace, (wanted, prune), &mut ends).await?;
+    }
     if let Some(wanted) = &wanted.roles {
         let there = roles::list_within(tx, workspace).await?;
         role_steps(&mut steps, &mut ends, there, (wanted, prune))?;
@@ -268,6 +162,7 @@ pub(super) async fn steps(
         let there = directories::list(tx, workspace).await?;
         directory_steps(&mut steps, there, wanted)?;
     }
+    steps.extend(rule_steps);
     steps.extend(ends);
     Ok(steps)
 }
@@ -292,7 +187,9 @@ fn keyed<'a, T>(
 }
 
 /// The fields that differ.
-fn differences<const N: usize>(fields: [(&'static str, Value, Value); N]) -> Vec<Difference> {
+pub(super) fn differences<const N: usize>(
+    fields: [(&'static str, Value, Value); N],
+) -> Vec<Difference> {
     let differ = fields.into_iter().filter(|(_, from, to)| from != to);
     differ
         .map(|(field, from, to)| Difference { field, from, to })

@@ -102,7 +102,8 @@ pub async fn kept(
     act: &Act,
     (member, details): (&Member, &Details),
 ) -> Result<Option<(BTreeSet<Field>, String)>> {
-    let manual = Manual::of(&member.manual);
+    // What an admin wrote or a rule filled in is not the directory's.
+    let (manual, ruled) = (Manual::of(&member.manual), Manual::of(&member.ruled));
     let said = [
         (Field::DisplayName, member.display_name.is_some()),
         (Field::GivenName, member.given_name.is_some()),
@@ -113,9 +114,9 @@ pub async fn kept(
         (Field::TimeZone, details.time_zone.is_some()),
         (Field::Manager, details.manager.is_some()),
     ];
-    let said = said
-        .into_iter()
-        .filter(|(field, is_there)| *is_there && !manual.0.contains(field));
+    let said = said.into_iter().filter(|(field, is_there)| {
+        *is_there && !manual.0.contains(field) && !ruled.0.contains(field)
+    });
     let said: BTreeSet<Field> = said.map(|(field, _)| field).collect();
     if said.is_empty() {
         return Ok(None);

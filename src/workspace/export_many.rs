@@ -215,7 +215,7 @@ fn cells(row: &Row) -> Vec<String> {
     let (line, number) = match &row.line {
         None => ("", String::new()),
         Some(Line::Numberless) => ("numberless", String::new()),
-        Some(Line::Numbered { number }) => ("numbered", number.clone()),
+        Some(Line::Numbered { number }) => ("numbered", number.clone().unwrap_or_default()),
     };
     let mut cells: Vec<String> = Vec::with_capacity(Column::ALL.len() + TOLD.len());
     for column in Column::ALL {

@@ -238,3 +238,91 @@ async fn a_key_applies_only_what_it_may_do_by_itself() {
     assert_eq!(unknown.status, 400, "{}", unknown.text);
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn rules_are_part_of_a_document() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ada = scim.created("/Users", &json!({"userName": "ada"})).await;
+    let crew = json!({"displayName": "Crew", "members": [{"value": ada}]});
+    scim.created("/Groups", &crew).await;
+    let rules = |teams: Value, language: &str| {
+        json!({
+            "teams": [{"name": "Deck"}, {"name": "Night"}],
+            "roles": [{"name": "Lead"}],
+            "rules": [
+                {"directory": "IDP", "groups": ["crew"], "teams": teams, "language": language},
+                {"directory": "idp", "groups": ["Later"], "roles": ["lead"], "priority": 5},
+                {"directory": "idp", "when": "TITLE eq \"Boss\"", "teams": ["Night"]},
+            ],
+        })
+    };
+    let first = rules(json!(["deck"]), "en-gb");
+    let plan = gateway.plan_of(first.clone(), false).await.unwrap();
+    assert!(
+        lines(&plan).contains(&"+ rule \"IDP: crew\"".to_owned()),
+        "{plan}"
+    );
+    assert_eq!(gateway.count("rules").await, 0);
+    let done = gateway
+        .applied(first.clone(), Options::default())
+        .await
+        .unwrap();
+    assert_eq!(done, plan);
+    assert_eq!(gateway.in_team("Deck").await, 1);
+    let language = gateway
+        .details(gateway.member("ada").await.id)
+        .await
+        .language;
+    assert_eq!(language.as_deref(), Some("en-GB"));
+    let again = gateway.applied(first, Options::default()).await.unwrap();
+    assert!(again.effects.is_empty(), "{again}");
+
+    let moved = rules(json!(["Night"]), "en-GB");
+    let done = gateway.applied(moved, Options::default()).await.unwrap();
+    assert_eq!(done.effects.len(), 1, "{done}");
+    assert_eq!(done.effects[0].differences.len(), 1, "{done}");
+    assert_eq!(
+        (
+            gateway.in_team("Deck").await,
+            gateway.in_team("Night").await
+        ),
+        (0, 1)
+    );
+    let exported = gateway.exported().await;
+    assert_eq!(exported["rules"].as_array().unwrap().len(), 3);
+    let text = toml::to_string_pretty(&document(exported.clone())).unwrap();
+    let read: Configuration = toml::from_str(&text).unwrap();
+    let plan = gateway.plan_of(json!(read), true).await.unwrap();
+    assert!(plan.effects.is_empty(), "{plan}");
+
+    // A rule ends before the role that it alone gives.
+    let prune = Options {
+        prune: true,
+        plan: None,
+    };
+    let none = json!({"rules": [], "roles": []});
+    let done = gateway.applied(none, prune).await.unwrap();
+    assert_eq!(done.effects.len(), 4, "{done}");
+    assert_eq!(gateway.in_team("Night").await, 0);
+    for (wrong, says) in [
+        (
+            json!({"directory": "none", "groups": ["Crew"], "teams": ["Deck"]}),
+            "directory",
+        ),
+        (
+            json!({"directory": "idp", "groups": ["Crew"], "teams": ["Typo"]}),
+            "Typo",
+        ),
+        (json!({"directory": "idp", "groups": ["Crew"]}), "give"),
+        (
+            json!({"directory": "idp", "when": "title eq", "teams": ["Deck"]}),
+            "rule",
+        ),
+    ] {
+        let wrong = json!({"rules": [wrong]});
+        let refused = gateway.plan_of(wrong, false).await.unwrap_err().to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+    gateway.check().await;
+}

@@ -295,7 +295,7 @@ fn of(field: Field, text: &str) -> Edit {
 /// The line that a row asks for; a number says enough.
 fn line(row: &Row, shown: &Details) -> Result<Option<Line>, Refusal> {
     let numbered = |number: &str| Line::Numbered {
-        number: number.to_owned(),
+        number: Some(number.to_owned()),
     };
     let kind = row.line.as_deref().map(fold::key);
     Ok(match (kind.as_deref(), row.line_number.as_deref()) {

@@ -7,10 +7,10 @@
 mod body;
 mod brake;
 pub mod caller;
+mod configuration;
 mod directories;
 mod domains;
 mod explanations;
-mod configuration;
 mod exports;
 mod history;
 mod imports;
@@ -199,6 +199,8 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/brake/wait",
         &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/configuration",
         &[("GET", Some(Permission::WorkspaceManage))],
     ),

@@ -1,0 +1,145 @@
+//! What a plan tells.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::secrets::sha256;
+use crate::workspace::keys::Permission;
+
+/// What becomes of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is made.
+    Add,
+    /// It is changed.
+    Change,
+    /// It ends.
+    End,
+}
+
+/// What something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// How many may be in.
+    Seats,
+    /// A team.
+    Team,
+    /// A role.
+    Role,
+    /// A directory.
+    Directory,
+    /// A rule.
+    Rule,
+}
+
+impl Kind {
+    /// The permission that it takes to change such things.
+    pub(super) fn permission(self) -> Permission {
+        match self {
+            Self::Seats => Permission::Everything,
+            Self::Team => Permission::TeamsManage,
+            Self::Role => Permission::RolesManage,
+            Self::Directory => Permission::DirectoriesManage,
+            Self::Rule => Permission::RulesManage,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seats => "seats",
+            Self::Team => "team",
+            Self::Role => "role",
+            Self::Directory => "directory",
+            Self::Rule => "rule",
+        })
+    }
+}
+
+/// A field that changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// Its name in the document.
+    pub field: &'static str,
+    /// What it is.
+    pub from: Value,
+    /// What it is to be.
+    pub to: Value,
+}
+
+/// One thing that is made, changed or ends.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    /// What becomes of it.
+    pub action: Action,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name; empty for what a workspace has one of.
+    pub name: String,
+    /// What changes of it; of a new one all that is not as usual.
+    pub differences: Vec<Difference>,
+}
+
+/// What has to change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Names the effects: the same ones have the same hash, whenever they are planned.
+    pub hash: String,
+    /// The effects, in the order in which they are taken.
+    pub effects: Vec<Effect>,
+}
+
+impl Plan {
+    pub(super) fn of(effects: Vec<Effect>) -> Result<Self> {
+        let text = serde_json::to_vec(&effects).map_err(Error::internal)?;
+        Ok(Self {
+            hash: HEXLOWER.encode(&sha256(&text)[..16]),
+            effects,
+        })
+    }
+
+    /// How many things come to that.
+    pub fn count(&self, action: Action) -> usize {
+        let mut effects = self.effects.iter();
+        effects.by_ref().filter(|it| it.action == action).count()
+    }
+}
+
+impl fmt::Display for Plan {
+    /// A line for each effect and each field, and the counts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for effect in &self.effects {
+            let sign = match effect.action {
+                Action::Add => '+',
+                Action::Change => '~',
+                Action::End => '-',
+            };
+            write!(f, "{sign} {}", effect.kind)?;
+            if !effect.name.is_empty() {
+                write!(f, " \"{}\"", effect.name.escape_debug())?;
+            }
+            writeln!(f)?;
+            for it in &effect.differences {
+                match effect.action {
+                    Action::Add => writeln!(f, "    {}: {}", it.field, it.to)?,
+                    _ => writeln!(f, "    {}: {} -> {}", it.field, it.from, it.to)?,
+                }
+            }
+        }
+        write!(
+            f,
+            "{} to add, {} to change, {} to end; plan {}",
+            self.count(Action::Add),
+            self.count(Action::Change),
+            self.count(Action::End),
+            self.hash
+        )
+    }
+}
