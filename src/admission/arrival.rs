@@ -163,6 +163,10 @@ async fn recognized(
         return Ok(Recognized::Nobody);
     }
     let found = candidates::list(tx, place, &newcomer.keys()).await?;
+    // Those whom the directory has already under an address are other people.
+    if found.iter().all(|it| it.is_linked && !it.is_named) {
+        return Ok(Recognized::Nobody);
+    }
     let adopted = candidates::find_adopted(tx, place, &newcomer.user_name_key).await?;
     let allowed = Allowed::current(tx, place).await?;
     Ok(recognize(&found, adopted, &allowed))

@@ -413,8 +413,8 @@ pub async fn find_by_credential(
     .await
 }
 
-/// A directory as somebody would find it whose credential opens all of it; none in a workspace that is
-/// shut.
+/// A directory as somebody would find it whose credential opens all of it; none that is switched off, or
+/// in a workspace that is shut.
 pub async fn find_opened(
     tx: &mut Tx,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -423,9 +423,10 @@ pub async fn find_opened(
     let row: Option<OpenedRow> = tx
         .query(
             "SELECT w.schemas_tag, d.id, d.workspace, d.name, d.kind, d.mode, d.strict, \
-             d.restore_inactive, d.created_at FROM directories d \
+             d.restore_inactive, d.created_at, d.ended_at FROM directories d \
              JOIN workspaces w ON w.id = d.workspace \
-             WHERE d.workspace = $1 AND d.id = $2 AND w.status = 'active'",
+             WHERE d.workspace = $1 AND d.id = $2 AND d.ended_at IS NULL \
+             AND w.status = 'active'",
         )
         .bind(workspace)
         .bind(directory)

@@ -328,7 +328,7 @@ async fn a_write_costs_nothing_more_where_no_rule_looks_at_attributes() {
     };
     let body = |name: &str| {
         json!({"userName": format!("{name}@acme.example"), "title": "x",
-               "emails": [{"value": "a@acme.example"}]})
+               "emails": [{"value": format!("{name}@mail.example")}]})
     };
     let title =
         |title: &str| operations(json!([{"op": "replace", "path": "title", "value": title}]));
