@@ -226,6 +226,7 @@ fn a_filter() -> impl Strategy<Value = String> {
 #[tokio::test]
 async fn grants_are_what_the_evaluator_finds() {
     let gateway = Gateway::new().await;
+    gateway.without_brake().await;
     let scim = gateway.scim().await;
     let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), seed);
