@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::admission::{brake, exit, import, phases, runs, sweep};
-use crate::app::App;
+use crate::app::{App, repeats};
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
 use crate::directory::retention;
@@ -38,6 +38,8 @@ const IDLE: Duration = Duration::from_millis(200);
 const AWAY: Duration = Duration::from_secs(1);
 /// How often it is looked for what is not kept any longer.
 const RETENTION: Duration = Duration::from_mins(1);
+/// How often requests are looked for that are to be forgotten.
+const FORGET: Duration = Duration::from_mins(1);
 /// How often the figures of the database are read.
 const FIGURES: Duration = Duration::from_secs(15);
 /// How long to wait before a task that died is begun again: first, and at most.
@@ -142,6 +144,8 @@ pub struct Worker {
     /// When there was a change last, and when the planner's statistics were looked at.
     changed: Option<Instant>,
     statistics: Option<Instant>,
+    /// When requests that were answered long ago are looked for.
+    forget_at: Timestamp,
     /// How far the sweeper has come.
     places: sweep::Places,
     /// When it is looked next for what is not kept any longer.
@@ -156,6 +160,7 @@ impl Worker {
             held_until: Timestamp(0),
             changed: None,
             statistics: None,
+            forget_at: Timestamp(0),
             places: sweep::Places::default(),
             retain_at: Timestamp(0),
         }
@@ -180,6 +185,7 @@ impl Worker {
             exit::step(&self.app).await,
             domains::recheck(&self.app).await,
             import::step(&self.app).await,
+            self.forget().await,
         ];
         let mut done = 0;
         for outcome in outcomes {
@@ -205,6 +211,19 @@ impl Worker {
             self.retain_at = now;
         }
         Ok(done)
+    }
+
+    /// Forgets requests that nobody sends again any more, now and then.
+    async fn forget(&mut self) -> Result<usize> {
+        let now = self.app.clock.now();
+        if now < self.forget_at {
+            return Ok(0);
+        }
+        let forgotten = repeats::forget(&self.app).await?;
+        if forgotten == 0 {
+            self.forget_at = now.after(FORGET);
+        }
+        Ok(forgotten)
     }
 
     /// Numbers changes.

@@ -6,6 +6,8 @@ mod dns;
 pub mod exchanges;
 pub mod outside;
 pub mod rehearsal;
+pub mod repeats;
+pub mod scan;
 
 use std::hash::RandomState;
 use std::ops::Deref;
@@ -178,7 +180,19 @@ impl App {
         if let Some(rehearsal) = rehearsal::current() {
             return rehearsal.write(self.db.writer(), work).await;
         }
-        self.db.writer().write(work).await
+        let Some(mark) = repeats::current() else {
+            return self.db.writer().write(work).await;
+        };
+        let work = Arc::new(work);
+        let marked = self.db.writer().write(move |tx| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                let made = work(&mut *tx).await?;
+                mark.set(tx).await?;
+                Ok(made)
+            })
+        });
+        marked.await
     }
 
     /// Whether the database answers, does so in time, and agrees with this node about the time.

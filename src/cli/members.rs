@@ -18,10 +18,11 @@ use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Member, Source};
 use crate::workspace::profile::{Edit, Line, Say};
+use crate::workspace::search::{self, Search};
 use crate::workspace::{self, Workspace, edit, status};
 
 /// How many members are read at a time.
-const PAGE: i64 = 500;
+const PAGE: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -33,6 +34,9 @@ pub(super) enum Command {
         /// As they were at an instant, such as 2026-05-03T12:00:00Z.
         #[arg(long, value_name = "INSTANT", value_parser = person::instant)]
         as_of: Option<Timestamp>,
+        /// Only those whom a filter in the SCIM language selects: `teams eq "Support"`.
+        #[arg(long)]
+        filter: Option<String>,
         #[command(flatten)]
         settings: Settings,
     },
@@ -241,10 +245,11 @@ impl Command {
             Self::List {
                 workspace,
                 as_of,
+                filter,
                 settings,
             } => match as_of {
                 Some(at) => person::list_as_of(&workspace, at, &settings).await?,
-                None => list(&workspace, &settings).await?,
+                None => list(&workspace, filter, &settings).await?,
             },
             Self::Add {
                 workspace,
@@ -377,17 +382,22 @@ async fn add(
     })
 }
 
-async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
+async fn list(workspace: &str, filter: Option<String>, settings: &Settings) -> anyhow::Result<()> {
     let app = settings.open().await?;
     let workspace = workspace::find(&app, workspace).await?;
     let mut listed = Vec::new();
+    let mut search = Search {
+        filter,
+        most: PAGE,
+        ..Search::default()
+    };
     loop {
-        let after = listed.last().map(|member: &members::Listed| member.id);
-        let page = members::list(&app, workspace.id, after, PAGE).await?;
-        if page.is_empty() {
+        let page = search::search(&app, workspace.id, search.clone()).await?;
+        listed.extend(page.members);
+        search.after = page.next;
+        if search.after.is_none() {
             break;
         }
-        listed.extend(page);
     }
     settings.print(&listed, || {
         let rows = listed.iter().map(|member| {

@@ -22,6 +22,8 @@ use axum::extract::{OriginalUri, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use tokio::task::JoinError;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::app::{App, Stats, counted};
@@ -62,7 +64,7 @@ pub fn router(app: App) -> Router {
     };
     let shared = Shared::new(app);
     let routes = Router::new()
-        .merge(api::router())
+        .merge(api::router(shared.clone()))
         .merge(scim::router(shared.clone()))
         .merge(health::router(move || {
             let app = ready.clone();
@@ -83,6 +85,14 @@ async fn count(State(measures): State<Arc<Measures>>, request: Request, next: Ne
     measures.round_trips.record(stats.round_trips());
     response.extensions_mut().insert(stats);
     response
+}
+
+/// Carries a request on to its end, even where its client goes away meanwhile.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> std::result::Result<T, JoinError> {
+    let work = counted(Stats::current(), work);
+    tokio::spawn(work.instrument(Span::current())).await
 }
 
 async fn nowhere(request: Request) -> Response {

@@ -22,7 +22,7 @@ use crate::workspace::members::names;
 use crate::workspace::schemas;
 
 /// Everything that a member has, and why.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// The member.
     pub member: MemberId,
@@ -55,7 +55,7 @@ pub struct Awaits {
 }
 
 /// A grant and its reasons.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Why {
     /// The grant.
     pub id: GrantId,
@@ -78,7 +78,7 @@ pub struct Why {
 }
 
 /// The rule behind a grant.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct WhyRule {
     /// Its id.
     pub id: RuleId,
@@ -101,7 +101,7 @@ pub struct WhyRule {
 }
 
 /// A group behind a grant.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct WhyGroup {
     /// Its id.
     pub id: Option<GroupId>,
@@ -113,7 +113,7 @@ pub struct WhyGroup {
 }
 
 /// The request behind a grant.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct WhyRequest {
     /// Its id.
     pub id: RequestId,

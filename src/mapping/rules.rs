@@ -115,7 +115,8 @@ fn told(act: &Act, kind: &str, rule: RuleId, group: GroupId) -> changes::Change 
 }
 
 /// A rule as admins see it, with names.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Rule")]
 pub struct Listed {
     /// Its id.
     pub id: RuleId,

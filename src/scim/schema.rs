@@ -286,6 +286,25 @@ pub fn group() -> &'static ResourceType {
     Registry::built_in().group()
 }
 
+/// What members of a workspace are searched by; no resource type of SCIM.
+#[must_use]
+pub fn member() -> &'static ResourceType {
+    &MEMBER
+}
+
+static MEMBER: LazyLock<ResourceType> = LazyLock::new(|| {
+    let document = include_str!("../../schemas/member.json");
+    let schema = Schema::read(document).expect("embedded schemas are read by every test");
+    ResourceType {
+        name: schema.name.clone(),
+        endpoint: String::new(),
+        description: schema.description.clone(),
+        purpose: Purpose::Custom,
+        schema: Box::leak(Box::new(schema)),
+        extensions: Vec::new(),
+    }
+});
+
 /// The attribute of that name that every resource has: `schemas`, `id`, `externalId`, `meta`.
 pub fn common(name: &str) -> Option<&'static Attribute> {
     COMMON.attribute(name)

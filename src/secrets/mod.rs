@@ -159,6 +159,13 @@ impl Digest {
         self.0.update(bytes);
     }
 
+    /// The hash of all of them.
+    pub fn bytes(self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.0.finish().as_ref());
+        hash
+    }
+
     /// The hash of all of them, in hex.
     pub fn hex(self) -> String {
         data_encoding::HEXLOWER.encode(self.0.finish().as_ref())

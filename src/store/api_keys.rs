@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ApiKeyId, MemberId, WorkspaceId};
 
 /// A key without its secret.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct ApiKey {
     /// Its id.
     pub id: ApiKeyId,

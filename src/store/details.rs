@@ -218,6 +218,28 @@ pub async fn list_holders(
     .await
 }
 
+/// The names of the directories that have each of several members as a User.
+pub async fn list_directories(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<(MemberId, String)>> {
+    let mut found = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.member, d.name FROM users u JOIN directories d ON d.workspace = u.workspace \
+             AND d.id = u.directory WHERE u.workspace = $1 AND u.member IN ({}) ORDER BY d.name",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<(MemberId, String)>().await?);
+    }
+    Ok(found)
+}
+
 /// Shuts a locked member out, or takes that back; what follows from it for the status is the
 /// caller's.
 pub async fn update_barred(

@@ -10,7 +10,16 @@ use crate::ids::{CredentialId, DirectoryId, WorkspaceId};
 
 /// Whose dialect a directory speaks.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    sqlx::Type,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -25,10 +34,20 @@ pub enum DirectoryKind {
 
 /// What becomes of a directory's facts.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    sqlx::Type,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schemars(rename = "DirectoryMode")]
 pub enum Mode {
     /// They are stored and nothing else.
     Collect,
@@ -37,7 +56,7 @@ pub enum Mode {
 }
 
 /// One IdP's SCIM link into one workspace.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Directory {
     /// Its id.
     pub id: DirectoryId,

@@ -22,6 +22,7 @@ use crate::ids::{
     Hash,
     serde::Serialize,
     serde::Deserialize,
+    schemars::JsonSchema,
     sqlx::Type,
 )]
 #[serde(rename_all = "snake_case")]

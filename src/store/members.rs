@@ -1,15 +1,17 @@
 //! Members.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::error::Result;
 use super::tx::{Lock, Tx};
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};
+use crate::scim::fold;
 
 /// How far a member is in.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Status {
@@ -26,9 +28,7 @@ pub enum Status {
 }
 
 /// Which way a member came in.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Source {
@@ -126,10 +126,10 @@ pub enum Hold {
     End,
 }
 
-const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, given_name, \
-                       family_name, email, rules_version, version, created_at, updated_at, \
-                       held_at, barred_at, waiting_at, braked_at, brake_until, brake_wants, \
-                       protected, manual, ruled FROM members";
+pub(super) const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, \
+     given_name, family_name, email, rules_version, version, created_at, updated_at, held_at, \
+     barred_at, waiting_at, braked_at, brake_until, brake_wants, protected, manual, ruled \
+     FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -141,8 +141,9 @@ pub async fn insert(
     tx.query(
         "INSERT INTO members (workspace, id, status, source, person, user_name, display_name, \
          given_name, family_name, email, email_key, access_epoch, rules_version, version, \
-         created_at, updated_at, suspended_at, manual) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17)",
+         created_at, updated_at, suspended_at, manual, user_name_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17, \
+         $18)",
     )
     .bind(workspace)
     .bind(member.id)
@@ -161,6 +162,7 @@ pub async fn insert(
     .bind(member.updated_at)
     .bind((member.status == Status::Suspended).then_some(member.updated_at))
     .bind(member.manual.clone())
+    .bind(member.user_name.as_deref().map(fold::key))
     .execute()
     .await?;
     Ok(())
@@ -289,7 +291,7 @@ pub async fn update(
 ) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE members SET user_name = $3, display_name = $4, given_name = $5, \
+            "UPDATE members SET user_name = $3, user_name_key = $12, display_name = $4, given_name = $5, \
              family_name = $6, email = $7, email_key = $8, \
              access_epoch = access_epoch + CASE WHEN status = 'active' AND $9 <> 'active' \
              THEN 1 ELSE 0 END, \
@@ -314,6 +316,7 @@ pub async fn update(
         .bind(status)
         .bind(at)
         .bind(hold == Hold::End)
+        .bind(profile.user_name.as_deref().map(fold::key))
         .execute()
         .await?;
     Ok(rows == 1)

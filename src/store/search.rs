@@ -221,14 +221,10 @@ pub async fn list(
         From::Skipping(count) => skipped = Some(count),
     }
     let mut clause = order.map_or("u.id".to_owned(), |order| order.clause(selection.kind));
-    if is_narrow && order.is_none() {
-        // Without statistics both would walk all rows in id order rather than use the index of the
-        // condition. What each is told instead would be dearer, or nothing, to the other.
-        if tx.is_postgres() {
-            sql = format!("WITH u AS MATERIALIZED ({sql}) SELECT * FROM u");
-        } else {
-            "+u.id".clone_into(&mut clause);
-        }
+    if order.is_none() {
+        let (walked, by) = in_id_order(tx, sql, is_narrow);
+        sql = walked;
+        by.clone_into(&mut clause);
     }
     sql = format!(
         "{sql} ORDER BY {clause} LIMIT {}",
@@ -238,6 +234,21 @@ pub async fn list(
         sql = format!("{sql} OFFSET {}", binds.push(Bind::Integer(count)));
     }
     fetch(tx, selection, sql, binds).await
+}
+
+/// A statement over rows `u`, with what to order it by so that they come in id order.
+///
+/// Without statistics both engines would walk all rows in id order rather than use the index of a
+/// narrow condition. What each is told instead would be dearer, or nothing, to the other.
+pub(super) fn in_id_order(tx: &Tx, sql: String, is_narrow: bool) -> (String, &'static str) {
+    match (is_narrow, tx.is_postgres()) {
+        (false, _) => (sql, "u.id"),
+        (true, true) => (
+            format!("WITH u AS MATERIALIZED ({sql}) SELECT * FROM u"),
+            "u.id",
+        ),
+        (true, false) => (sql, "+u.id"),
+    }
 }
 
 /// The resources of these ids that a selection selects, in id order.

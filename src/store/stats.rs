@@ -36,7 +36,7 @@ impl Stats {
     }
 
     /// The stats of the request that runs now, or ones that nobody reads.
-    pub(super) fn current() -> Arc<Self> {
+    pub fn current() -> Arc<Self> {
         CURRENT.try_with(Arc::clone).unwrap_or_default()
     }
 }

@@ -11,7 +11,14 @@ use super::tx::Tx;
 use super::values;
 
 /// What belongs to running processes, or is not kept for long: in no backup.
-const PASSING: &[&str] = &["import_rows", "imports", "leases", "quotas", "request_log"];
+const PASSING: &[&str] = &[
+    "idempotency_keys",
+    "import_rows",
+    "imports",
+    "leases",
+    "quotas",
+    "request_log",
+];
 /// The most values of one statement; both engines take more.
 const VALUES: usize = 3_000;
 

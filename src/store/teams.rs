@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::ids::{TeamId, WorkspaceId};
 
 /// A team.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Team {
     /// Its id.
     pub id: TeamId,
@@ -33,6 +33,15 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Team>> {
     tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY id")))
         .bind(workspace)
         .fetch_all()
+        .await
+}
+
+/// The team of that id.
+pub async fn find_full(tx: &mut Tx, workspace: WorkspaceId, id: TeamId) -> Result<Option<Team>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} AND id = $2")))
+        .bind(workspace)
+        .bind(id)
+        .fetch_optional()
         .await
 }
 

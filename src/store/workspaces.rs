@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::ids::{GroupId, RoleId, TeamId, WorkspaceId};
 
 /// A workspace.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Workspace {
     /// Its id.
     pub id: WorkspaceId,
@@ -354,7 +354,7 @@ pub async fn find_role(tx: &mut Tx, workspace: WorkspaceId, key: &str) -> Result
 }
 
 /// A role.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Role {
     /// Its id.
     pub id: RoleId,

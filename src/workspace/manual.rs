@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::keys::Scopes;
 use super::ledger::{self, Difference};
-use super::{awaiting, edit, guard, permissions};
+use super::{At, awaiting, edit, guard, permissions};
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
-use crate::ids::{CauseId, MemberId, RoleId, TeamId, WorkspaceId};
+use crate::ids::{CauseId, MemberId, RoleId, TeamId};
 use crate::scim::fold;
 use crate::store::causes::{self, CauseKind};
 use crate::store::grants::{GrantKind, LiveGrant};
@@ -21,7 +21,7 @@ use crate::store::tx::Tx;
 use crate::store::{braked, grants as rows, roles, teams, workspaces};
 
 /// A right, by what it is and the name or id of the team or role, or the permission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Right {
     /// What it is.
@@ -35,16 +35,18 @@ pub struct Right {
 pub async fn give(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
-    (workspace, member): (WorkspaceId, MemberId),
+    which: impl Into<At<MemberId>>,
     rights: Vec<Right>,
 ) -> Result<usize> {
-    let act = Act::of(app, origin, workspace);
+    let which = which.into();
+    let act = Act::of(app, origin, which.workspace);
     let (app_, scopes) = (app.clone(), scopes.clone());
     app.write(move |tx| {
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
-        let rights = rights.clone();
+        let (which, rights) = (which.clone(), rights.clone());
         Box::pin(async move {
-            let member = edit::lock(tx, &act, member).await?;
+            let member = edit::lock(tx, &act, which.id).await?;
+            which.precondition.check_match(member.version)?;
             give_within(tx, &app, (&act, &scopes), &member, &rights).await
         })
     })
@@ -106,14 +108,18 @@ pub async fn give_as(
 pub async fn take(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
-    (workspace, member): (WorkspaceId, MemberId),
+    which: impl Into<At<MemberId>>,
     rights: Vec<Right>,
 ) -> Result<()> {
+    let which = which.into();
+    let workspace = which.workspace;
     let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
     app.write(move |tx| {
         let (act, scopes, rights) = (act.clone(), scopes.clone(), rights.clone());
+        let which = which.clone();
         Box::pin(async move {
-            let member = edit::lock(tx, &act, member).await?;
+            let member = edit::lock(tx, &act, which.id).await?;
+            which.precondition.check_match(member.version)?;
             let have = rows::list_by_hand(tx, workspace, &[member.id]).await?;
             let by_rule = rows::list_by_rule(tx, workspace, &[member.id]).await?;
             let mut ended: Vec<LiveGrant> = Vec::new();

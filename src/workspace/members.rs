@@ -10,14 +10,16 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
+use crate::store::details::{self, Details};
 use crate::store::tx::Tx;
-use crate::store::{details, grants, members as rows, workspaces};
+use crate::store::{grants, members as rows, workspaces};
 
 pub use crate::store::grants::GrantKind;
 pub use crate::store::members::{Member, Profile, Source, Status};
 
 /// A member with the names of its effective teams and roles.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ListedMember")]
 pub struct Listed {
     /// The member's id.
     pub id: MemberId,
@@ -74,7 +76,8 @@ pub async fn list(
 }
 
 /// A member with everything that it shows.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Member")]
 pub struct Full {
     /// What a list shows of it.
     #[serde(flatten)]
@@ -126,29 +129,48 @@ pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<Ful
     let details = details::list(&mut tx, workspace, &[id]).await?.pop();
     let details = details.map(|of| of.details).unwrap_or_default();
     let holders = details::list_holders(&mut tx, workspace, id).await?;
-    Ok(Full {
-        listed: listed.swap_remove(0),
-        given_name: member.given_name,
-        family_name: member.family_name,
-        line: Line::of(details.line.as_deref(), details.line_number),
-        user_id: details.user_id,
-        phone: details.phone,
-        language: details.language,
-        time_zone: details.time_zone,
-        manager: details.manager,
-        picture: details.picture,
-        protected: member.protected,
-        barred_at: member.barred_at,
-        directories: holders.into_iter().map(|holder| holder.name).collect(),
-        ruled: &Manual::of(&member.ruled).0 - &Manual::of(&member.manual).0,
-        manual: Manual::of(&member.manual).0,
-        created_at: member.created_at,
-        updated_at: member.updated_at,
-        version: member.version,
-    })
+    let directories = holders.into_iter().map(|holder| holder.name).collect();
+    Ok(Full::of(
+        member,
+        listed.swap_remove(0),
+        details,
+        directories,
+    ))
 }
 
-async fn with_rights(
+impl Full {
+    /// A member with all that its rows say.
+    pub(super) fn of(
+        member: Member,
+        listed: Listed,
+        details: Details,
+        directories: Vec<String>,
+    ) -> Self {
+        Self {
+            listed,
+            given_name: member.given_name,
+            family_name: member.family_name,
+            line: Line::of(details.line.as_deref(), details.line_number),
+            user_id: details.user_id,
+            phone: details.phone,
+            language: details.language,
+            time_zone: details.time_zone,
+            manager: details.manager,
+            picture: details.picture,
+            protected: member.protected,
+            barred_at: member.barred_at,
+            directories,
+            ruled: &Manual::of(&member.ruled).0 - &Manual::of(&member.manual).0,
+            manual: Manual::of(&member.manual).0,
+            created_at: member.created_at,
+            updated_at: member.updated_at,
+            version: member.version,
+        }
+    }
+}
+
+/// Members with the names of what they have.
+pub(super) async fn with_rights(
     tx: &mut Tx,
     workspace: WorkspaceId,
     names: &HashMap<Uuid, String>,

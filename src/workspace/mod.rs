@@ -26,6 +26,7 @@ pub mod quota;
 pub mod restoration;
 pub mod roles;
 pub mod schemas;
+pub mod search;
 pub mod seats;
 pub mod status;
 pub mod teams;
@@ -34,6 +35,7 @@ use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{RoleId, WorkspaceId};
+use crate::scim::etag::Precondition;
 use crate::scim::fold;
 use crate::store::brake;
 use crate::store::error::OnDuplicate;
@@ -47,6 +49,34 @@ const NAME_LENGTH: usize = 64;
 
 /// The permissions of the built-in role `admin`.
 const ADMIN_PERMISSIONS: [&str; 2] = ["members.manage", "data.export"];
+
+/// What in a workspace is to be changed, and at which of its versions.
+#[derive(Debug, Clone)]
+pub struct At<I> {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Which member, team or role.
+    pub id: I,
+    /// The versions that will do.
+    pub precondition: Precondition,
+}
+
+impl<I> From<(WorkspaceId, I)> for At<I> {
+    /// At whichever version it is.
+    fn from((workspace, id): (WorkspaceId, I)) -> Self {
+        (workspace, id, Precondition::default()).into()
+    }
+}
+
+impl<I> From<(WorkspaceId, I, Precondition)> for At<I> {
+    fn from((workspace, id, precondition): (WorkspaceId, I, Precondition)) -> Self {
+        Self {
+            workspace,
+            id,
+            precondition,
+        }
+    }
+}
 
 /// Makes a workspace with the built-in roles `admin` and `user`. A slug is 1 to 64 of `a-z`, `0-9`
 /// and `-`, and no `-` at its ends; a taken one is [`Error::Taken`].

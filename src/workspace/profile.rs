@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use email_address::{EmailAddress, Options};
 use oxilangtag::LanguageTag;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
@@ -22,7 +23,9 @@ const LENGTH: usize = 256;
 const USER_ID: usize = 64;
 
 /// A field of a member that admins may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The name for people.
@@ -103,7 +106,7 @@ impl Manual {
 
 /// The line that a member answers on, apart from the phone that a person is reached under. Several
 /// members may share a number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Line {
     /// Without a number.
@@ -127,8 +130,9 @@ impl Line {
 
 /// What an admin says of a member: a field that is left out stays as it is, one that is null is
 /// cleared.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "MemberEdit")]
 pub struct Edit {
     /// The name for people.
     pub display_name: Say<String>,
@@ -193,6 +197,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Say<T> {
     /// What is there, be it null.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(from)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Say<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Option<T>>()
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::keys::Scopes;
-use super::{name_key, permissions};
+use super::{At, name_key, permissions};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ use crate::store::{roles as rows, workspaces};
 pub use crate::store::workspaces::Role;
 
 /// A role with its permissions.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Role")]
 pub struct Full {
     /// The role.
     #[serde(flatten)]
@@ -29,7 +30,7 @@ pub struct Full {
 }
 
 /// What a role is made of, or changed to; what is left out stays.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleEdit {
     /// Its name.
@@ -63,6 +64,13 @@ pub async fn list_within(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Full
         role,
     });
     Ok(full.collect())
+}
+
+/// A role with its permissions.
+pub async fn show(app: &App, workspace: WorkspaceId, id: RoleId) -> Result<Full> {
+    let all = list_full(app, workspace).await?;
+    let found = all.into_iter().find(|full| full.role.id == id);
+    found.ok_or(Error::NotFound("role"))
 }
 
 /// Makes a role. A taken name is [`Error::Taken`]; what `scopes` do not cover, here and below, is
@@ -119,14 +127,23 @@ pub async fn create_within(
 pub async fn edit(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
-    (workspace, id): (WorkspaceId, RoleId),
+    which: impl Into<At<RoleId>>,
     edit: RoleEdit,
 ) -> Result<Full> {
+    let At {
+        workspace,
+        id,
+        precondition,
+    } = which.into();
     let act = Act::of(app, origin, workspace);
     let (app_, scopes) = (app.clone(), scopes.clone());
     app.write(move |tx| {
         let (app, act, scopes, edit) = (app_.clone(), act.clone(), scopes.clone(), edit.clone());
-        Box::pin(async move { edit_within(tx, &app, (&act, &scopes), id, edit).await })
+        let precondition = precondition.clone();
+        Box::pin(async move {
+            precondition.check_match(own(tx, workspace, id).await?.version)?;
+            edit_within(tx, &app, (&act, &scopes), id, edit).await
+        })
     })
     .await
 }
@@ -168,14 +185,21 @@ pub async fn edit_within(
 pub async fn delete(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
-    (workspace, id): (WorkspaceId, RoleId),
+    which: impl Into<At<RoleId>>,
 ) -> Result<()> {
+    let At {
+        workspace,
+        id,
+        precondition,
+    } = which.into();
     let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
     app.write(move |tx| {
         let (act, scopes) = (act.clone(), scopes.clone());
+        let precondition = precondition.clone();
         Box::pin(async move {
             // A rule that is added meanwhile would give what is gone.
             workspaces::lock(tx, workspace).await?;
+            precondition.check_match(own(tx, workspace, id).await?.version)?;
             delete_within(tx, (&act, &scopes), id).await
         })
     })

@@ -25,7 +25,7 @@ const BATCH: i64 = 100;
 const THRESHOLDS: [i64; 3] = [80, 95, 100];
 
 /// How the seats of a workspace stand.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct Seats {
     /// The limit and what follows from it.
     #[serde(flatten)]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::edit::{lock, profile_of};
 use super::keys::Scopes;
-use super::{guard, manual, permissions, seats};
+use super::{At, guard, manual, permissions, seats};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -21,9 +21,9 @@ use crate::store::tx::Tx;
 pub async fn suspend(
     app: &App,
     by: (&Origin, &Scopes),
-    (workspace, member): (WorkspaceId, MemberId),
+    which: impl Into<At<MemberId>>,
 ) -> Result<()> {
-    act(app, by, workspace, member, |tx, act, member| {
+    act(app, by, which.into(), |tx, act, member| {
         Box::pin(async move {
             if member.barred_at.is_some() {
                 return Ok(());
@@ -49,9 +49,9 @@ pub async fn suspend(
 pub async fn activate(
     app: &App,
     by: (&Origin, &Scopes),
-    (workspace, member): (WorkspaceId, MemberId),
+    which: impl Into<At<MemberId>>,
 ) -> Result<()> {
-    act(app, by, workspace, member, |tx, act, member| {
+    act(app, by, which.into(), |tx, act, member| {
         Box::pin(async move {
             if member.status == Status::Active && member.held_at.is_none() {
                 return Ok(());
@@ -87,12 +87,9 @@ pub async fn remove(
     (workspace, member): (WorkspaceId, MemberId),
     precondition: Precondition,
 ) -> Result<()> {
-    act(app, by, workspace, member, move |tx, act, member| {
-        let precondition = precondition.clone();
-        Box::pin(async move {
-            precondition.check_match(member.version)?;
-            take_out(tx, act, member).await
-        })
+    let which = (workspace, member, precondition).into();
+    act(app, by, which, |tx, act, member| {
+        Box::pin(async move { take_out(tx, act, member).await })
     })
     .await
 }
@@ -126,8 +123,7 @@ pub async fn protect(
     act(
         app,
         (origin, &Scopes::everything()),
-        workspace,
-        member,
+        (workspace, member).into(),
         move |tx, act, member| {
             Box::pin(async move {
                 if member.protected == protected {
@@ -156,8 +152,7 @@ pub async fn protect(
 async fn act<F>(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
-    workspace: WorkspaceId,
-    member: MemberId,
+    which: At<MemberId>,
     work: F,
 ) -> Result<()>
 where
@@ -171,12 +166,14 @@ where
         + Sync
         + 'static,
 {
-    let (act, scopes) = (Act::of(app, origin, workspace), scopes.clone());
+    let (act, scopes) = (Act::of(app, origin, which.workspace), scopes.clone());
     app.write(move |tx| {
         let (act, scopes, work) = (act.clone(), scopes.clone(), work.clone());
+        let which = which.clone();
         Box::pin(async move {
-            let member = lock(tx, &act, member).await?;
-            permissions::check_over(tx, workspace, &scopes, member.id).await?;
+            let member = lock(tx, &act, which.id).await?;
+            which.precondition.check_match(member.version)?;
+            permissions::check_over(tx, which.workspace, &scopes, member.id).await?;
             work(tx, &act, &member).await
         })
     })

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::name_key;
+use super::{At, name_key};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::store::{teams as rows, workspaces};
 pub use crate::store::teams::Team;
 
 /// What is to be changed of a team; what is left out stays.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TeamEdit {
     /// Its name.
@@ -30,6 +30,13 @@ pub struct TeamEdit {
 pub async fn list(app: &App, workspace: WorkspaceId) -> Result<Vec<Team>> {
     let mut tx = app.db.one().await?;
     Ok(rows::list(&mut tx, workspace).await?)
+}
+
+/// A team.
+pub async fn show(app: &App, workspace: WorkspaceId, id: TeamId) -> Result<Team> {
+    let mut tx = app.db.one().await?;
+    let found = rows::find_full(&mut tx, workspace, id).await?;
+    found.ok_or(Error::NotFound("team"))
 }
 
 /// Makes a team. A taken name is [`Error::Taken`].
@@ -72,13 +79,20 @@ pub async fn create_within(tx: &mut Tx, act: &Act, name: &str) -> Result<Team> {
 pub async fn edit(
     app: &App,
     origin: &Origin,
-    (workspace, id): (WorkspaceId, TeamId),
+    which: impl Into<At<TeamId>>,
     edit: TeamEdit,
 ) -> Result<Team> {
+    let which = which.into();
+    let workspace = which.workspace;
     let act = Act::of(app, origin, workspace);
     app.write(move |tx| {
-        let (act, edit) = (act.clone(), edit.clone());
-        Box::pin(async move { edit_within(tx, &act, id, edit).await })
+        let (act, edit, which) = (act.clone(), edit.clone(), which.clone());
+        Box::pin(async move {
+            let found = rows::lock(tx, workspace, which.id).await?;
+            let found = found.ok_or(Error::NotFound("team"))?;
+            which.precondition.check_match(found.version)?;
+            edit_within(tx, &act, which.id, edit).await
+        })
     })
     .await
 }

@@ -207,7 +207,3 @@ impl Query {
             .seal_cursor(self.text.as_bytes(), &cursor.to_bytes()?)
     }
 }
-
-fn too_many(detail: &str) -> Error {
-    Error::invalid(crate::error::Invalid::TooMany, detail)
-}

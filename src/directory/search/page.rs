@@ -1,9 +1,9 @@
 //! Pages of one resource type after the other.
 
-use super::scan::{self, Deadline};
 use super::source::{Row, Source};
 use super::{Begin, Cursor, Query, Taken};
 use crate::app::App;
+use crate::app::scan::{self, Deadline};
 use crate::error::Result;
 use crate::scim::cursor;
 use crate::store::search::From;
@@ -96,12 +96,10 @@ pub(super) async fn by_cursor(
             taken.next = Some((at, None));
             return Ok(taken);
         }
-        let from = match after.take() {
-            Some((key, id)) => From::After(key, id),
-            None => From::Skipping(0),
-        };
+        let after = after.take();
         if source.evaluated.is_some() {
-            let found = scan::some(tx, source, from, room, &deadline).await?;
+            let after = after.map(|(_, id)| id);
+            let found = scan::some(tx, source, after, room, &deadline).await?;
             taken
                 .rows
                 .extend(found.rows.into_iter().map(|row| (at, row)));
@@ -111,6 +109,10 @@ pub(super) async fn by_cursor(
             }
             continue;
         }
+        let from = match after {
+            Some((key, id)) => From::After(key, id),
+            None => From::Skipping(0),
+        };
         // One more than fits tells whether there is another page.
         let mut found = source.list(tx, from, room + 1).await?;
         let is_more = i64::try_from(found.len()).is_ok_and(|found| found > room);

@@ -2,13 +2,13 @@
 //! time, in bounded memory and time.
 
 use std::collections::BinaryHeap;
-use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::source::{Row, Source};
-use super::{Begin, Taken, too_many};
+use super::{Begin, Taken};
 use crate::app::App;
+use crate::app::scan::{Deadline, Rows, too_many};
 use crate::error::Result;
 use crate::scim::cursor;
 use crate::scim::evaluate;
@@ -20,102 +20,17 @@ use crate::store::tx::Tx;
 /// How far into a sorted list a page by index may lie; a cursor goes further.
 const WINDOW: i64 = 10_000;
 
-/// When a request has looked long enough.
-pub(super) struct Deadline(Instant);
+impl Rows for Source {
+    type Row = Row;
 
-impl Deadline {
-    pub(super) fn of(app: &App) -> Self {
-        let most = app.config.limits.search_milliseconds;
-        Self(Instant::now() + Duration::from_millis(most))
+    fn id(row: &Row) -> Uuid {
+        row.id()
     }
 
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.0
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.is_over() {
-            return Err(too_many(
-                "the filter or order takes too long; add a comparison of an indexed attribute, \
-                 or page by cursor",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// What a scan found before it had enough.
-pub(super) struct Part {
-    pub(super) rows: Vec<Row>,
-    /// The last resource that was looked at; none at the end of the list.
-    pub(super) stopped_at: Option<Uuid>,
-}
-
-/// How many resources match, and those of one page.
-pub(super) async fn window(
-    tx: &mut Tx,
-    source: &Source,
-    skip: i64,
-    room: i64,
-    deadline: &Deadline,
-) -> Result<(i64, Vec<Row>)> {
-    let (mut total, mut page) = (0_i64, Vec::new());
-    let mut from = From::Skipping(0);
-    loop {
-        let batch = source.stream(tx, from).await?;
-        let Some(last) = batch.last().map(Row::id) else {
-            return Ok((total, page));
-        };
-        from = From::After(None, last);
-        for (row, is_match) in matching(tx, source, batch).await? {
-            if is_match {
-                total += 1;
-                let is_room = i64::try_from(page.len()).is_ok_and(|kept| kept < room);
-                if total > skip && is_room {
-                    page.push(row);
-                }
-            }
-        }
-        deadline.check()?;
-    }
-}
-
-/// The next few resources that match. When time is over, what was found so far is a page too.
-pub(super) async fn some(
-    tx: &mut Tx,
-    source: &Source,
-    mut from: From,
-    room: i64,
-    deadline: &Deadline,
-) -> Result<Part> {
-    let mut rows = Vec::new();
-    loop {
-        let batch = source.stream(tx, from).await?;
-        let Some(last) = batch.last().map(Row::id) else {
-            return Ok(Part {
-                rows,
-                stopped_at: None,
-            });
-        };
-        from = From::After(None, last);
-        for (row, is_match) in matching(tx, source, batch).await? {
-            if is_match {
-                let id = row.id();
-                rows.push(row);
-                if i64::try_from(rows.len()).is_ok_and(|kept| kept >= room) {
-                    return Ok(Part {
-                        rows,
-                        stopped_at: Some(id),
-                    });
-                }
-            }
-        }
-        if deadline.is_over() {
-            return Ok(Part {
-                rows,
-                stopped_at: Some(last),
-            });
-        }
+    async fn next(&self, tx: &mut Tx, after: Option<Uuid>) -> Result<Vec<(Row, bool)>> {
+        let from = after.map_or(From::Skipping(0), |id| From::After(None, id));
+        let batch = self.stream(tx, from).await?;
+        matching(tx, self, batch).await
     }
 }
 

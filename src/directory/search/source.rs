@@ -113,7 +113,7 @@ impl Source {
         let relations = |name: &str| matches!(name, "groups" | "members");
         let has_relations = matches!(kind.purpose, Purpose::User | Purpose::Group);
         let needs_relations = has_relations
-            && (filter.as_ref().is_some_and(|it| mentions(it, relations))
+            && (filter.as_ref().is_some_and(|it| it.mentions(relations))
                 || sorted_by.is_some_and(|path| relations(&path.attribute_key())));
         // Roles are few, and are always looked at one by one.
         let is_role = kind.purpose == Purpose::Role;
@@ -349,17 +349,4 @@ pub(super) async fn complete(
         }
     });
     Ok(found.collect())
-}
-
-/// Whether a filter looks at an attribute of such a name.
-fn mentions(filter: &Filter, is_it: fn(&str) -> bool) -> bool {
-    match filter {
-        Filter::And(filters) | Filter::Or(filters) => {
-            filters.iter().any(|filter| mentions(filter, is_it))
-        }
-        Filter::Not(filter) => mentions(filter, is_it),
-        Filter::Compare { path, .. }
-        | Filter::Present { path }
-        | Filter::ValuePath { path, .. } => is_it(&path.attribute_key()),
-    }
 }

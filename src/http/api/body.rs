@@ -3,14 +3,26 @@
 
 use axum::body::Body;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::error::{Error, Invalid};
+use crate::config::Limits;
+use crate::error::{Error, Invalid, Result};
 use crate::http::Shared;
 use crate::http::limits::read_body;
 use crate::http::media::is_json;
 use crate::scim::json;
+
+/// How large the body of a request to that path may be.
+pub(super) fn largest(limits: &Limits, path: &str) -> usize {
+    let is_of_many = path.ends_with("/bulk") || path.ends_with("/imports");
+    if is_of_many {
+        limits.body_group_bytes
+    } else {
+        limits.body_user_bytes
+    }
+}
 
 /// Reads a JSON body. A field that the type does not know is refused by its name, where the type
 /// says `deny_unknown_fields`.
@@ -19,12 +31,21 @@ pub(super) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, Problem> {
+    let limit = shared.app.config.limits.body_user_bytes;
+    read_within(shared, headers, body, limit).await
+}
+
+/// The same of a body of at most `limit` bytes.
+pub(super) async fn read_within<T: DeserializeOwned>(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<T, Problem> {
     if !is_json(headers, &["application/json"]) {
         return Err(Problem::media_type());
     }
-    let limit = shared.app.config.limits.body_user_bytes;
-    let timeout = shared.app.config.server.body_timeout();
-    let bytes = read_body(headers, body, limit, timeout).await?;
+    let bytes = bytes(shared, headers, body, limit).await?;
     if bytes.is_empty() {
         return Err(Error::invalid(Invalid::Syntax, "a JSON body is expected").into());
     }
@@ -35,4 +56,15 @@ pub(super) async fn read<T: DeserializeOwned>(
     }
     let read = serde_json::from_value(value);
     Ok(read.map_err(|error| Error::value(error.to_string()))?)
+}
+
+/// A body as it came, within size and time.
+pub(super) async fn bytes(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes> {
+    let timeout = shared.app.config.server.body_timeout();
+    read_body(headers, body, limit, timeout).await
 }

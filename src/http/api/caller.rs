@@ -1,7 +1,7 @@
 //! Who calls: the API key, and nothing else of the request.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
@@ -9,9 +9,10 @@ use axum::http::request::Parts;
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use super::body;
 use super::page::Page;
 use super::problem::Problem;
-use crate::app::App;
+use crate::app::{App, repeats};
 use crate::changes::{Noted, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -42,6 +43,9 @@ impl FromRequestParts<Shared> for ApiCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
+        if let Some(known) = parts.extensions.get::<Known>().and_then(Known::take) {
+            return Ok(known);
+        }
         let token = token(parts)?;
         let key = keys::authenticate(&shared.app, token)
             .await
@@ -63,12 +67,7 @@ impl FromRequestParts<Shared> for ApiCaller {
             }
             None => WorkspaceId(Uuid::nil()),
         };
-        let limits = &shared.app.config.limits;
-        let largest = if parts.uri.path().ends_with("/imports") {
-            limits.body_group_bytes
-        } else {
-            limits.body_user_bytes
-        };
+        let largest = body::largest(&shared.app.config.limits, parts.uri.path());
         let bytes = expected(&parts.method, &parts.headers, largest);
         let permit = shared.fair_share.enter(share, bytes).await?;
         let params = Path::<HashMap<String, String>>::from_request_parts(parts, shared)
@@ -143,6 +142,12 @@ impl ApiCaller {
         &self.key.found.scopes
     }
 
+    /// Where the key keeps what a client's own key stands for.
+    pub(super) fn repeats_at(&self, key: &str) -> repeats::Place {
+        let workspace = self.key.workspace.as_ref().map(|workspace| workspace.id);
+        repeats::place(workspace, self.key.found.key, key)
+    }
+
     /// A parameter of the path.
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
@@ -176,12 +181,41 @@ impl ApiCaller {
         Ok(found)
     }
 
+    /// The one value that the query gives a parameter.
+    pub(super) fn asked(&self, name: &str) -> Result<Option<&str>> {
+        let mut values = self.query.iter().filter(|(given, _)| given == name);
+        let (first, others) = (values.next(), values.count());
+        if others > 0 {
+            return Err(Error::value(format!("{name} is given twice")));
+        }
+        Ok(first.map(|(_, value)| value.as_str()))
+    }
+
     /// The page that the query asks for, of the list of that name.
     pub(super) fn page(&self, list: &str) -> Result<Page> {
+        self.page_by(list, &[])
+    }
+
+    /// The same of a list that takes `others` beside `limit` and `cursor`.
+    pub(super) fn page_by(&self, list: &str, others: &[&str]) -> Result<Page> {
         let opens = self.key.workspace.as_ref();
         let opens = opens.map_or_else(|| "*".to_owned(), |workspace| workspace.id.to_string());
         let binding = format!("api {opens} {list}");
-        Page::parse(&self.app, &self.query, binding)
+        Page::parse(&self.app, &self.query, others, binding)
+    }
+}
+
+/// A caller that a layer around the handler has let in already, for the handler to take.
+#[derive(Clone)]
+pub(super) struct Known(Arc<Mutex<Option<ApiCaller>>>);
+
+impl Known {
+    pub(super) fn new(caller: ApiCaller) -> Self {
+        Self(Arc::new(Mutex::new(Some(caller))))
+    }
+
+    fn take(&self) -> Option<ApiCaller> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

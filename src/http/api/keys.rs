@@ -6,27 +6,33 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
 use crate::http::Shared;
 use crate::workspace::keys::{self, ApiKey, NewKey, Permission, Scopes};
 
 /// What a key is made with.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewApiKey")]
 struct Wanted {
+    /// Its name, for people.
     name: String,
+    /// What it may do.
     scopes: Scopes,
     /// How many days it is good.
     expires_in_days: Option<u32>,
 }
 
 /// A key that was just made.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MadeApiKey")]
 struct Made<'a> {
     #[serde(flatten)]
     key: &'a ApiKey,
@@ -81,4 +87,26 @@ pub(super) async fn revoke(
     let key = id(caller.param("id"), "API key")?;
     keys::revoke(&shared.app, &caller.origin, Some(workspace.id), key).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    const KEYS: &str = "/workspaces/{workspace}/api-keys";
+    vec![
+        Operation::new("GET", KEYS, "List the API keys, without their text").gives_page::<ApiKey>(),
+        Operation::new("POST", KEYS, "Make an API key")
+            .note(
+                "It may do no more than the key that makes it. Its text is in this answer alone. \
+                 A workspace has at most 20 live keys.",
+            )
+            .takes::<Wanted>()
+            .gives::<Made<'static>>(201, "The key, with its text.")
+            .refuses(409, "There are as many live keys as there may be."),
+        Operation::new(
+            "DELETE",
+            "/workspaces/{workspace}/api-keys/{id}",
+            "Revoke an API key at once",
+        )
+        .gives_nothing("It opens nothing any more."),
+    ]
 }

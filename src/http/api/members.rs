@@ -2,14 +2,15 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::ETAG;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
-use super::{body, history, id, json, page};
+use super::{body, history, id, json, page, versioned};
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -19,9 +20,10 @@ use crate::workspace::keys::Permission;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Source};
 use crate::workspace::profile::Edit;
+use crate::workspace::search::{self, Search};
 use crate::workspace::{Workspace, edit, status};
 
-/// A page of members in the order of their making, those who are removed left out.
+/// A page of members in the order of their making, those that a filter selects.
 pub(super) async fn list(
     State(shared): State<Shared>,
     mut caller: ApiCaller,
@@ -30,11 +32,27 @@ pub(super) async fn list(
     if let Some(at) = caller.instant("as_of")? {
         return history::list(&shared, &caller, workspace.id, at).await;
     }
-    let page = caller.page(&format!("members {}", workspace.id))?;
+    let filter = caller.asked("filter")?;
+    let counts = match caller.asked("count")? {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Error::value("count must be true or false").into()),
+    };
+    let list = format!("members {} {filter:?}", workspace.id);
+    let page = caller.page_by(&list, &["filter", "count"])?;
     let after = page.after.as_ref().map(|after| after.parse());
-    let after = after.transpose().map_err(|_| page::invalid())?;
-    let found = members::list(&shared.app, workspace.id, after, page.most()).await?;
-    json(StatusCode::OK, &page.of(found, |it| it.id.to_string())?)
+    let wanted = Search {
+        filter: filter.map(str::to_owned),
+        after: after.transpose().map_err(|_| page::invalid())?,
+        most: page.limit(),
+        counts,
+    };
+    let found = search::search(&shared.app, workspace.id, wanted).await?;
+    let next = found.next.map(|id| id.to_string());
+    json(
+        StatusCode::OK,
+        &page.with(found.members, next, found.total)?,
+    )
 }
 
 /// A member; 304 for a version that the reader has.
@@ -47,12 +65,7 @@ pub(super) async fn show(
         return history::show(&shared, (workspace.id, member(&caller)?), at).await;
     }
     let found = members::show(&shared.app, workspace.id, member(&caller)?).await?;
-    let response = if caller.precondition.is_unmodified(found.version) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        json(StatusCode::OK, &found)?
-    };
-    tagged(response, found.version)
+    versioned::read(&caller, found.version, &found)
 }
 
 /// A member as it is now, after a change.
@@ -61,7 +74,7 @@ async fn shown(
     (workspace, member): (&Workspace, MemberId),
 ) -> Result<Response, Problem> {
     let found = members::show(&shared.app, workspace.id, member).await?;
-    tagged(json(StatusCode::OK, &found)?, found.version)
+    versioned::answer(StatusCode::OK, found.version, &found)
 }
 
 /// An answer with a version as its tag.
@@ -72,9 +85,9 @@ pub(super) fn tagged(mut response: Response, version: i64) -> Result<Response, P
 }
 
 /// Who is to be brought in.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct NewMember {
+pub(super) struct NewMember {
     /// What the member shows.
     profile: Edit,
     /// Teams, by name or id.
@@ -85,10 +98,28 @@ struct NewMember {
     permissions: Vec<String>,
 }
 
+impl NewMember {
+    /// Who that is, with the rights of each kind together.
+    pub(super) fn entrant(self) -> Entrant {
+        let rights =
+            |kind, names: Vec<String>| names.into_iter().map(move |name| Right { kind, name });
+        Entrant {
+            edit: self.profile,
+            rights: rights(GrantKind::Team, self.teams)
+                .chain(rights(GrantKind::Role, self.roles))
+                .chain(rights(GrantKind::Permission, self.permissions))
+                .collect(),
+        }
+    }
+}
+
 /// What became of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Entered")]
 struct EnteredBody {
+    /// What became of it.
     outcome: Outcome,
+    /// The member.
     member: members::Full,
 }
 
@@ -101,16 +132,8 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let new: NewMember = body::read(&shared, &headers, body).await?;
-    let rights = |kind, names: Vec<String>| names.into_iter().map(move |name| Right { kind, name });
-    let entrant = Entrant {
-        edit: new.profile,
-        rights: rights(GrantKind::Team, new.teams)
-            .chain(rights(GrantKind::Role, new.roles))
-            .chain(rights(GrantKind::Permission, new.permissions))
-            .collect(),
-    };
-    let entered =
-        entry::enter(&shared.app, caller.by(), workspace.id, Source::Api, entrant).await?;
+    let (by, entrant) = (caller.by(), new.entrant());
+    let entered = entry::enter(&shared.app, by, workspace.id, Source::Api, entrant).await?;
     let status = match entered.outcome {
         Outcome::Created => StatusCode::CREATED,
         Outcome::Merged | Outcome::Revived => StatusCode::OK,
@@ -161,7 +184,8 @@ pub(super) async fn suspend(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let member = member(&caller)?;
-    status::suspend(&shared.app, caller.by(), (workspace.id, member)).await?;
+    let which = (workspace.id, member, caller.precondition.clone());
+    status::suspend(&shared.app, caller.by(), which).await?;
     shown(&shared, (&workspace, member)).await
 }
 
@@ -172,7 +196,8 @@ pub(super) async fn activate(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let member = member(&caller)?;
-    status::activate(&shared.app, caller.by(), (workspace.id, member)).await?;
+    let which = (workspace.id, member, caller.precondition.clone());
+    status::activate(&shared.app, caller.by(), which).await?;
     shown(&shared, (&workspace, member)).await
 }
 
@@ -182,8 +207,8 @@ pub(super) async fn give(
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
-    let (which, by) = ((workspace.id, member(&caller)?), caller.by());
-    manual::give(&shared.app, by, which, vec![right(&caller)?]).await?;
+    let which = (workspace.id, member(&caller)?, caller.precondition.clone());
+    manual::give(&shared.app, caller.by(), which, vec![right(&caller)?]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -193,8 +218,8 @@ pub(super) async fn take(
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersManage).await?;
-    let (which, by) = ((workspace.id, member(&caller)?), caller.by());
-    manual::take(&shared.app, by, which, vec![right(&caller)?]).await?;
+    let which = (workspace.id, member(&caller)?, caller.precondition.clone());
+    manual::take(&shared.app, caller.by(), which, vec![right(&caller)?]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -224,4 +249,108 @@ pub(super) async fn explain(
 
 pub(super) fn member(caller: &ApiCaller) -> Result<MemberId> {
     id(caller.param("id"), "member")
+}
+
+const FILTER: &str = "A filter as SCIM has them (RFC 7644 section 3.4.2.2), over the fields that a \
+    member shows: `teams eq \"Support\" and not (language pr)`. `id`, `user_name`, `email`, \
+    `user_id`, `manager`, `teams`, `roles`, `permissions`, `directories`, `status` and times are \
+    found by an index.";
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    const MEMBERS: &str = "/workspaces/{workspace}/members";
+    const MEMBER: &str = "/workspaces/{workspace}/members/{id}";
+    const RIGHT: &str = "/workspaces/{workspace}/members/{id}/{kind}/{name}";
+    vec![
+        Operation::new(
+            "GET",
+            MEMBERS,
+            "List the members, in the order of their making",
+        )
+        .note(
+            "Those who are removed are left out, unless the filter speaks of `status`. With a \
+                 filter that no index answers a page may be short, or empty, before the last one.",
+        )
+        .query(
+            "filter",
+            FILTER,
+            serde_json::json!({"type": "string", "minLength": 1}),
+        )
+        .query(
+            "count",
+            "Whether `total` tells how many there are on all pages.",
+            serde_json::json!({"type": "boolean", "default": false}),
+        )
+        .gives_page::<members::Listed>(),
+        Operation::new("POST", MEMBERS, "Bring somebody in as a draft")
+            .note(
+                "Somebody is found again by the address alone: one who is expected already gets \
+                 the fields and rights too, one who had left comes back with id and history.",
+            )
+            .takes::<NewMember>()
+            .gives::<EnteredBody>(201, "A new member.")
+            .gives::<EnteredBody>(200, "One who was expected, or had left.")
+            .refuses(
+                409,
+                "The person is in already, or a value of theirs is another member's.",
+            ),
+        Operation::new("GET", MEMBER, "Show a member with everything that it shows")
+            .gives::<members::Full>(200, "The member.")
+            .is_read_by_version(),
+        Operation::new("PATCH", MEMBER, "Write fields of a member")
+            .note("What is left out stays, null clears (RFC 7396).")
+            .takes::<Edit>()
+            .gives::<members::Full>(200, "The member as it is now.")
+            .tagged()
+            .refuses(
+                409,
+                "A directory keeps the field, or the value is another member's.",
+            )
+            .is_changed_by_version(),
+        Operation::new("DELETE", MEMBER, "Take a member out of the workspace")
+            .note("Id and history stay; grants end for good.")
+            .gives_nothing("It is out.")
+            .refuses(
+                409,
+                "A directory has the person, or it is the last admin or protected.",
+            )
+            .is_changed_by_version(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/members/{id}/suspend",
+            "Shut a member out until an admin lets it in again",
+        )
+        .gives::<members::Full>(200, "The member as it is now.")
+        .tagged()
+        .is_changed_by_version()
+        .refuses(
+            409,
+            "The member has not come in, or is the last admin or protected.",
+        ),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/members/{id}/activate",
+            "Let a member in again",
+        )
+        .gives::<members::Full>(200, "The member as it is now.")
+        .tagged()
+        .is_changed_by_version()
+        .refuses(
+            409,
+            "The member has not come in, there is no seat, or its directory says no.",
+        ),
+        Operation::new("PUT", RIGHT, "Give a team, role or permission by hand")
+            .gives_nothing("The member has it by hand.")
+            .is_changed_by_version(),
+        Operation::new("DELETE", RIGHT, "Take away what was given by hand")
+            .gives_nothing("The member does not have it by hand any more.")
+            .refuses(409, "A rule gives it, or it makes the last admin one.")
+            .is_changed_by_version(),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/members/{id}/explanation",
+            "Tell what a member has, and why",
+        )
+        .gives::<explained::Explanation>(200, "Each grant with its cause."),
+    ]
 }

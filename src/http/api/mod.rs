@@ -6,16 +6,21 @@
 
 mod body;
 mod brake;
+mod bulk;
 pub mod caller;
 mod configuration;
 mod directories;
+mod docs;
 mod domains;
 mod explanations;
 mod exports;
 mod history;
+mod idempotency;
 mod imports;
 mod keys;
 mod members;
+mod openapi;
+mod operation;
 mod page;
 mod people;
 mod plans;
@@ -24,6 +29,7 @@ mod requests;
 mod rules;
 mod runs;
 mod teams;
+mod versioned;
 mod workspaces;
 
 use axum::Router;
@@ -32,7 +38,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::Shared;
 use crate::error::Error;
@@ -49,7 +55,8 @@ pub const BASE: &str = "/api";
 pub type Offered = (&'static str, Option<Permission>);
 
 /// Every route below `/api/v1`: its path and what it offers. The guard tests go through this table,
-/// and so does [`router`].
+/// and so does [`router`]. What each method does is said by an entry of `operations` in the file of
+/// its handler.
 pub const ROUTES: &[(&str, &[Offered])] = &[
     ("/workspaces", &[("GET", None)]),
     (
@@ -85,6 +92,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/imports/{id}/rows",
         &[("GET", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/members/bulk",
+        &[("POST", Some(Permission::MembersManage))],
     ),
     (
         "/workspaces/{workspace}/members/{id}",
@@ -146,7 +157,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ),
     (
         "/workspaces/{workspace}/teams/{id}",
-        &[("PATCH", Some(Permission::TeamsManage))],
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("PATCH", Some(Permission::TeamsManage)),
+        ],
     ),
     (
         "/workspaces/{workspace}/teams/{id}/explanation",
@@ -170,6 +184,7 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/roles/{id}",
         &[
+            ("GET", Some(Permission::MembersRead)),
             ("PATCH", Some(Permission::RolesManage)),
             ("DELETE", Some(Permission::RolesManage)),
         ],
@@ -339,10 +354,26 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
 ];
 
 /// The routes under their base.
-pub fn router() -> Router<Shared> {
-    let routes = ROUTES.iter().fold(Router::new(), |router, (path, _)| {
-        router.route(path, handlers(path))
-    });
+pub fn router(shared: Shared) -> Router<Shared> {
+    let once = middleware::from_fn_with_state(shared, idempotency::once);
+    let routes = ROUTES
+        .iter()
+        .fold(Router::new(), |router, (path, offered)| {
+            let handlers = handlers(path);
+            let is_posted = offered.iter().any(|(method, _)| *method == "POST");
+            router.route(
+                path,
+                if is_posted {
+                    handlers.layer(once.clone())
+                } else {
+                    handlers
+                },
+            )
+        });
+    let routes = routes
+        .route("/openapi.json", get(openapi::show))
+        .route("/docs", get(docs::show))
+        .route("/docs/style.css", get(docs::style));
     Router::new()
         .nest("/api/v1", routes)
         .layer(middleware::from_fn(problem::identify))
@@ -358,6 +389,7 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/imports" => get(imports::list).post(imports::create),
         "/{workspace}/imports/{id}" => get(imports::show),
         "/{workspace}/imports/{id}/rows" => get(imports::rows),
+        "/{workspace}/members/bulk" => post(bulk::members),
         "/{workspace}/members/{id}" => get(members::show)
             .patch(members::patch)
             .delete(members::remove),
@@ -372,12 +404,14 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/restore" => post(history::put_back),
         "/{workspace}/members/{id}/erase" => post(people::erase),
         "/{workspace}/teams" => get(teams::list).post(teams::create),
-        "/{workspace}/teams/{id}" => patch(teams::patch),
+        "/{workspace}/teams/{id}" => get(teams::show).patch(teams::patch),
         "/{workspace}/teams/{id}/explanation" => get(explanations::team),
         "/{workspace}/roles/{id}/explanation" => get(explanations::role),
         "/{workspace}/permissions/{name}/explanation" => get(explanations::permission),
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
-        "/{workspace}/roles/{id}" => patch(teams::patch_role).delete(teams::delete_role),
+        "/{workspace}/roles/{id}" => get(teams::show_role)
+            .patch(teams::patch_role)
+            .delete(teams::delete_role),
         "/{workspace}/seats" => get(workspaces::seats).put(workspaces::set_seats),
         "/{workspace}/brake" => get(brake::show).put(brake::set),
         "/{workspace}/brake/held" => get(brake::held),

@@ -1,6 +1,7 @@
 //! Lists, a page at a time: `limit` and `cursor`. A cursor is sealed, and good for the list that it
 //! was made for and for a key of the same workspace.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::App;
@@ -8,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::scim::cursor;
 
 /// How many items a page has if nobody says.
-const USUAL: usize = 50;
+pub(super) const USUAL: usize = 50;
 /// How many it may have.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 
 /// A page that is asked for.
 pub(super) struct Page {
@@ -23,23 +24,35 @@ pub(super) struct Page {
 }
 
 /// A page as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(super) struct Items<T> {
+    /// What is on this page.
     items: Vec<T>,
     /// Where the next page begins; none after the last one.
     next_cursor: Option<String>,
+    /// How many items there are on all pages, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<i64>,
 }
 
 impl Page {
-    /// Reads the query, which has no parameter beside these.
-    pub(super) fn parse(app: &App, query: &[(String, String)], binding: String) -> Result<Self> {
+    /// Reads the query, which has no parameter beside these and `others`.
+    pub(super) fn parse(
+        app: &App,
+        query: &[(String, String)],
+        others: &[&str],
+        binding: String,
+    ) -> Result<Self> {
         let (mut limit, mut given) = (None, None);
         for (name, value) in query {
             let place = match name.as_str() {
                 "limit" => &mut limit,
                 "cursor" => &mut given,
+                name if others.contains(&name) => continue,
                 _ => {
-                    let detail = format!("unknown parameter {name:?}, expected limit or cursor");
+                    let known = [&["limit", "cursor"], others].concat().join(", ");
+                    let detail = format!("unknown parameter {name:?}, expected one of {known}");
                     return Err(Error::value(detail));
                 }
             };
@@ -69,6 +82,11 @@ impl Page {
         })
     }
 
+    /// How many items it has at most.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many items to read: one more than fits tells whether there is another page.
     pub(super) fn most(&self) -> i64 {
         i64::try_from(self.limit + 1).unwrap_or(i64::MAX)
@@ -76,16 +94,27 @@ impl Page {
 
     /// The page of items that were read from its beginning on.
     pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
-        let is_more = items.len() > self.limit;
+        let is_more = i64::try_from(items.len()).is_ok_and(|read| read >= self.most());
         items.truncate(self.limit);
-        let last = items.last().filter(|_| is_more);
-        let next_cursor = last.map(|last| {
+        let next = items.last().filter(|_| is_more).map(key);
+        self.with(items, next, None)
+    }
+
+    /// The page of these items, after whose key `next` another one begins.
+    pub(super) fn with<T>(
+        self,
+        items: Vec<T>,
+        next: Option<String>,
+        total: Option<i64>,
+    ) -> Result<Items<T>> {
+        let next_cursor = next.map(|key| {
             let binding = self.binding.as_bytes();
-            self.app.keys.seal_cursor(binding, key(last).as_bytes())
+            self.app.keys.seal_cursor(binding, key.as_bytes())
         });
         Ok(Items {
             next_cursor: next_cursor.transpose()?,
             items,
+            total,
         })
     }
 

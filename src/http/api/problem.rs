@@ -26,19 +26,124 @@ pub struct Problem {
     more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
 }
 
-/// The body of a problem.
-#[derive(Debug, Serialize)]
-struct Body<'a> {
+/// What is wrong (RFC 9457).
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Told {
+    /// Names the code as a URN.
     r#type: String,
+    /// The status in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
-    detail: &'a str,
-    code: &'a str,
+    /// What is wrong in this very request, for people.
+    detail: String,
+    /// What is wrong, in one word for programs.
+    code: &'static str,
+    /// The request, as the log names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     #[serde(flatten)]
-    more: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    /// What this problem tells beside.
+    more: Option<serde_json::Map<String, serde_json::Value>>,
 }
+
+/// Every status that a problem can have, with the codes under it and what they mean.
+pub(super) const CODES: &[(u16, &[(&str, &str)])] = &[
+    (
+        400,
+        &[
+            ("invalid_syntax", "the body is no JSON object, or broke off"),
+            (
+                "invalid_value",
+                "a field or parameter is missing, unknown or of another form",
+            ),
+            (
+                "invalid_filter",
+                "the filter cannot be read, or names what a member does not have",
+            ),
+            ("invalid_cursor", "the cursor is none of this list"),
+            ("too_many", "the request would cost more than one may"),
+        ],
+    ),
+    (
+        401,
+        &[(
+            "unauthenticated",
+            "there is no key, or one that opens nothing",
+        )],
+    ),
+    (403, &[("insufficient_scope", "the key may not do this")]),
+    (
+        404,
+        &[(
+            "not_found",
+            "there is no such thing, or the key does not open it",
+        )],
+    ),
+    (
+        409,
+        &[
+            ("taken", "a name or value that is there once is in use"),
+            ("conflict", "as things stand, this cannot be"),
+            (
+                "plan_stale",
+                "the plan would do something else by now; `difference` tells what",
+            ),
+            (
+                "request_in_flight",
+                "the first request under this Idempotency-Key is not done yet",
+            ),
+            (
+                "outcome_unknown",
+                "the answer under this Idempotency-Key is not kept",
+            ),
+        ],
+    ),
+    (412, &[("version_mismatch", "it is at another version")]),
+    (413, &[("too_large", "the body is too large")]),
+    (414, &[("address_too_long", "the address is too long")]),
+    (
+        415,
+        &[(
+            "unsupported_media_type",
+            "the body is not JSON in UTF-8 without content encoding",
+        )],
+    ),
+    (421, &[("wrong_host", "this host is not served here")]),
+    (
+        422,
+        &[(
+            "idempotency_key_reused",
+            "the Idempotency-Key is that of another request",
+        )],
+    ),
+    (
+        429,
+        &[("too_many_requests", "the workspace is above its quota")],
+    ),
+    (
+        431,
+        &[(
+            "headers_too_large",
+            "there are too many headers, or one is too long",
+        )],
+    ),
+    (
+        500,
+        &[(
+            "internal",
+            "a fault of ours; the log has it under the request's id",
+        )],
+    ),
+    (
+        503,
+        &[(
+            "unavailable",
+            "overloaded, or the database is away for the moment",
+        )],
+    ),
+];
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
@@ -74,6 +179,28 @@ impl Problem {
         Self::new(status, "unsupported_media_type", detail)
     }
 
+    /// The request under this `Idempotency-Key` is being carried out.
+    pub(super) fn in_flight() -> Self {
+        let detail = "a request under this Idempotency-Key is being carried out";
+        let mut problem = Self::new(StatusCode::CONFLICT, "request_in_flight", detail);
+        problem.retry_after = Some(1);
+        problem
+    }
+
+    /// The request under this `Idempotency-Key` did something, and its answer is not kept.
+    pub(super) fn outcome_unknown() -> Self {
+        let detail = "the request under this Idempotency-Key was carried out, at least in part, and \
+                      its answer is not kept; see what is there";
+        Self::new(StatusCode::CONFLICT, "outcome_unknown", detail)
+    }
+
+    /// The `Idempotency-Key` is that of another request.
+    pub(super) fn key_reused() -> Self {
+        let detail = "this Idempotency-Key was used for another request";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::new(status, "idempotency_key_reused", detail)
+    }
+
     /// The key does not have a permission that the route needs (RFC 6750 section 3.1).
     pub(super) fn insufficient_scope(needed: Permission) -> Self {
         let detail = format!("the key does not have the scope {needed}");
@@ -95,17 +222,23 @@ impl Problem {
         problem
     }
 
-    fn response(self, request: Option<RequestIdent>) -> Response {
-        let body = Body {
+    /// What it tells, where it is no answer by itself.
+    pub(super) fn told(self) -> Told {
+        Told {
             r#type: format!("urn:gatehouse:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or_default(),
             status: self.status.as_u16(),
-            detail: &self.detail,
+            detail: self.detail,
             code: self.code,
-            request_id: request.map(|request| request.0.to_string()),
-            more: self.more.as_deref(),
-        };
-        let text = serde_json::to_string(&body).unwrap_or_default();
+            request_id: None,
+            more: self.more.map(|more| *more),
+        }
+    }
+
+    fn response(self, request: Option<RequestIdent>) -> Response {
+        let mut told = self.clone().told();
+        told.request_id = request.map(|request| request.0.to_string());
+        let text = serde_json::to_string(&told).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status, [(CONTENT_TYPE, media_type)], text).into_response();
         let headers = response.headers_mut();
@@ -117,6 +250,13 @@ impl Problem {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+impl Told {
+    /// The status that it tells.
+    pub(super) fn status(&self) -> u16 {
+        self.status
     }
 }
 

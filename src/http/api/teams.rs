@@ -4,20 +4,23 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
-use super::{body, history, id, json};
+use super::{body, history, id, json, versioned};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::roles::{self, RoleEdit};
-use crate::workspace::teams::{self, TeamEdit};
+use crate::workspace::teams::{self, Team, TeamEdit};
 
 /// What a team is made with.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewTeam {
+    /// Its name, unique in the workspace whatever its case.
     name: String,
 }
 
@@ -35,6 +38,17 @@ pub(super) async fn list(
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
+/// A team; 304 for a version that the reader has.
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let team = id(caller.param("id"), "team")?;
+    let team = teams::show(&shared.app, workspace.id, team).await?;
+    versioned::read(&caller, team.version, &team)
+}
+
 /// Makes a team.
 pub(super) async fn create(
     State(shared): State<Shared>,
@@ -45,7 +59,7 @@ pub(super) async fn create(
     let workspace = caller.workspace(Permission::TeamsManage).await?;
     let new: NewTeam = body::read(&shared, &headers, body).await?;
     let made = teams::create(&shared.app, &caller.origin, workspace.id, &new.name).await?;
-    json(StatusCode::CREATED, &made)
+    versioned::answer(StatusCode::CREATED, made.version, &made)
 }
 
 /// Renames, enables, disables or archives a team.
@@ -56,10 +70,11 @@ pub(super) async fn patch(
     body: Body,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::TeamsManage).await?;
-    let which = (workspace.id, id(caller.param("id"), "team")?);
+    let team = id(caller.param("id"), "team")?;
+    let which = (workspace.id, team, caller.precondition.clone());
     let edit: TeamEdit = body::read(&shared, &headers, body).await?;
     let team = teams::edit(&shared.app, &caller.origin, which, edit).await?;
-    json(StatusCode::OK, &team)
+    versioned::answer(StatusCode::OK, team.version, &team)
 }
 
 /// The roles of a workspace with their permissions, oldest first.
@@ -76,6 +91,17 @@ pub(super) async fn list_roles(
     json(StatusCode::OK, &page.cut(all, |it| it.role.id.to_string())?)
 }
 
+/// A role; 304 for a version that the reader has.
+pub(super) async fn show_role(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let role = id(caller.param("id"), "role")?;
+    let found = roles::show(&shared.app, workspace.id, role).await?;
+    versioned::read(&caller, found.role.version, &found)
+}
+
 /// Makes a role, of permissions that the key has itself.
 pub(super) async fn create_role(
     State(shared): State<Shared>,
@@ -86,7 +112,7 @@ pub(super) async fn create_role(
     let workspace = caller.workspace(Permission::RolesManage).await?;
     let new: RoleEdit = body::read(&shared, &headers, body).await?;
     let made = roles::create(&shared.app, caller.by(), workspace.id, new).await?;
-    json(StatusCode::CREATED, &made)
+    versioned::answer(StatusCode::CREATED, made.role.version, &made)
 }
 
 /// Renames a role, or gives it other permissions.
@@ -97,10 +123,11 @@ pub(super) async fn patch_role(
     body: Body,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RolesManage).await?;
-    let which = (workspace.id, id(caller.param("id"), "role")?);
+    let role = id(caller.param("id"), "role")?;
+    let which = (workspace.id, role, caller.precondition.clone());
     let edit: RoleEdit = body::read(&shared, &headers, body).await?;
     let role = roles::edit(&shared.app, caller.by(), which, edit).await?;
-    json(StatusCode::OK, &role)
+    versioned::answer(StatusCode::OK, role.role.version, &role)
 }
 
 /// Deletes a role that nobody has and no rule gives.
@@ -109,7 +136,58 @@ pub(super) async fn delete_role(
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RolesManage).await?;
-    let which = (workspace.id, id(caller.param("id"), "role")?);
+    let role = id(caller.param("id"), "role")?;
+    let which = (workspace.id, role, caller.precondition.clone());
     roles::delete(&shared.app, caller.by(), which).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    const TEAMS: &str = "/workspaces/{workspace}/teams";
+    const TEAM: &str = "/workspaces/{workspace}/teams/{id}";
+    const ROLES: &str = "/workspaces/{workspace}/roles";
+    const ROLE: &str = "/workspaces/{workspace}/roles/{id}";
+    const TAKEN: &str = "The name is taken.";
+    vec![
+        Operation::new("GET", TEAMS, "List the teams").gives_page::<Team>(),
+        Operation::new("POST", TEAMS, "Make a team")
+            .takes::<NewTeam>()
+            .gives::<Team>(201, "The team.")
+            .tagged()
+            .refuses(409, TAKEN),
+        Operation::new("GET", TEAM, "Show a team")
+            .gives::<Team>(200, "The team.")
+            .is_read_by_version(),
+        Operation::new("PATCH", TEAM, "Rename, enable, disable or archive a team")
+            .takes::<TeamEdit>()
+            .gives::<Team>(200, "The team as it is now.")
+            .tagged()
+            .refuses(409, TAKEN)
+            .is_changed_by_version(),
+        Operation::new("GET", ROLES, "List the roles with their permissions")
+            .gives_page::<roles::Full>(),
+        Operation::new("POST", ROLES, "Make a role")
+            .note("Of permissions that the key has itself, as far as they are Gatehouse's own.")
+            .takes::<RoleEdit>()
+            .gives::<roles::Full>(201, "The role.")
+            .tagged()
+            .refuses(409, TAKEN),
+        Operation::new("GET", ROLE, "Show a role with its permissions")
+            .gives::<roles::Full>(200, "The role.")
+            .is_read_by_version(),
+        Operation::new("PATCH", ROLE, "Rename a role, or give it other permissions")
+            .takes::<RoleEdit>()
+            .gives::<roles::Full>(200, "The role as it is now.")
+            .tagged()
+            .refuses(409, "The name is taken, or every workspace has this role.")
+            .is_changed_by_version(),
+        Operation::new("DELETE", ROLE, "Delete a role")
+            .gives_nothing("It is gone.")
+            .refuses(
+                409,
+                "Somebody has it, a rule gives it, or every workspace has it.",
+            )
+            .is_changed_by_version(),
+    ]
 }

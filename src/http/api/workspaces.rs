@@ -4,18 +4,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
 use crate::clock::Timestamp;
-use crate::directory;
+use crate::directory::{self, Directory};
 use crate::error::Error;
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::profile::Say;
-use crate::workspace::seats::{self, Limit, SeatPolicy};
+use crate::workspace::seats::{self, Limit, SeatPolicy, Seats};
 use crate::workspace::{self, Workspace, deletion};
 
 /// The workspaces that the key opens, by slug.
@@ -77,15 +79,20 @@ pub(super) async fn seats(
 }
 
 /// How many seats there are to be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "SeatsWanted")]
 struct Wanted {
     /// Null for as many as come; it is not to be left out.
     #[serde(default)]
+    #[schemars(required)]
     limit: Say<i64>,
+    /// What becomes of whoever finds none; they are refused if it is left out.
     policy: Option<SeatPolicy>,
+    /// How many more are let in for the time being.
     #[serde(default)]
     grace: i64,
+    /// Whom to ask for more.
     contact: Option<String>,
 }
 
@@ -123,4 +130,30 @@ pub(super) async fn directories(
     let page = caller.page(&format!("directories {}", workspace.id))?;
     let all = directory::list(&shared.app, workspace.id).await?;
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    const SEATS: &str = "/workspaces/{workspace}/seats";
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces",
+            "List the workspaces that the key opens",
+        )
+        .gives_page::<Workspace>(),
+        Operation::new("GET", "/workspaces/{workspace}", "Show a workspace")
+            .gives::<Workspace>(200, "The workspace."),
+        Operation::new("GET", SEATS, "Show how the seats stand").gives::<Seats>(200, "The seats."),
+        Operation::new("PUT", SEATS, "Set how many seats there are")
+            .note("For keys of operators. Nobody is put out by it, however many are in.")
+            .takes::<Wanted>()
+            .gives::<Seats>(200, "How they stand now."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories",
+            "List the directories",
+        )
+        .gives_page::<Directory>(),
+    ]
 }

@@ -161,6 +161,19 @@ impl Filter {
         Self::single_or(flat.collect(), Self::Or)
     }
 
+    /// Whether it looks at an attribute of such a name.
+    pub fn mentions(&self, is_it: fn(&str) -> bool) -> bool {
+        match self {
+            Self::And(filters) | Self::Or(filters) => {
+                filters.iter().any(|filter| filter.mentions(is_it))
+            }
+            Self::Not(filter) => filter.mentions(is_it),
+            Self::Compare { path, .. } | Self::Present { path } | Self::ValuePath { path, .. } => {
+                is_it(&path.attribute_key())
+            }
+        }
+    }
+
     fn single_or(mut filters: Vec<Self>, join: fn(Vec<Self>) -> Self) -> Self {
         match filters.len() {
             1 => filters.remove(0),

@@ -2,6 +2,8 @@
 //! other part is narrowed to a superset that the evaluator then decides. A property test holds the
 //! two against each other.
 
+mod members;
+
 use uuid::Uuid;
 
 use super::tx::Query;
@@ -11,7 +13,7 @@ use crate::scim::fold;
 use crate::scim::path::Resolved;
 use crate::scim::schema::{Purpose, ResourceType};
 
-/// A condition over the rows `u` of users or groups.
+/// A condition over the rows `u` of users, groups or members.
 #[derive(Debug, Clone)]
 pub struct Condition {
     sql: String,
@@ -49,8 +51,12 @@ pub(super) const FIRST: usize = 3;
 impl Condition {
     /// The condition of a filter on resources of that type.
     pub fn of(filter: &Filter, kind: &'static ResourceType) -> Self {
+        Self::compiled(filter, Table::Resources(kind.purpose))
+    }
+
+    fn compiled(filter: &Filter, table: Table) -> Self {
         let mut compiler = Compiler {
-            purpose: kind.purpose,
+            table,
             binds: Vec::new(),
         };
         let part = compiler.part(filter);
@@ -73,8 +79,19 @@ impl Condition {
     }
 }
 
+/// What the rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    /// Resources of a type.
+    Resources(Purpose),
+    /// Members who are not removed.
+    Members,
+    /// All members.
+    AllMembers,
+}
+
 struct Compiler {
-    purpose: Purpose,
+    table: Table,
     binds: Vec<Bind>,
 }
 
@@ -118,11 +135,11 @@ impl Part {
 
 impl Compiler {
     fn is_user(&self) -> bool {
-        self.purpose == Purpose::User
+        self.table == Table::Resources(Purpose::User)
     }
 
     fn is_group(&self) -> bool {
-        self.purpose == Purpose::Group
+        self.table == Table::Resources(Purpose::Group)
     }
 
     /// Whether names are kept in columns, and not in the document alone.
@@ -202,6 +219,9 @@ impl Compiler {
     }
 
     fn compare(&mut self, path: Resolved, operator: Operator, value: &Literal) -> Part {
+        let Table::Resources(purpose) = self.table else {
+            return self.compare_member(path, operator, value);
+        };
         let key = path.key();
         match (key.as_str(), value) {
             ("id", Literal::String(text)) => self.id("u.id", operator, text),
@@ -221,7 +241,7 @@ impl Compiler {
             },
             ("meta.created", Literal::String(text)) => self.time("u.created_at", operator, text),
             ("meta.lastModified", Literal::String(text)) => {
-                let column = updated_column(self.purpose);
+                let column = updated_column(purpose);
                 self.time(column, operator, text)
             }
             ("emails.value", Literal::String(text)) if self.is_user() => self.email(operator, text),
@@ -234,6 +254,9 @@ impl Compiler {
     }
 
     fn present(&mut self, path: Resolved) -> Part {
+        if !matches!(self.table, Table::Resources(_)) {
+            return Self::present_member(path);
+        }
         match path.key().as_str() {
             "id" | "meta.created" | "meta.lastModified" => Part::exact("TRUE".to_owned()),
             "userName" | "active" if self.is_user() => Part::exact("TRUE".to_owned()),

@@ -1,0 +1,116 @@
+//! Conditions over members. What has no column in the right form is left to the evaluator.
+
+use super::{Bind, Case, Compiler, Condition, Part, Table};
+use crate::scim::filter::{Filter, Literal, Operator};
+use crate::scim::fold;
+use crate::scim::path::Resolved;
+
+/// Which rights have effect, but for the kind and what they give.
+const EFFECTIVE: &str = "u.status = 'active' AND u.held_at IS NULL AND u.waiting_at IS NULL \
+     AND u.id IN (SELECT g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
+     AND c.id = g.cause WHERE g.workspace = $1 AND g.to_at IS NULL \
+     AND (c.ended_at IS NULL OR g.hold IS NOT NULL)";
+
+impl Condition {
+    /// The condition of a filter on members who are not removed.
+    pub fn of_members(filter: &Filter) -> Self {
+        Self::compiled(filter, Table::Members)
+    }
+
+    /// The condition of a filter on all members, those who are removed included.
+    pub fn of_all_members(filter: &Filter) -> Self {
+        Self::compiled(filter, Table::AllMembers)
+    }
+}
+
+impl Compiler {
+    pub(super) fn compare_member(
+        &mut self,
+        path: Resolved,
+        operator: Operator,
+        value: &Literal,
+    ) -> Part {
+        let is_equal = operator == Operator::Eq;
+        let key = path.key();
+        match (key.as_str(), value) {
+            ("id", Literal::String(text)) => self.id("u.id", operator, text),
+            ("manager", Literal::String(text)) => self.id("u.manager", operator, text),
+            ("user_name", Literal::String(text)) if is_equal => {
+                let key = self.bind(Bind::Text(fold::key(text)));
+                // Older rows have no key yet.
+                let sql = format!(
+                    "(u.user_name_key = {key} OR (u.user_name_key IS NULL \
+                     AND u.user_name IS NOT NULL))"
+                );
+                Part::narrow(sql).superset()
+            }
+            // A removed member keeps the address, but no key of it.
+            ("email", Literal::String(text)) if self.table == Table::Members => {
+                self.text("u.email_key", operator, fold::key(text), Case::Folded)
+            }
+            ("user_id", Literal::String(text)) => {
+                self.text("u.user_id_key", operator, fold::key(text), Case::Folded)
+            }
+            // Very many may have it.
+            ("status" | "source", Literal::String(text)) => {
+                let column = format!("u.{key}");
+                let found = self.text(&column, operator, fold::key(text), Case::Folded);
+                Part::exact(found.sql)
+            }
+            ("protected", Literal::Boolean(value)) => match operator {
+                Operator::Eq => Part::exact(format!("u.protected = {}", self.boolean(*value))),
+                Operator::Ne => Part::exact(format!("u.protected = {}", self.boolean(!*value))),
+                _ => Part::unknown(),
+            },
+            ("created_at", Literal::String(text)) => self.time("u.created_at", operator, text),
+            ("updated_at", Literal::String(text)) => self.time("u.updated_at", operator, text),
+            ("teams", Literal::String(name)) if is_equal => {
+                let key = self.bind(Bind::Text(fold::key(name)));
+                Part::exact(format!(
+                    "({EFFECTIVE} AND g.kind = 'team' AND g.target = (SELECT t.id FROM teams t \
+                     WHERE t.workspace = $1 AND t.name_key = {key} AND t.archived_at IS NULL)))"
+                ))
+            }
+            ("roles", Literal::String(name)) if is_equal => {
+                let key = self.bind(Bind::Text(fold::key(name)));
+                Part::exact(format!(
+                    "({EFFECTIVE} AND g.kind = 'role' AND g.target = (SELECT r.id FROM roles r \
+                     WHERE r.workspace = $1 AND r.name_key = {key})))"
+                ))
+            }
+            ("permissions", Literal::String(name)) if is_equal => {
+                let name = self.bind(Bind::Text(name.clone()));
+                Part::exact(format!(
+                    "({EFFECTIVE} AND g.kind = 'permission' AND g.target = (SELECT p.id \
+                     FROM permissions p WHERE p.workspace = $1 AND p.name = {name})))"
+                ))
+            }
+            ("directories", Literal::String(name)) if is_equal => {
+                let key = self.bind(Bind::Text(fold::key(name)));
+                Part::exact(format!(
+                    "u.id IN (SELECT x.member FROM users x JOIN directories d \
+                     ON d.workspace = x.workspace AND d.id = x.directory WHERE x.workspace = $1 \
+                     AND d.name_key = {key} AND x.member IS NOT NULL)"
+                ))
+            }
+            _ => Part::unknown(),
+        }
+    }
+
+    pub(super) fn present_member(path: Resolved) -> Part {
+        let key = path.key();
+        match key.as_str() {
+            "id" | "status" | "source" | "protected" | "created_at" | "updated_at" | "version" => {
+                Part::exact("TRUE".to_owned())
+            }
+            "manager" | "held_at" | "waiting_at" | "barred_at" => {
+                Part::exact(format!("u.{key} IS NOT NULL"))
+            }
+            "user_name" | "email" | "user_id" | "display_name" | "given_name" | "family_name"
+            | "phone" | "language" | "time_zone" | "picture" => {
+                Part::exact(format!("(u.{key} IS NOT NULL AND u.{key} <> '')"))
+            }
+            _ => Part::unknown(),
+        }
+    }
+}
