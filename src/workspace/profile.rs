@@ -132,7 +132,10 @@ impl Line {
 /// cleared.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "MemberEdit")]
+#[schemars(
+    rename = "MemberEdit",
+    extend("examples" = [{"display_name": "Ada Lovelace", "phone": "+44 20 7946 0958", "line": null}])
+)]
 pub struct Edit {
     /// The name for people.
     pub display_name: Say<String>,

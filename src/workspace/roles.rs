@@ -32,6 +32,7 @@ pub struct Full {
 /// What a role is made of, or changed to; what is left out stays.
 #[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"name": "Lead", "permissions": ["members.manage"]}]))]
 pub struct RoleEdit {
     /// Its name.
     pub name: Option<String>,

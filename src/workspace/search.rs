@@ -74,19 +74,19 @@ pub async fn search(app: &App, workspace: WorkspaceId, search: Search) -> Result
     let (page, next, total) = match evaluated {
         Some(filter) => {
             let scanned = Scanned::new(selection, filter, &names);
-            let total = match search.counts {
-                true => Some(scan::window(&mut tx, &scanned, 0, 0, &deadline).await?.0),
-                false => None,
-            };
+            let mut total = None;
+            if search.counts {
+                total = Some(scan::window(&mut tx, &scanned, 0, 0, &deadline).await?.0);
+            }
             let after = search.after.map(|id| id.0);
             let found = scan::some(&mut tx, &scanned, after, room, &deadline).await?;
             (found.rows, found.stopped_at.map(MemberId), total)
         }
         None => {
-            let total = match search.counts {
-                true => Some(rows::count(&mut tx, selection).await?),
-                false => None,
-            };
+            let mut total = None;
+            if search.counts {
+                total = Some(rows::count(&mut tx, selection).await?);
+            }
             // One more than fits tells whether there is another page.
             let more = room.saturating_add(1);
             let mut found = rows::list(&mut tx, selection, search.after, more).await?;

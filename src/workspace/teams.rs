@@ -17,6 +17,7 @@ pub use crate::store::teams::Team;
 /// What is to be changed of a team; what is left out stays.
 #[derive(Debug, Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"name": "Help desk", "enabled": false}]))]
 pub struct TeamEdit {
     /// Its name.
     pub name: Option<String>,

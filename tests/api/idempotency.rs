@@ -199,7 +199,7 @@ async fn a_request_whose_process_died_is_carried_out_once_at_most() {
             Ok(())
         })
     });
-    repeats::marked(busy, write).await.unwrap();
+    Box::pin(repeats::marked(busy, write)).await.unwrap();
     for name in ["k-1", "k-2"] {
         let waits = gateway.keyed(&key, TEAMS, name, &team).await;
         assert_eq!(code(&waits, 409), "request_in_flight", "{name}");
@@ -213,7 +213,7 @@ async fn a_request_whose_process_died_is_carried_out_once_at_most() {
     let taken = gateway.keyed(&key, TEAMS, "k-1", &team).await;
     assert_eq!(code(&taken, 409), "taken");
     let late = app.write(|_| Box::pin(async { Ok(()) }));
-    let late = repeats::marked(idle, late).await.unwrap_err();
+    let late = Box::pin(repeats::marked(idle, late)).await.unwrap_err();
     assert!(late.to_string().contains("Idempotency-Key"), "{late}");
     assert_eq!(gateway.count("teams").await, 2);
 }

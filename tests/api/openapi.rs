@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse::http::api::ROUTES;
+use gatehouse::workspace::keys::Permission;
 use serde_json::Value;
 
 use crate::gateway::Gateway;
@@ -36,7 +37,7 @@ async fn every_route_is_described_and_nothing_else() {
     for (path, methods) in ROUTES {
         for (method, permission) in *methods {
             let place = (format!("/api/v1{path}"), (*method).to_owned());
-            offered.insert(place, permission.map(|it| it.name()));
+            offered.insert(place, permission.map(Permission::name));
         }
     }
     let described = operations(&document);
@@ -102,9 +103,7 @@ async fn operations_have_names_of_their_own_and_references_lead_somewhere() {
 #[tokio::test]
 async fn what_is_answered_has_the_fields_that_the_document_names() {
     let gateway = Gateway::new().await;
-    let key = gateway
-        .key(&gatehouse::workspace::keys::Permission::ALL[..9])
-        .await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
     let document = document(&gateway).await;
     let answer = gateway.api(&key, "GET", "/workspaces/acme", None).await;
     let schema = &document["components"]["schemas"]["Workspace"];

@@ -1,4 +1,4 @@
-"""Runs real SCIM clients against a server: `run.py --gatehouse PROGRAM --database URL`."""
+"""Runs real clients against a server: `run.py --gatehouse PROGRAM --database URL`."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ import conformance
 import features
 import idp
 import okta
+import openapi
 import postman
 import sanity
 import simulator
@@ -19,7 +20,7 @@ import story
 import versions
 from gatehouse import Gatehouse
 
-# Whatever talks SCIM, each to a workspace of its own.
+# Whatever talks SCIM, and what knows the management API by its document, each to a workspace of its own.
 CLIENTS = {
     "scim2-tester": conformance,
     "scim2-cli": story,
@@ -28,6 +29,7 @@ CLIENTS = {
     "scim-sanity": sanity,
     "scim-sim": simulator,
     "canaille": idp,
+    "schemathesis": openapi,
     "Microsoft's Postman collection": postman,
     "Okta's test files": okta,
 }

@@ -30,7 +30,12 @@ const MOST: usize = 1_000;
 /// What is to be done.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Bulk")]
+#[schemars(
+    rename = "Bulk",
+    extend("examples" = [{"operations": [
+        {"op": "add", "profile": {"email": "bob@acme.example"}, "roles": ["user"]},
+    ]}])
+)]
 struct Wanted {
     /// One after the other; 1,000 at most.
     #[schemars(with = "Vec<Act>", length(min = 1, max = 1000))]

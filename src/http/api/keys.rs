@@ -20,13 +20,17 @@ use crate::workspace::keys::{self, ApiKey, NewKey, Permission, Scopes};
 /// What a key is made with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "NewApiKey")]
+#[schemars(
+    rename = "NewApiKey",
+    extend("examples" = [{"name": "CI", "scopes": ["members.read"], "expires_in_days": 30}])
+)]
 struct Wanted {
     /// Its name, for people.
     name: String,
     /// What it may do.
     scopes: Scopes,
-    /// How many days it is good.
+    /// How many days it is good, 90 if nobody says.
+    #[schemars(range(min = 1, max = 365))]
     expires_in_days: Option<u32>,
 }
 

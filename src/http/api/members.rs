@@ -87,6 +87,9 @@ pub(super) fn tagged(mut response: Response, version: i64) -> Result<Response, P
 /// Who is to be brought in.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("examples" = [
+    {"profile": {"email": "ada@acme.example", "given_name": "Ada"}, "roles": ["user"]},
+]))]
 pub(super) struct NewMember {
     /// What the member shows.
     profile: Edit,
@@ -296,7 +299,7 @@ pub(super) fn operations() -> Vec<Operation> {
             ),
         Operation::new("GET", MEMBER, "Show a member with everything that it shows")
             .gives::<members::Full>(200, "The member.")
-            .is_read_by_version(),
+            .read_by_version(),
         Operation::new("PATCH", MEMBER, "Write fields of a member")
             .note("What is left out stays, null clears (RFC 7396).")
             .takes::<Edit>()
@@ -306,7 +309,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 409,
                 "A directory keeps the field, or the value is another member's.",
             )
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new("DELETE", MEMBER, "Take a member out of the workspace")
             .note("Id and history stay; grants end for good.")
             .gives_nothing("It is out.")
@@ -314,7 +317,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 409,
                 "A directory has the person, or it is the last admin or protected.",
             )
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/members/{id}/suspend",
@@ -322,7 +325,7 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .gives::<members::Full>(200, "The member as it is now.")
         .tagged()
-        .is_changed_by_version()
+        .changed_by_version()
         .refuses(
             409,
             "The member has not come in, or is the last admin or protected.",
@@ -334,18 +337,18 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .gives::<members::Full>(200, "The member as it is now.")
         .tagged()
-        .is_changed_by_version()
+        .changed_by_version()
         .refuses(
             409,
             "The member has not come in, there is no seat, or its directory says no.",
         ),
         Operation::new("PUT", RIGHT, "Give a team, role or permission by hand")
             .gives_nothing("The member has it by hand.")
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new("DELETE", RIGHT, "Take away what was given by hand")
             .gives_nothing("The member does not have it by hand any more.")
             .refuses(409, "A rule gives it, or it makes the last admin one.")
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/members/{id}/explanation",

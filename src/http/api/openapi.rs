@@ -1,4 +1,4 @@
-//! The API as it describes itself: OpenAPI 3.1, made of the table of routes, of what each handler's
+//! The API as it describes itself: `OpenAPI` 3.1, made of the table of routes, of what each handler's
 //! file says of its operations, and of the very types that are read and written.
 //!
 //! Who adds a route adds an [`Operation`] beside its handler; a test fails for one that is missing

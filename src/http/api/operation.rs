@@ -8,7 +8,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::page::{Items, MOST, USUAL};
+use super::page::{Listing, MOST, USUAL};
 
 /// Makes the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -95,7 +95,7 @@ impl Operation {
                 "The `next_cursor` of the page before, of this very list.",
                 cursor,
             )
-            .gives::<Items<T>>(200, "A page of the list.")
+            .gives::<Listing<T>>(200, "A page of the list.")
     }
 
     /// Takes a parameter of the query.
@@ -105,14 +105,14 @@ impl Operation {
         description: &'static str,
         schema: Value,
     ) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "description": description, "schema": schema,
-        }));
+        let mut parameter = json!({"name": name, "in": "query", "description": description});
+        parameter["schema"] = schema;
+        self.parameters.push(parameter);
         self
     }
 
     /// The last answer carries the version as `ETag`, and a reader that has it is told so.
-    pub(super) fn is_read_by_version(mut self) -> Self {
+    pub(super) fn read_by_version(mut self) -> Self {
         self = self.header(
             "If-None-Match",
             "The version that the reader has: 304 while it is the one.",
@@ -122,7 +122,7 @@ impl Operation {
     }
 
     /// Changes a version that the caller names, if it names one.
-    pub(super) fn is_changed_by_version(self) -> Self {
+    pub(super) fn changed_by_version(self) -> Self {
         self.header(
             "If-Match",
             "The version that is to be changed: 412 where it is another.",

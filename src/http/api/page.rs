@@ -26,7 +26,7 @@ pub(super) struct Page {
 /// A page as it is answered.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub(super) struct Items<T> {
+pub(super) struct Listing<T> {
     /// What is on this page.
     items: Vec<T>,
     /// Where the next page begins; none after the last one.
@@ -93,7 +93,7 @@ impl Page {
     }
 
     /// The page of items that were read from its beginning on.
-    pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
+    pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Listing<T>> {
         let is_more = i64::try_from(items.len()).is_ok_and(|read| read >= self.most());
         items.truncate(self.limit);
         let next = items.last().filter(|_| is_more).map(key);
@@ -106,12 +106,12 @@ impl Page {
         items: Vec<T>,
         next: Option<String>,
         total: Option<i64>,
-    ) -> Result<Items<T>> {
+    ) -> Result<Listing<T>> {
         let next_cursor = next.map(|key| {
             let binding = self.binding.as_bytes();
             self.app.keys.seal_cursor(binding, key.as_bytes())
         });
-        Ok(Items {
+        Ok(Listing {
             next_cursor: next_cursor.transpose()?,
             items,
             total,
@@ -119,7 +119,11 @@ impl Page {
     }
 
     /// The page out of all items of a short list, in the order of their keys.
-    pub(super) fn cut<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
+    pub(super) fn cut<T>(
+        self,
+        mut items: Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Listing<T>> {
         items.sort_by_key(&key);
         if let Some(after) = &self.after {
             items.retain(|item| key(item) > *after);

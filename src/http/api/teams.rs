@@ -19,6 +19,7 @@ use crate::workspace::teams::{self, Team, TeamEdit};
 /// What a team is made with.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"name": "Support"}]))]
 struct NewTeam {
     /// Its name, unique in the workspace whatever its case.
     name: String,
@@ -158,13 +159,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(409, TAKEN),
         Operation::new("GET", TEAM, "Show a team")
             .gives::<Team>(200, "The team.")
-            .is_read_by_version(),
+            .read_by_version(),
         Operation::new("PATCH", TEAM, "Rename, enable, disable or archive a team")
             .takes::<TeamEdit>()
             .gives::<Team>(200, "The team as it is now.")
             .tagged()
             .refuses(409, TAKEN)
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new("GET", ROLES, "List the roles with their permissions")
             .gives_page::<roles::Full>(),
         Operation::new("POST", ROLES, "Make a role")
@@ -175,19 +176,19 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(409, TAKEN),
         Operation::new("GET", ROLE, "Show a role with its permissions")
             .gives::<roles::Full>(200, "The role.")
-            .is_read_by_version(),
+            .read_by_version(),
         Operation::new("PATCH", ROLE, "Rename a role, or give it other permissions")
             .takes::<RoleEdit>()
             .gives::<roles::Full>(200, "The role as it is now.")
             .tagged()
             .refuses(409, "The name is taken, or every workspace has this role.")
-            .is_changed_by_version(),
+            .changed_by_version(),
         Operation::new("DELETE", ROLE, "Delete a role")
             .gives_nothing("It is gone.")
             .refuses(
                 409,
                 "Somebody has it, a rule gives it, or every workspace has it.",
             )
-            .is_changed_by_version(),
+            .changed_by_version(),
     ]
 }
