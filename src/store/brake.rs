@@ -10,10 +10,20 @@ use crate::ids::{GroupId, MemberId, WorkspaceId};
 
 /// What becomes of losses past the threshold.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    sqlx::Type,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schemars(rename = "BrakeMode")]
 pub enum Mode {
     /// They wait.
     Hold,
@@ -24,7 +34,10 @@ pub enum Mode {
 }
 
 /// What the brake of a workspace is set to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::FromRow, schemars::JsonSchema,
+)]
+#[schemars(rename = "BrakeSetting")]
 pub struct Setting {
     /// What becomes of losses past the threshold.
     pub mode: Mode,

@@ -52,7 +52,8 @@ pub struct Listed {
 }
 
 /// That a member keeps something which it is to lose.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[derive(Debug, Clone, Copy, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "MemberBrake")]
 pub struct Brake {
     /// Since when.
     pub since: Timestamp,

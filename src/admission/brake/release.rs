@@ -30,7 +30,8 @@ pub enum Which {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BrakeReleased")]
 pub struct Outcome {
     /// For how many it was carried out.
     pub released: usize,

@@ -18,7 +18,8 @@ const MOST_PEOPLE: i64 = 1_000_000;
 const MOST_MINUTES: i64 = 7 * 24 * 60;
 
 /// How the brake of a workspace stands.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[derive(Debug, Clone, Copy, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Brake")]
 pub struct Shown {
     /// What it is set to.
     #[serde(flatten)]
@@ -83,7 +84,7 @@ pub async fn set(
 }
 
 /// Somebody of whom something waits.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct Held {
     /// Who it is.
     pub member: MemberId,

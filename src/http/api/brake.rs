@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json as value;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json, page};
 use crate::admission::brake::{self, Mode, Setting, Which};
@@ -32,8 +33,9 @@ pub(super) async fn show(
 }
 
 /// What the brake is set to; what is left out stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BrakeWanted")]
 struct Wanted {
     mode: Option<Mode>,
     people: Option<i64>,
@@ -78,8 +80,9 @@ pub(super) async fn held(
 }
 
 /// Whom it is about: `all`, or the members named.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BrakeAbout")]
 struct About {
     #[serde(default)]
     all: bool,
@@ -125,4 +128,38 @@ pub(super) async fn wait(
     let which = about.which()?;
     let waiting = brake::wait(&shared.app, &caller.origin, workspace.id, which).await?;
     json(StatusCode::OK, &value!({"waiting": waiting}))
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    type Thing = serde_json::Map<String, serde_json::Value>;
+    const BRAKE: &str = "/workspaces/{workspace}/brake";
+    vec![
+        Operation::new("GET", BRAKE, "Show how the brake stands")
+            .gives::<brake::Shown>(200, "How it stands."),
+        Operation::new("PUT", BRAKE, "Set the brake")
+            .note("What is left out stays.")
+            .takes::<Wanted>()
+            .gives::<brake::Shown>(200, "How it stands now."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/brake/held",
+            "List those of whom something waits",
+        )
+        .gives_page::<brake::Held>(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/brake/release",
+            "Carry out what waits",
+        )
+        .takes::<About>()
+        .gives::<brake::Outcome>(200, "For how many it was carried out."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/brake/wait",
+            "Let what waits go on waiting, without a deadline",
+        )
+        .takes::<About>()
+        .gives::<Thing>(200, "Of how many it waits."),
+    ]
 }

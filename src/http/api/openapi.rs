@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
-use super::{ROUTES, bulk, idempotency, keys, members, teams, workspaces};
+use super::{ROUTES, brake, bulk, idempotency, keys, members, requests, teams, workspaces};
 use crate::workspace::keys::Permission;
 
 /// Where the routes of the document begin.
@@ -35,6 +35,8 @@ pub(super) fn operations() -> Vec<Operation> {
         members::operations(),
         bulk::operations(),
         teams::operations(),
+        brake::operations(),
+        requests::operations(),
         keys::operations(),
     ];
     files.into_iter().flatten().collect()
@@ -231,6 +233,11 @@ fn path_parameter(name: &str) -> Value {
             "A team's or role's name or id, or a permission.",
             json!({"type": "string", "minLength": 1}),
         ),
+        "directory" => (
+            "The directory.",
+            json!({"type": "string", "format": "uuid"}),
+        ),
+        "request" => ("The request.", json!({"type": "string", "format": "uuid"})),
         _ => ("", json!({"type": "string"})),
     };
     json!({

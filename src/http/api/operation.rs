@@ -8,7 +8,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::page::{Listing, MOST, USUAL};
+use super::page::{Items, MOST, USUAL};
 
 /// Makes the schema of a type.
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -95,7 +95,7 @@ impl Operation {
                 "The `next_cursor` of the page before, of this very list.",
                 cursor,
             )
-            .gives::<Listing<T>>(200, "A page of the list.")
+            .gives::<Items<T>>(200, "A page of the list.")
     }
 
     /// Takes a parameter of the query.

@@ -26,7 +26,8 @@ pub(super) struct Page {
 /// A page as it is answered.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub(super) struct Listing<T> {
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
+pub(super) struct Items<T> {
     /// What is on this page.
     items: Vec<T>,
     /// Where the next page begins; none after the last one.
@@ -93,7 +94,7 @@ impl Page {
     }
 
     /// The page of items that were read from its beginning on.
-    pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Listing<T>> {
+    pub(super) fn of<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
         let is_more = i64::try_from(items.len()).is_ok_and(|read| read >= self.most());
         items.truncate(self.limit);
         let next = items.last().filter(|_| is_more).map(key);
@@ -106,12 +107,12 @@ impl Page {
         items: Vec<T>,
         next: Option<String>,
         total: Option<i64>,
-    ) -> Result<Listing<T>> {
+    ) -> Result<Items<T>> {
         let next_cursor = next.map(|key| {
             let binding = self.binding.as_bytes();
             self.app.keys.seal_cursor(binding, key.as_bytes())
         });
-        Ok(Listing {
+        Ok(Items {
             next_cursor: next_cursor.transpose()?,
             items,
             total,
@@ -119,11 +120,7 @@ impl Page {
     }
 
     /// The page out of all items of a short list, in the order of their keys.
-    pub(super) fn cut<T>(
-        self,
-        mut items: Vec<T>,
-        key: impl Fn(&T) -> String,
-    ) -> Result<Listing<T>> {
+    pub(super) fn cut<T>(self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Items<T>> {
         items.sort_by_key(&key);
         if let Some(after) = &self.after {
             items.retain(|item| key(item) > *after);

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
 use crate::directory::request_log::{self, Entry};
@@ -28,8 +29,9 @@ pub(super) async fn show(
 }
 
 /// How it is to be sent again.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReplayHow")]
 struct How {
     /// Whether nothing of it is kept.
     #[serde(default)]
@@ -60,4 +62,22 @@ async fn find(
     let place = (workspace.id, directory);
     let found = request_log::find(&shared.app, place, request).await?;
     Ok(found.ok_or(Error::NotFound("request"))?)
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    type Thing = serde_json::Map<String, serde_json::Value>;
+    const REQUEST: &str = "/workspaces/{workspace}/directories/{directory}/requests/{request}";
+    vec![
+        Operation::new("GET", REQUEST, "Show a request of the log with its bodies")
+            .gives::<Thing>(200, "The request, secrets removed."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/requests/{request}/replay",
+            "Send a request of the log again, for rehearsal or for real",
+        )
+        .takes::<How>()
+        .gives::<Thing>(200, "What it was answered.")
+        .refuses(409, "It cannot be sent again."),
+    ]
 }
