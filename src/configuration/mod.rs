@@ -33,7 +33,7 @@ pub use rules::Rule;
 const MOST: usize = 2_000;
 
 /// What a workspace is to be like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Configuration {
     /// The slug of the workspace that it is for.
@@ -57,8 +57,9 @@ pub struct Configuration {
 }
 
 /// How many may be in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfiguredSeats")]
 pub struct Seats {
     /// How many seats there are; as many as come if that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,8 +75,9 @@ pub struct Seats {
 }
 
 /// A team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfiguredTeam")]
 pub struct Team {
     /// Its name.
     pub name: String,
@@ -88,8 +90,9 @@ pub struct Team {
 }
 
 /// A role of the workspace's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfiguredRole")]
 pub struct Role {
     /// Its name.
     pub name: String,
@@ -99,8 +102,9 @@ pub struct Role {
 }
 
 /// A directory. Kind and mode are said when it is made, and stay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfiguredDirectory")]
 pub struct Directory {
     /// Its name.
     pub name: String,

@@ -22,7 +22,8 @@ use crate::workspace::profile::{Edit, Say};
 use crate::workspace::schemas;
 
 /// A rule. Who is in all its groups, and has the attributes that it asks for, gets what it gives.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfiguredRule")]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
     /// The name of the directory whose groups and users it looks at.

@@ -17,7 +17,7 @@ const MOST: usize = 20;
 const BYTES: usize = 8 * 1024;
 
 /// Somebody, and what is expected of the rule for them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Example {
     /// The groups that the person is in, by name or id.

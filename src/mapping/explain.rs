@@ -44,7 +44,7 @@ pub struct Explanation {
 }
 
 /// A right that waits.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Awaits {
     /// What it gives.
     pub kind: GrantKind,

@@ -165,7 +165,7 @@ pub struct Listed {
 }
 
 /// A team or role, by id and name.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Named {
     /// Its id.
     pub id: Uuid,

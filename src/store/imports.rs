@@ -10,7 +10,7 @@ use crate::ids::{CredentialId, ImportId, MemberId, RequestId, WorkspaceId};
 const AT_ONCE: usize = 200;
 
 /// An import.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, schemars::JsonSchema)]
 pub struct Import {
     /// Its id.
     pub id: ImportId,
@@ -54,9 +54,11 @@ pub struct Import {
     serde::Serialize,
     serde::Deserialize,
     sqlx::Type,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schemars(rename = "ImportOutcome")]
 pub enum Outcome {
     /// A new member.
     Created,

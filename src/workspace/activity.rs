@@ -29,7 +29,7 @@ pub struct Activity {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Event {
     /// The change that tells of it.
     pub id: ChangeId,
@@ -58,7 +58,8 @@ pub struct Event {
 }
 
 /// Who did something, and by which request.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ActivityBy")]
 pub struct By {
     /// Who, where it was no credential: `cli`, `worker`, `member …`.
     pub actor: Option<String>,

@@ -41,7 +41,8 @@ pub struct Moment {
 }
 
 /// A member as it was.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "FormerMember")]
 pub struct Then {
     /// Its id.
     pub id: MemberId,
@@ -201,7 +202,7 @@ impl Then {
 }
 
 /// What differs for a member between two instants.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Difference {
     /// The member.
     pub member: MemberId,
@@ -218,7 +219,8 @@ pub struct Difference {
 }
 
 /// Effective rights by their present names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "NamedRights")]
 pub struct Rights {
     /// Teams.
     pub teams: BTreeSet<String>,

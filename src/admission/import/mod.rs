@@ -48,7 +48,8 @@ pub struct Options {
 }
 
 /// An import, and what its rows came to so far.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ImportShown")]
 pub struct Shown {
     /// The import.
     #[serde(flatten)]
@@ -66,7 +67,8 @@ impl Shown {
 }
 
 /// What became of a row.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ImportRow")]
 pub struct RowShown {
     /// Which row of the table it is, from 1 on; the line of names does not count.
     pub row: i64,

@@ -44,7 +44,7 @@ const BATCH: i64 = 500;
 const NAMED: usize = 1_000;
 
 /// What was given back.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct Restored {
     /// Users that were deleted and are there again.
     pub users: usize,
@@ -61,7 +61,8 @@ pub struct Restored {
 }
 
 /// A User that could not come back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "NotRestored")]
 pub struct Skipped {
     /// The User.
     pub user: UserId,

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
 use crate::configuration::{self, Configuration, Options};
@@ -14,8 +15,9 @@ use crate::http::Shared;
 use crate::workspace::keys::Permission;
 
 /// What is to be planned or applied.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfigurationWanted")]
 struct Wanted {
     configuration: Configuration,
     /// Whether teams and roles end that it does not name.
@@ -65,4 +67,37 @@ pub(super) async fn apply(
     let (app, by) = (&shared.app, caller.by());
     let done = configuration::apply(app, by, &workspace, wanted.configuration, options).await?;
     json(StatusCode::OK, &done)
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    type Document = serde_json::Map<String, serde_json::Value>;
+    const CONFIGURATION: &str = "/workspaces/{workspace}/configuration";
+    vec![
+        Operation::new(
+            "GET",
+            CONFIGURATION,
+            "Show what the workspace is like, as a document",
+        )
+        .gives::<Document>(200, "A document as `plan` and `apply` take it."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/configuration/plan",
+            "Tell what would have to change for the workspace to be like a document",
+        )
+        .takes::<Wanted>()
+        .gives::<Document>(200, "The plan, with its hash.")
+        .refuses(409, "As things stand, it cannot be applied."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/configuration/apply",
+            "Make the workspace like a document",
+        )
+        .takes::<Wanted>()
+        .gives::<Document>(200, "What was changed.")
+        .refuses(
+            409,
+            "It is another plan than was agreed to, or cannot be applied.",
+        ),
+    ]
 }

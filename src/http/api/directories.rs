@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json, page};
 use crate::admission::adoption::{self, Adopt};
@@ -55,8 +56,9 @@ pub(super) async fn adoption(
 
 /// Who is who: a conflict's userName, a member that waits for adoption, or a userName and which of
 /// several members it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Adopted")]
 struct Wanted {
     user_name: Option<String>,
     member: Option<MemberId>,
@@ -120,8 +122,9 @@ pub(super) async fn plan_live(
 }
 
 /// Which plan.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DirectoriesPlanned")]
 struct Planned {
     hash: String,
 }
@@ -194,4 +197,32 @@ async fn which(shared: &Shared, caller: &ApiCaller) -> Result<(Workspace, Direct
 fn parsed<I: std::str::FromStr>(after: Option<&str>) -> Result<Option<I>> {
     let parsed = after.map(str::parse).transpose();
     parsed.map_err(|_| page::invalid())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    type Thing = serde_json::Map<String, serde_json::Value>;
+    vec![
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{id}/adoption",
+            "Say who is who between a directory and the workspace",
+        )
+        .takes::<Wanted>()
+        .gives::<Thing>(200, "The member.")
+        .refuses(409, "The two cannot be one."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories/{id}/adoption/{list}",
+            "List who matches, is new, conflicts or is not there",
+        )
+        .gives_page::<Thing>(),
+        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}", "A directory").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live/plan", "What it would come to if a directory that collects went live").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live", "Lets a directory go live as it was planned").takes::<Planned>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/end", "Switches a directory off").takes::<serde_json::Map<String, serde_json::Value>>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/undo-end", "Takes the end of a directory back").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/adoption", "Says who is who").takes::<Wanted>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}/adoption/{list}", "One of the lists of a directory's adoption: `conflicts`, `matched`, `new` (of Users that are linked to nobody yet, with what becomes of each when the directory goes live) and `unmatched` members").gives_page::<serde_json::Map<String, serde_json::Value>>(),
+    ]
 }

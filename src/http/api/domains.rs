@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
 use crate::http::Shared;
@@ -26,8 +27,9 @@ pub(super) async fn list(
 }
 
 /// A domain to be added.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DomainsNewDomain")]
 struct NewDomain {
     name: String,
 }
@@ -68,8 +70,9 @@ pub(super) async fn attest(
 }
 
 /// What is to change.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DomainsEdit")]
 struct Edit {
     adoption: bool,
 }
@@ -97,4 +100,53 @@ pub(super) async fn remove(
     let named = caller.param("id");
     domains::remove(&shared.app, &caller.origin, workspace.id, named).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/domains",
+            "The domains of a workspace, oldest first",
+        )
+        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/domains",
+            "Adds a domain; the answer says what proves it",
+        )
+        .takes::<NewDomain>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "PATCH",
+            "/workspaces/{workspace}/domains/{id}",
+            "Says whether Users of a domain link to whom the workspace has",
+        )
+        .takes::<Edit>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "DELETE",
+            "/workspaces/{workspace}/domains/{id}",
+            "Takes a domain away",
+        )
+        .gives_nothing("It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/domains/{id}/check",
+            "Looks whether a domain is proved",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/domains/{id}/attest",
+            "Says that a domain is the workspace's own, for operators",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+    ]
 }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{json, page};
 use crate::http::Shared;
@@ -48,4 +49,28 @@ async fn explain(
     let what = (kind, named);
     let found = holders(&shared.app, workspace.id, what, after, page.most()).await?;
     json(StatusCode::OK, &page.of(found, |it| it.member.to_string())?)
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/teams/{id}/explanation",
+            "Who has a team",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/roles/{id}/explanation",
+            "Who has a role",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/permissions/{name}/explanation",
+            "Who has a permission",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+    ]
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use crate::error::Error;
 use crate::http::Shared;
@@ -53,4 +54,23 @@ async fn part((mut export, caller): Going) -> Result<Option<(Bytes, Going)>, Err
             Err(error)
         }
     }
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/members/export",
+            "Hand out all members as a table",
+        )
+        .note("Written as it is read: an answer that breaks off was not all of it.")
+        .query(
+            "format",
+            "What the table is written in.",
+            serde_json::json!({"type": "string", "enum": ["csv", "json"], "default": "csv"}),
+        )
+        .gives::<Vec<serde_json::Value>>(200, "The table.")
+        .in_media("text/csv"),
+    ]
 }

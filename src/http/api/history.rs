@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
@@ -69,7 +70,7 @@ pub(super) async fn roles(
 }
 
 /// The instant to which a member is put back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Instant {
     as_of: Timestamp,
@@ -111,7 +112,7 @@ pub(super) async fn diff(
 }
 
 /// Between which instants.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Span {
     from: Timestamp,
@@ -139,4 +140,43 @@ pub(super) async fn restore(
 fn member_of(after: Option<&str>) -> Result<Option<MemberId>> {
     let after = after.map(str::parse).transpose();
     after.map_err(|_: uuid::Error| page::invalid())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    let instant = || serde_json::json!({"type": "string", "format": "date-time"});
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/history/diff",
+            "Tell what differs between two instants",
+        )
+        .query(
+            "from",
+            "The earlier instant; it is not to be left out.",
+            instant(),
+        )
+        .query(
+            "to",
+            "The later instant; it is not to be left out.",
+            instant(),
+        )
+        .gives_page::<history::Difference>(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{id}/restore",
+            "Give back what a directory took away between two instants",
+        )
+        .takes::<Span>()
+        .gives::<restore::Restored>(200, "What was given back.")
+        .refuses(409, "The directory is not live."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/members/{id}/restore",
+            "Put a member back to an instant",
+        )
+        .takes::<Instant>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "What was put back.")
+        .refuses(409, "As things stand, it cannot be put back."),
+    ]
 }

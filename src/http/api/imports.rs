@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{id, json, page};
 use crate::admission::import::{self, Format, Import, Options, RowShown, Shown};
@@ -22,7 +23,8 @@ use crate::workspace::keys::Permission;
 const SHORT: i64 = 200;
 
 /// An import that was asked for.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ImportStarted")]
 struct Started {
     #[serde(flatten)]
     shown: Shown,
@@ -126,4 +128,40 @@ pub(super) async fn rows(
 
 fn which(caller: &ApiCaller) -> Result<ImportId> {
     id(caller.param("id"), "import")
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    const IMPORTS: &str = "/workspaces/{workspace}/imports";
+    let flag = || serde_json::json!({"type": "boolean", "default": false});
+    vec![
+        Operation::new("POST", IMPORTS, "Bring members in from a table")
+            .query(
+                "preview",
+                "Whether it only tells what would become of each row.",
+                flag(),
+            )
+            .query(
+                "revive",
+                "Whether those who had left are brought back.",
+                flag(),
+            )
+            .takes::<serde_json::Value>()
+            .takes_text("text/csv")
+            .gives::<Started>(200, "It is done, with what became of each row.")
+            .gives::<Started>(202, "It goes on; see how far it is at `Location`."),
+        Operation::new("GET", IMPORTS, "List the imports of the last weeks").gives_page::<Import>(),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/imports/{id}",
+            "Show how far an import is",
+        )
+        .gives::<Shown>(200, "The import."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/imports/{id}/rows",
+            "List what became of the rows of an import",
+        )
+        .gives_page::<RowShown>(),
+    ]
 }

@@ -77,13 +77,6 @@ async fn shown(
     versioned::answer(StatusCode::OK, found.version, &found)
 }
 
-/// An answer with a version as its tag.
-pub(super) fn tagged(mut response: Response, version: i64) -> Result<Response, Problem> {
-    let tag = HeaderValue::from_str(&format!("\"{version}\"")).map_err(Error::internal)?;
-    response.headers_mut().insert(ETAG, tag);
-    Ok(response)
-}
-
 /// Who is to be brought in.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -259,6 +252,12 @@ const FILTER: &str = "A filter as SCIM has them (RFC 7644 section 3.4.2.2), over
     `user_id`, `manager`, `teams`, `roles`, `permissions`, `directories`, `status` and times are \
     found by an index.";
 
+const AS_OF: &str = "As it was at that instant, as far as changes tell; other fields are left out.";
+
+fn instant() -> serde_json::Value {
+    serde_json::json!({"type": "string", "format": "date-time"})
+}
+
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     const MEMBERS: &str = "/workspaces/{workspace}/members";
@@ -284,6 +283,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Whether `total` tells how many there are on all pages.",
             serde_json::json!({"type": "boolean", "default": false}),
         )
+        .query("as_of", AS_OF, instant())
         .gives_page::<members::Listed>(),
         Operation::new("POST", MEMBERS, "Bring somebody in as a draft")
             .note(
@@ -299,7 +299,8 @@ pub(super) fn operations() -> Vec<Operation> {
             ),
         Operation::new("GET", MEMBER, "Show a member with everything that it shows")
             .gives::<members::Full>(200, "The member.")
-            .read_by_version(),
+            .read_by_version()
+            .query("as_of", AS_OF, instant()),
         Operation::new("PATCH", MEMBER, "Write fields of a member")
             .note("What is left out stays, null clears (RFC 7396).")
             .takes::<Edit>()

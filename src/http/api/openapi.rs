@@ -17,7 +17,10 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
-use super::{ROUTES, brake, bulk, idempotency, keys, members, requests, teams, workspaces};
+use super::{
+    ROUTES, brake, bulk, configuration, directories, domains, explanations, exports, history,
+    idempotency, imports, keys, members, people, plans, requests, rules, runs, teams, workspaces,
+};
 use crate::workspace::keys::Permission;
 
 /// Where the routes of the document begin.
@@ -37,6 +40,17 @@ pub(super) fn operations() -> Vec<Operation> {
         teams::operations(),
         brake::operations(),
         requests::operations(),
+        people::operations(),
+        history::operations(),
+        imports::operations(),
+        exports::operations(),
+        configuration::operations(),
+        directories::operations(),
+        explanations::operations(),
+        domains::operations(),
+        rules::operations(),
+        plans::operations(),
+        runs::operations(),
         keys::operations(),
     ];
     files.into_iter().flatten().collect()
@@ -217,6 +231,9 @@ fn told(operation: &Operation, permission: Option<Permission>, schemas: &mut Sch
         told["requestBody"] = json!({
             "required": true, "content": {"application/json": {"schema": schema}},
         });
+        for media in &operation.texts {
+            told["requestBody"]["content"][media] = json!({"schema": {"type": "string"}});
+        }
     }
     told
 }
@@ -234,10 +251,14 @@ fn path_parameter(name: &str) -> Value {
             json!({"type": "string", "minLength": 1}),
         ),
         "directory" => (
-            "The directory.",
-            json!({"type": "string", "format": "uuid"}),
+            "The directory, by its id or name.",
+            json!({"type": "string", "minLength": 1}),
         ),
         "request" => ("The request.", json!({"type": "string", "format": "uuid"})),
+        "list" => (
+            "Which list.",
+            json!({"type": "string", "enum": ["conflicts", "matched", "new", "unmatched"]}),
+        ),
         _ => ("", json!({"type": "string"})),
     };
     json!({
@@ -260,6 +281,9 @@ fn answered(answer: &Answer, schemas: &mut Schemas) -> Value {
     if let Some(body) = answer.body {
         let schema = body(&mut schemas.given);
         told["content"] = json!({"application/json": {"schema": schema}});
+        for media in &answer.texts {
+            told["content"][media] = json!({"schema": {"type": "string"}});
+        }
     }
     if answer.is_tagged || answer.status == 304 {
         told["headers"] = json!({"ETag": {

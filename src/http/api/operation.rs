@@ -26,6 +26,8 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Value>,
     /// The JSON that it takes.
     pub(super) body: Option<SchemaOf>,
+    /// Media types of text that it takes as well.
+    pub(super) texts: Vec<&'static str>,
     /// What it answers when it does not refuse.
     pub(super) answers: Vec<Answer>,
     /// What it refuses beside what every route does.
@@ -38,6 +40,8 @@ pub(super) struct Answer {
     pub(super) description: &'static str,
     /// The JSON of it, where there is any.
     pub(super) body: Option<SchemaOf>,
+    /// Media types of text that it may be instead.
+    pub(super) texts: Vec<&'static str>,
     /// Whether it carries the version as `ETag`.
     pub(super) is_tagged: bool,
 }
@@ -52,6 +56,7 @@ impl Operation {
             description: None,
             parameters: Vec::new(),
             body: None,
+            texts: Vec::new(),
             answers: Vec::new(),
             refusals: Vec::new(),
         }
@@ -66,6 +71,20 @@ impl Operation {
     /// Takes a JSON body.
     pub(super) fn takes<T: JsonSchema>(mut self) -> Self {
         self.body = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
+    /// Takes a text of that media type as well.
+    pub(super) fn takes_text(mut self, media: &'static str) -> Self {
+        self.texts.push(media);
+        self
+    }
+
+    /// The last answer may be a text of that media type instead.
+    pub(super) fn in_media(mut self, media: &'static str) -> Self {
+        if let Some(last) = self.answers.last_mut() {
+            last.texts.push(media);
+        }
         self
     }
 
@@ -96,6 +115,14 @@ impl Operation {
                 cursor,
             )
             .gives::<Items<T>>(200, "A page of the list.")
+    }
+
+    /// The last answer is of another shape.
+    pub(super) fn instead<T: JsonSchema>(mut self) -> Self {
+        if let Some(last) = self.answers.last_mut() {
+            last.body = Some(SchemaGenerator::subschema_for::<T>);
+        }
+        self
     }
 
     /// Takes a parameter of the query.
@@ -157,6 +184,7 @@ impl Operation {
             status,
             description,
             body,
+            texts: Vec::new(),
             is_tagged: false,
         });
         self

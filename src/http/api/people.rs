@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
 use super::members::member;
+use super::operation::Operation;
 use super::page::{self, Items};
 use super::problem::Problem;
 use super::{body, json};
@@ -22,7 +23,8 @@ use crate::workspace::activity::{self, Event, Spot};
 use crate::workspace::keys::Permission;
 
 /// A page of what happened.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Activity")]
 struct ActivityBody {
     last_seen: Option<Timestamp>,
     #[serde(flatten)]
@@ -77,15 +79,17 @@ fn told(error: &Error) -> std::io::Error {
 }
 
 /// How somebody is erased.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Erasure")]
 struct Wanted {
     /// Remove the member first, where it is not yet.
     remove: bool,
 }
 
 /// Who was erased, and when.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Erased")]
 struct ErasedBody {
     member: crate::ids::MemberId,
     erased_at: Timestamp,
@@ -104,4 +108,35 @@ pub(super) async fn erase(
     let which = (workspace.id, member);
     let erased_at = erasure::erase(&shared.app, caller.by(), which, wanted.remove).await?;
     json(StatusCode::OK, &ErasedBody { member, erased_at })
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/members/{id}/activity",
+            "Tell what happened to a member, newest first",
+        )
+        .gives_page::<Event>()
+        .instead::<ActivityBody>(),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/members/{id}/export",
+            "Hand out everything that is held of a member",
+        )
+        .note("One document, written as it is read: an answer that breaks off was not all of it.")
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "The document."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/members/{id}/erase",
+            "Destroy what is personal of a member who left",
+        )
+        .takes::<Wanted>()
+        .gives::<ErasedBody>(200, "When it was erased.")
+        .refuses(
+            409,
+            "The member has not left, or a directory has the person.",
+        ),
+    ]
 }

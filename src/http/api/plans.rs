@@ -8,6 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
 use crate::admission::plans::{self, Applied, Proposal};
@@ -28,8 +29,9 @@ pub(super) async fn plan(
 }
 
 /// A group that might go away.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PlansGone")]
 struct Gone {
     /// The directory, by name or id.
     directory: String,
@@ -63,8 +65,9 @@ pub(super) async fn show(
 }
 
 /// Which plan is to be applied.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PlansWanted")]
 struct Wanted {
     plan: Uuid,
 }
@@ -83,4 +86,36 @@ pub(super) async fn apply(
         Applied::Done(done) => json(StatusCode::OK, &done),
         Applied::Stale(difference) => Err(Problem::plan_stale(&difference)),
     }
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/rules/plan",
+            "Tells what would become of a new rule, another version of one or its end",
+        )
+        .takes::<serde_json::Map<String, serde_json::Value>>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/rules/apply",
+            "Applies a plan, if it would still do what it told",
+        )
+        .takes::<Wanted>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/groups/plan-delete",
+            "Tells what would become of it if a directory deleted a group",
+        )
+        .takes::<Gone>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new("GET", "/workspaces/{workspace}/plans/{id}", "A plan")
+            .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+    ]
 }

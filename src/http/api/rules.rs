@@ -3,12 +3,12 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::caller::ApiCaller;
-use super::members::tagged;
+use super::operation::Operation;
 use super::problem::Problem;
-use super::{body, id, json};
+use super::{body, id, json, versioned};
 use crate::admission::rules::{self as written, Missing, RuleEdit};
 use crate::error::Result;
 use crate::http::Shared;
@@ -34,12 +34,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RulesManage).await?;
     let found = rules::show(&shared.app, workspace.id, rule(&caller)?).await?;
-    let response = if caller.precondition.is_unmodified(found.version) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        json(StatusCode::OK, &found)?
-    };
-    tagged(response, found.version)
+    versioned::read(&caller, found.version, &found)
 }
 
 /// Adds a rule.
@@ -68,7 +63,7 @@ pub(super) async fn patch(
     let edit: RuleEdit = body::read(&shared, &headers, body).await?;
     let (at, what) = (caller.precondition.clone(), (edit, Missing::Refuse));
     let changed = written::change(&shared.app, caller.by(), which, at, what).await?;
-    tagged(json(StatusCode::OK, &changed)?, changed.version)
+    versioned::answer(StatusCode::OK, changed.version, &changed)
 }
 
 /// Ends a rule, and with it what it gave.
@@ -85,4 +80,44 @@ pub(super) async fn end(
 
 fn rule(caller: &ApiCaller) -> Result<RuleId> {
     id(caller.param("id"), "rule")
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/rules",
+            "The rules, oldest first",
+        )
+        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        Operation::new("POST", "/workspaces/{workspace}/rules", "Adds a rule")
+            .takes::<serde_json::Map<String, serde_json::Value>>()
+            .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+            .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/rules/{id}",
+            "A rule; 304 for a version that the reader has",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .read_by_version(),
+        Operation::new(
+            "PATCH",
+            "/workspaces/{workspace}/rules/{id}",
+            "Changes a rule: a further version",
+        )
+        .takes::<serde_json::Map<String, serde_json::Value>>()
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .changed_by_version()
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "DELETE",
+            "/workspaces/{workspace}/rules/{id}",
+            "Ends a rule, and with it what it gave",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .changed_by_version()
+        .refuses(409, "As things stand, this cannot be."),
+    ]
 }

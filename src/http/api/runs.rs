@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::caller::ApiCaller;
+use super::operation::Operation;
 use super::problem::Problem;
 use super::{id, json};
 use crate::admission::runs;
@@ -69,4 +70,39 @@ pub(super) async fn undo(
 
 fn run(caller: &ApiCaller) -> Result<RunId> {
     id(caller.param("id"), "run")
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/runs",
+            "The last runs, oldest first",
+        )
+        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        Operation::new("GET", "/workspaces/{workspace}/runs/{id}", "A run")
+            .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/runs/{id}/pause",
+            "Lets a run wait",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/runs/{id}/resume",
+            "Lets a run go on",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/runs/{id}/undo",
+            "Undoes a run that wrote a rule",
+        )
+        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .refuses(409, "As things stand, this cannot be."),
+    ]
 }

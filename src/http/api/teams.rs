@@ -151,7 +151,13 @@ pub(super) fn operations() -> Vec<Operation> {
     const ROLE: &str = "/workspaces/{workspace}/roles/{id}";
     const TAKEN: &str = "The name is taken.";
     vec![
-        Operation::new("GET", TEAMS, "List the teams").gives_page::<Team>(),
+        Operation::new("GET", TEAMS, "List the teams")
+            .query(
+                "as_of",
+                "As they were at that instant.",
+                serde_json::json!({"type": "string", "format": "date-time"}),
+            )
+            .gives_page::<Team>(),
         Operation::new("POST", TEAMS, "Make a team")
             .takes::<NewTeam>()
             .gives::<Team>(201, "The team.")
@@ -167,6 +173,11 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(409, TAKEN)
             .changed_by_version(),
         Operation::new("GET", ROLES, "List the roles with their permissions")
+            .query(
+                "as_of",
+                "As they were at that instant.",
+                serde_json::json!({"type": "string", "format": "date-time"}),
+            )
             .gives_page::<roles::Full>(),
         Operation::new("POST", ROLES, "Make a role")
             .note("Of permissions that the key has itself, as far as they are Gatehouse's own.")

@@ -33,7 +33,8 @@ pub(super) async fn show(caller: ApiCaller) -> Result<Response, Problem> {
 }
 
 /// A deleted workspace, and until when it can be had back.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeletedWorkspace")]
 struct DeletedBody {
     workspace: Workspace,
     purged_after: Timestamp,
@@ -144,6 +145,21 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives_page::<Workspace>(),
         Operation::new("GET", "/workspaces/{workspace}", "Show a workspace")
             .gives::<Workspace>(200, "The workspace."),
+        Operation::new("DELETE", "/workspaces/{workspace}", "Delete a workspace")
+            .note(
+                "For keys of operators. Nothing of it opens anything any more; its rows go after a \
+                 time of grace.",
+            )
+            .gives::<DeletedBody>(200, "Until when it can be had back.")
+            .refuses(409, "It is deleted already."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/undelete",
+            "Take the deletion of a workspace back",
+        )
+        .note("For keys of operators.")
+        .gives::<Workspace>(200, "The workspace.")
+        .refuses(409, "It is not deleted."),
         Operation::new("GET", SEATS, "Show how the seats stand").gives::<Seats>(200, "The seats."),
         Operation::new("PUT", SEATS, "Set how many seats there are")
             .note("For keys of operators. Nobody is put out by it, however many are in.")
