@@ -22,6 +22,8 @@ CREATE INDEX grants_awaiting ON grants (workspace, member) WHERE awaiting IS NOT
 ALTER TABLE directories ADD COLUMN ended_at BIGINT;
 -- The member that a User was linked to before its directory ended.
 ALTER TABLE users ADD COLUMN former_member UUID;
+CREATE INDEX users_by_former_member ON users (workspace, former_member)
+    WHERE former_member IS NOT NULL;
 
 -- The person whom this one turned out to be: who destroys that key destroys this one too.
 ALTER TABLE person_keys ADD COLUMN joined UUID;

@@ -24,6 +24,9 @@ use crate::workspace::{domains, seats};
 
 /// The lease under which the work is done.
 const LEASE: &str = "worker";
+/// The lease under which domains are proved again, and how often it is seen whether one is due.
+const DOMAINS: &str = "domains";
+const PROVE: Duration = Duration::from_mins(1);
 /// How long a lease holds; it is prolonged before each round.
 const LEASE_LIFE: Duration = Duration::from_secs(15);
 /// How often it is seen whether the planner's statistics are out of date, and for how long after the
@@ -86,6 +89,37 @@ pub async fn measure(app: App, stop: CancellationToken) {
             tracing::warn!(error = ?error, "the figures of the database could not be read");
         }
         wait(FIGURES, &stop).await;
+    }
+}
+
+/// Proves domains again that were proved, until told to stop: apart from all other work, which must not
+/// wait for a name server of somebody else. One process at a time does it.
+pub async fn prove(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let pause = match prove_one(&app).await {
+            Ok(0) => PROVE,
+            Ok(_) => Duration::ZERO,
+            Err(error) => {
+                tracing::warn!(error = ?error, "domains could not be proved again");
+                PROVE
+            }
+        };
+        wait(pause, &stop).await;
+    }
+}
+
+async fn prove_one(app: &App) -> Result<usize> {
+    let (node, now) = (app.node, app.clock.now());
+    let is_ours = app.write(move |tx| {
+        Box::pin(async move {
+            let until = now.after(PROVE);
+            Ok(deployment::take_lease(tx, DOMAINS, node, now, until).await?)
+        })
+    });
+    if is_ours.await? {
+        domains::recheck(app).await
+    } else {
+        Ok(0)
     }
 }
 
@@ -183,7 +217,6 @@ impl Worker {
             brake::carry_out(&self.app).await,
             self.retain().await,
             exit::step(&self.app).await,
-            domains::recheck(&self.app).await,
             import::step(&self.app).await,
             self.forget().await,
         ];

@@ -285,7 +285,7 @@ async fn allow(
     let actor = act.origin.actor.as_deref();
     rows::insert_adopted(tx, place, key, member.id, (actor, act.at)).await?;
     let subject = ("member", member.id.0);
-    let detail = json!({"directory": place.directory, "external_id": conflict.external_id});
+    let detail = json!({"directory": place.directory});
     let change = act.change("member.adopted", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await?;
     Ok(member.id)

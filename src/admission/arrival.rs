@@ -14,11 +14,12 @@ use crate::secrets::PersonKey;
 use crate::store::candidates;
 use crate::store::directories::Mode;
 use crate::store::error::DbError;
+use crate::store::exits;
 use crate::store::login_names;
 use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
-use crate::workspace::persons;
+use crate::workspace::{guard, persons, seats};
 
 /// What a directory says about somebody who arrives.
 #[derive(Debug, Clone)]
@@ -275,6 +276,23 @@ async fn revive(
     // One whom an admin shut out does not come in by being made anew.
     let wanted = status(newcomer.active && member.barred_at.is_none());
     let mut member = member;
+    let wanted = if wanted == Status::Suspended && member.status == Status::Active {
+        if member.barred_at.is_none()
+            && exits::count_others(tx, act.workspace, member.id)
+                .await?
+                .active
+                > 0
+        {
+            // Another directory keeps the member in.
+            Status::Active
+        } else {
+            guard::refuse_protected(member.protected)?;
+            guard::spare(tx, act.workspace, member.id).await?;
+            wanted
+        }
+    } else {
+        wanted
+    };
     let status = match wanted {
         // The directory had taken the person away, which waits: now it waits for something else.
         Status::Suspended if brake::holds(tx, act, &mut member, wanted).await? => Status::Active,
@@ -298,6 +316,9 @@ async fn revive(
         act.at,
     )
     .await?;
+    if member.status == Status::Active && status != Status::Active {
+        seats::follow(tx, act, member.id, Some(&member), status).await?;
+    }
     if let Some(external_id) = &newcomer.external_id {
         users::delete_tombstones(tx, place, external_id).await?;
     }

@@ -247,6 +247,9 @@ pub(super) async fn take_over(tx: &mut Tx, act: &Act, run: &Run) -> Result<bool>
     let before = Definition::stored(tx, act.workspace, &rule).await?;
     let after = still_bound(tx, act, after).await?;
     let is_kept = after.keeps_all_of(&before, act.at);
+    // Whoever keeps a right must not be without it until a batch comes by.
+    let gives_on =
+        after.has_effect(act.at) && after.grants.iter().any(|it| before.grants.contains(it));
     let old_cause = rule.cause;
     let step = Step::change((rule, before), Some(after));
     write_step(tx, act, &step, Some(run.id)).await?;
@@ -256,7 +259,7 @@ pub(super) async fn take_over(tx: &mut Tx, act: &Act, run: &Run) -> Result<bool>
         total: run.total,
         run: Some(run.id),
     };
-    if !is_kept && ends_now(tx, act, place, &reach).await? {
+    if !is_kept && !gives_on && ends_now(tx, act, place, &reach).await? {
         let before = step.before.as_ref().map(|before| &before.1);
         end_cause(tx, act, Some(old_cause), before).await?;
     }

@@ -14,7 +14,7 @@ use crate::store::{details, workspaces};
 use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::profile::Edit;
-use crate::workspace::{edit, permissions, persons};
+use crate::workspace::{awaiting, edit, permissions, persons};
 
 /// Who is brought in, and with which rights.
 #[derive(Debug, Clone, Default)]
@@ -191,6 +191,12 @@ pub(super) async fn make(
 
 /// Id and history go on; what the member showed before is the new entry's to say.
 pub(super) async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) -> Result<Member> {
+    let Some(key) = persons::find(tx, app, act.workspace, member.person).await? else {
+        return Err(Error::Conflict(
+            "this member was erased, and is not brought back".to_owned(),
+        ));
+    };
+    awaiting::forget(tx, act.workspace, member.id).await?;
     let profile = Profile {
         display_name: member.display_name.clone(),
         given_name: member.given_name.clone(),
@@ -208,7 +214,6 @@ pub(super) async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) ->
         Some(version),
         &detail,
     );
-    let key = persons::key(tx, app, act.workspace, member.person).await?;
     let personal = json!({"display_name": profile.display_name});
     let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
     changes::record(tx, act.workspace, &[change]).await?;

@@ -204,42 +204,43 @@ async fn refuse_open(tx: &mut Tx, place: Place) -> Result<()> {
     Ok(())
 }
 
-/// Works off a batch of the oldest run over a directory; tells whether there was one.
+/// Works off a batch of the oldest run over a directory of each workspace; tells how many that were.
 pub async fn step(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
-    let mut open = rows::find_open(&mut tx).await?;
-    let over = match open {
-        Some(_) => None,
-        None => rows::find_over(&mut tx, app.clock.now()).await?,
+    let mut open = rows::list_open(&mut tx).await?;
+    let over = match open.as_slice() {
+        [] => rows::find_over(&mut tx, app.clock.now()).await?,
+        _ => None,
     };
     drop(tx);
     if let Some(over) = over {
-        open = Some(purge(app, over).await?);
+        open.push(purge(app, over).await?);
     }
-    let Some(run) = open else {
-        return Ok(0);
-    };
-    let act = Act {
-        origin: Origin::worker(run.request),
-        workspace: run.workspace,
-        directory: Some(run.directory),
-        at: app.clock.now(),
-    };
-    let app_ = app.clone();
-    let stepped = app.write(move |tx| {
-        let (app, act, run) = (app_.clone(), act.clone(), run.clone());
-        Box::pin(async move { batch(tx, &app, &act, run).await })
-    });
-    match stepped.await {
-        Ok(_) => Ok(1),
-        // Another process took the lease and this batch; or seats are missing, and it is tried again
-        // after a while.
-        Err(Error::Conflict(why)) => {
-            tracing::debug!(why, "a batch of a run over a directory waits");
-            Ok(0)
+    let (mut count, mut failed) = (0, None);
+    for run in open {
+        let act = Act {
+            origin: Origin::worker(run.request),
+            workspace: run.workspace,
+            directory: Some(run.directory),
+            at: app.clock.now(),
+        };
+        let app_ = app.clone();
+        let stepped = app.write(move |tx| {
+            let (app, act, run) = (app_.clone(), act.clone(), run.clone());
+            Box::pin(async move { batch(tx, &app, &act, run).await })
+        });
+        match stepped.await {
+            Ok(_) => count += 1,
+            // Another process took the lease and this batch; or seats are missing, and it is tried
+            // again after a while.
+            Err(Error::Conflict(why)) => {
+                tracing::debug!(why, "a batch of a run over a directory waits");
+            }
+            // What is wrong with one workspace does not keep the others waiting.
+            Err(error) => failed = failed.or(Some(error)),
         }
-        Err(error) => Err(error),
     }
+    failed.map_or(Ok(count), Err)
 }
 
 /// The time to undo an end is over: what the directory said is deleted.
@@ -282,7 +283,10 @@ async fn batch(tx: &mut Tx, app: &App, act: &Act, run: DirectoryRun) -> Result<D
             let leave = Leave::of(&run);
             let_go(tx, app, act, place, &left, leave).await?
         }
-        Kind::UndoEnd => take_back(tx, app, act, place, &left, run.id).await?,
+        Kind::UndoEnd => {
+            let of = (run.id, run.outcome.unwrap_or(Leaving::Keep));
+            take_back(tx, app, act, place, &left, of).await?
+        }
         Kind::Purge => {
             exits::delete_users(tx, place, &left).await?;
             0

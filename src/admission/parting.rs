@@ -6,6 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::arrival::{self, Newcomer};
+use super::brake;
 use super::departure::{give_up, kept};
 use super::settle::{Rules, settle};
 use crate::app::App;
@@ -17,6 +18,7 @@ use crate::store::candidates;
 use crate::store::causes::{self, CauseKind};
 use crate::store::details;
 use crate::store::directory_runs::{DirectoryRun, Leaving};
+use crate::store::erasures;
 use crate::store::error::DbError;
 use crate::store::exits::{self, Left};
 use crate::store::grants::{self, GrantKind};
@@ -66,12 +68,17 @@ pub(super) async fn let_go(
     exits::unlink(tx, place, users).await?;
     let mut skipped = 0;
     let mut after = Vec::with_capacity(locked.len());
-    for member in &locked {
+    for mut member in locked {
         let Some(user) = linked.get(&member.id) else {
             continue;
         };
         login_names::delete(tx, act.workspace, &user.user_name_key, member.id).await?;
         let others = exits::count_others(tx, act.workspace, member.id).await?;
+        if others.linked == 0 {
+            // What the directory wanted waits no more: an admin has decided.
+            brake::reverse(tx, act, &mut member).await?;
+        }
+        let member = &member;
         let (status, is_spared) = match leave.outcome {
             // Another directory has the member, and says whether it is in.
             _ if others.linked > 0 && others.active > 0 => (member.status, false),
@@ -212,7 +219,7 @@ pub(super) async fn take_back(
     act: &Act,
     place: Place,
     users: &[Left],
-    run: RunId,
+    (run, outcome): (RunId, Leaving),
 ) -> Result<i64> {
     let mut skipped = 0;
     let mut linked = Vec::new();
@@ -229,6 +236,16 @@ pub(super) async fn take_back(
         let newcomer = Newcomer::of(&resource::from_stored(&user.document)?);
         let is_expected = matches!(member.status, Status::Draft | Status::Invited);
         let is_linked = users::is_linked(tx, place, former).await?;
+        // Who left in another way meanwhile stays out; nobody of whom nothing personal is left comes
+        // back.
+        let is_gone = (member.status == Status::Removed && outcome != Leaving::Remove)
+            || erasures::find_at(tx, act.workspace, former)
+                .await?
+                .is_some();
+        if is_gone {
+            skipped += 1;
+            continue;
+        }
         // Somebody who is brought in anew by hand meanwhile proves to be the same person first.
         if is_expected || is_linked || !login_names::insert(tx, act.workspace, key, former).await? {
             let found = candidates::list(tx, place, &[key]).await?;

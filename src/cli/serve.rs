@@ -78,6 +78,7 @@ pub(super) async fn serve(
     // The worker goes on while requests drain, and ends after them.
     let worker_stop = CancellationToken::new();
     tasks.spawn(keep("worker", &app, &worker_stop, worker::work));
+    tasks.spawn(keep("domains", &app, &worker_stop, worker::prove));
     tasks.spawn(keep("request_log", &app, &worker_stop, request_log::work));
     if let Some((listener, metrics)) = metrics {
         tasks.spawn(keep("figures", &app, &worker_stop, worker::measure));

@@ -28,7 +28,8 @@ pub async fn hold(
     let mut held = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "UPDATE members SET brake_until = CASE WHEN braked_at IS NULL THEN $3 \
+            "UPDATE members SET brake_until = CASE WHEN braked_at IS NULL OR (brake_until IS NULL \
+             AND COALESCE(brake_wants, '') <> COALESCE($4, brake_wants, '')) THEN $3 \
              ELSE brake_until END, braked_at = COALESCE(braked_at, $2), \
              brake_wants = COALESCE($4, brake_wants), version = version + 1, updated_at = $2 \
              WHERE workspace = $1 AND id IN ({}) RETURNING id, version",
@@ -193,6 +194,19 @@ pub async fn list_held(
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
+/// Whether something waits that has a deadline.
+pub async fn has_deadline(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool> {
+    let row: (bool,) = tx
+        .query(
+            "SELECT EXISTS (SELECT id FROM members WHERE workspace = $1 \
+             AND brake_until IS NOT NULL) AS has_deadline",
+        )
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
 /// Of how many members something waits.
 pub async fn count_held(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
     let row: (i64,) = tx
@@ -207,8 +221,8 @@ pub async fn count_held(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
 pub async fn list_due(tx: &mut Tx, at: Timestamp) -> Result<Vec<WorkspaceId>> {
     let rows: Vec<(WorkspaceId,)> = tx
         .query(
-            "SELECT DISTINCT m.workspace FROM members m WHERE m.brake_until IS NOT NULL \
-             AND m.brake_until <= $1",
+            "SELECT DISTINCT m.workspace FROM members m JOIN workspaces w ON w.id = m.workspace \
+             WHERE m.brake_until IS NOT NULL AND m.brake_until <= $1 AND w.deleted_at IS NULL",
         )
         .bind(at)
         .fetch_all()

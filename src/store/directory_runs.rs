@@ -137,12 +137,16 @@ pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
     Ok(())
 }
 
-/// The oldest run of any workspace that is not done.
-pub async fn find_open(tx: &mut Tx) -> Result<Option<DirectoryRun>> {
+/// The oldest run of each workspace that is not done.
+pub async fn list_open(tx: &mut Tx) -> Result<Vec<DirectoryRun>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE state <> 'done' ORDER BY created_at, id LIMIT 1"
+        "{COLUMNS} WHERE state <> 'done' AND NOT EXISTS (SELECT o.id FROM directory_runs o \
+         WHERE o.workspace = directory_runs.workspace AND o.state <> 'done' \
+         AND (o.created_at < directory_runs.created_at \
+         OR (o.created_at = directory_runs.created_at AND o.id < directory_runs.id))) \
+         ORDER BY created_at, id"
     )))
-    .fetch_optional()
+    .fetch_all()
     .await
 }
 

@@ -80,6 +80,7 @@ pub async fn blank(
              family_name = NULL, email = NULL, email_key = NULL, left_email_key = NULL, \
              user_id = NULL, user_id_key = NULL, phone = NULL, line = NULL, line_number = NULL, \
              language = NULL, time_zone = NULL, manager = NULL, picture = NULL, manual = '', \
+             ruled = '', user_name_key = NULL, \
              barred_at = NULL, braked_at = NULL, brake_until = NULL, brake_wants = NULL, \
              erased_at = $3, updated_at = $3, version = version + 1 \
              WHERE workspace = $1 AND id = $2",
@@ -108,11 +109,12 @@ pub async fn delete_names(
     .bind(member)
     .execute()
     .await?;
-    tx.query("DELETE FROM conflicts WHERE workspace = $1 AND member = $2")
-        .bind(workspace)
-        .bind(member)
-        .execute()
-        .await?;
+    for sql in [
+        "DELETE FROM conflicts WHERE workspace = $1 AND member = $2",
+        "DELETE FROM adoptions WHERE workspace = $1 AND member = $2",
+    ] {
+        tx.query(sql).bind(workspace).bind(member).execute().await?;
+    }
     tx.query(
         "UPDATE api_keys SET name = 'erased', revoked_at = COALESCE(revoked_at, $3) \
          WHERE workspace = $1 AND member = $2",
@@ -131,18 +133,23 @@ pub async fn blank_keys(tx: &mut Tx, workspace: WorkspaceId, persons: &[PersonId
     if persons.is_empty() {
         return Ok(0);
     }
-    let sql = format!(
-        "UPDATE person_keys SET sealed = $2 WHERE workspace = $1 AND id IN ({})",
-        placeholders(3, persons.len())
-    );
-    let mut query = tx
-        .query(sqlx::AssertSqlSafe(sql))
-        .bind(workspace)
-        .bind(Vec::<u8>::new());
-    for person in pad(persons) {
-        query = query.bind(person);
+    let mut blanked = 0;
+    // Keys that were joined to these are of the same person.
+    for column in ["id", "joined"] {
+        let sql = format!(
+            "UPDATE person_keys SET sealed = $2 WHERE workspace = $1 AND {column} IN ({})",
+            placeholders(3, persons.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(Vec::<u8>::new());
+        for person in pad(persons) {
+            query = query.bind(person);
+        }
+        blanked += query.execute().await?;
     }
-    query.execute().await
+    Ok(blanked)
 }
 
 /// What IdPs called the deleted Users of a member.

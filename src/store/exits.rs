@@ -112,7 +112,7 @@ pub async fn list_given(
         "SELECT DISTINCT g.kind, g.target FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause JOIN rules r ON r.workspace = c.workspace AND r.id = c.rule \
          WHERE g.workspace = $1 AND g.member = $3 AND g.to_at IS NULL AND c.ended_at IS NULL \
-         AND r.directory = $2",
+         AND g.hold IS NULL AND r.directory = $2",
     )
     .bind(place.workspace)
     .bind(place.directory)
@@ -140,6 +140,21 @@ pub async fn delete_users(tx: &mut Tx, place: Place, users: &[Left]) -> Result<(
         }
         query.execute().await?;
     }
+    let sql = format!(
+        "INSERT INTO former_users (workspace, member, user_id, directory, person) \
+         SELECT u.workspace, u.former_member, u.id, u.directory, u.person FROM users u \
+         WHERE u.workspace = $1 AND u.directory = $2 AND u.former_member IS NOT NULL \
+         AND u.id IN ({}) ON CONFLICT DO NOTHING",
+        placeholders(3, ids.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(place.workspace)
+        .bind(place.directory);
+    for id in pad(&ids) {
+        query = query.bind(id);
+    }
+    query.execute().await?;
     for (table, column) in [("memberships", "user_id"), ("users", "id")] {
         let sql = format!(
             "DELETE FROM {table} WHERE workspace = $1 AND directory = $2 AND {column} IN ({})",

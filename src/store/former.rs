@@ -36,6 +36,20 @@ pub async fn insert(tx: &mut Tx, place: Place, user: &User, member: MemberId) ->
     Ok(())
 }
 
+/// The member that a User of an ended directory had.
+pub async fn find_former(tx: &mut Tx, place: Place, user: UserId) -> Result<Option<MemberId>> {
+    let row: Option<(Option<MemberId>,)> = tx
+        .query(
+            "SELECT former_member FROM users WHERE workspace = $1 AND directory = $2 AND id = $3",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user)
+        .fetch_optional()
+        .await?;
+    Ok(row.and_then(|row| row.0))
+}
+
 /// A member has a User again: it is neither former nor buried.
 pub async fn delete(tx: &mut Tx, place: Place, user: UserId, member: MemberId) -> Result<()> {
     tx.query("DELETE FROM former_users WHERE workspace = $1 AND member = $2 AND user_id = $3")
@@ -57,7 +71,9 @@ pub async fn delete(tx: &mut Tx, place: Place, user: UserId, member: MemberId) -
 pub async fn list(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<Vec<Had>> {
     tx.query(
         "SELECT u.directory, u.id AS user_id, u.person FROM users u WHERE u.workspace = $1 \
-         AND u.member = $2 UNION SELECT f.directory, f.user_id, f.person FROM former_users f \
+         AND u.member = $2 UNION SELECT u.directory, u.id, u.person FROM users u \
+         WHERE u.workspace = $1 AND u.former_member = $2 \
+         UNION SELECT f.directory, f.user_id, f.person FROM former_users f \
          WHERE f.workspace = $1 AND f.member = $2",
     )
     .bind(workspace)
@@ -76,6 +92,7 @@ pub async fn list_subjects(
     let rows: Vec<(Uuid,)> = tx
         .query(
             "SELECT u.id FROM users u WHERE u.workspace = $1 AND u.member = $2 \
+             UNION SELECT u.id FROM users u WHERE u.workspace = $1 AND u.former_member = $2 \
              UNION SELECT f.user_id FROM former_users f WHERE f.workspace = $1 AND f.member = $2 \
              UNION SELECT k.id FROM api_keys k WHERE k.workspace = $1 AND k.member = $2",
         )

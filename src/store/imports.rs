@@ -192,13 +192,14 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Import>> {
     .await
 }
 
-/// The oldest import of any workspace that is not finished.
-pub async fn find_open(tx: &mut Tx) -> Result<Option<(WorkspaceId, ImportId)>> {
+/// The oldest import of each workspace that is not finished.
+pub async fn list_open(tx: &mut Tx) -> Result<Vec<(WorkspaceId, ImportId)>> {
     tx.query(
-        "SELECT workspace, id FROM imports WHERE finished_at IS NULL ORDER BY created_at, id \
-         LIMIT 1",
+        "SELECT i.workspace, i.id FROM imports i WHERE i.finished_at IS NULL AND NOT EXISTS \
+         (SELECT o.id FROM imports o WHERE o.workspace = i.workspace AND o.finished_at IS NULL \
+         AND o.id < i.id) ORDER BY i.created_at, i.id",
     )
-    .fetch_optional()
+    .fetch_all()
     .await
 }
 

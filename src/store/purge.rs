@@ -64,6 +64,11 @@ pub async fn begin(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result
         "UPDATE runs SET state = 'done' WHERE workspace = $1 AND state <> 'done'",
         "DELETE FROM seats WHERE workspace = $1",
         "DELETE FROM quotas WHERE workspace = $1",
+        "DELETE FROM import_rows WHERE workspace = $1",
+        "DELETE FROM imports WHERE workspace = $1",
+        "UPDATE directory_runs SET state = 'done', undo_until = NULL WHERE workspace = $1",
+        "UPDATE members SET brake_until = NULL WHERE workspace = $1 AND brake_until IS NOT NULL",
+        "UPDATE rules SET due_at = NULL WHERE workspace = $1",
     ] {
         tx.query(sql).bind(workspace).execute().await?;
     }

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+use uuid::Uuid;
+
 use super::keys::Scopes;
 use super::ledger::{self, Difference};
 use super::{guard, permissions};
-use crate::changes::Act;
+use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{MemberId, RoleId, WorkspaceId};
 use crate::store::awaiting as rows;
@@ -50,6 +53,26 @@ pub async fn begin(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> R
     if member.status == Status::Active {
         guard::let_go(tx, act).await?;
     }
+    Ok(true)
+}
+
+/// Takes a right away that a member waits for; tells whether there was one.
+pub async fn take(
+    tx: &mut Tx,
+    act: &Act,
+    member: MemberId,
+    right: (GrantKind, Uuid),
+) -> Result<bool> {
+    let waiting = rows::list(tx, act.workspace, member).await?;
+    let ids = waiting.iter().filter(|it| (it.kind, it.target) == right);
+    let ids: Vec<_> = ids.map(|it| it.id).collect();
+    rows::update(tx, act.workspace, &ids, None).await?;
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let detail = json!({"kind": right.0, "target": right.1});
+    let change = act.change("member.waiting_taken", ("member", member.0), None, &detail);
+    changes::record(tx, act.workspace, &[change]).await?;
     Ok(true)
 }
 

@@ -265,6 +265,8 @@ async fn settle(
                     }
                     Some(since) if since.after(PATIENCE) <= act.at => {
                         (domain.proof, domain.proved_at, domain.failing_at) = (None, None, None);
+                        // Who proves it anew also says anew what it is for.
+                        domain.adoption = false;
                         Some("domain.lapsed")
                     }
                     Some(_) => None,

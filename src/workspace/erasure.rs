@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::activity::{self, Spot};
 use super::keys::Scopes;
 use super::ledger::{self, Difference};
-use super::{permissions, seats, status};
+use super::{awaiting, permissions, seats, status};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
@@ -78,15 +78,28 @@ pub async fn traces(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<T
     }
 }
 
+/// The values that tell who somebody is.
+const TELLING: [&str; 6] = [
+    "user_name",
+    "display_name",
+    "email",
+    "user_id",
+    "phone",
+    "line_number",
+];
+/// A value of fewer characters is in too many lines that are about others.
+const SHORTEST: usize = 4;
+
 impl Traces {
     fn add(&mut self, personal: &Value) {
         for (name, value) in personal.as_object().into_iter().flatten() {
             let Some(text) = value.as_str() else {
                 continue;
             };
-            // A first name alone is a part of too many words.
+            let is_known = TELLING.contains(&name.as_str());
+            // A first name alone is a part of too many words, and so is a short value.
             let tells = name != "display_name" || text.trim().contains(' ');
-            if tells && !text.trim().is_empty() {
+            if is_known && tells && text.trim().chars().count() >= SHORTEST {
                 self.values.insert(text.to_owned());
             }
         }
@@ -147,6 +160,7 @@ pub async fn within(tx: &mut Tx, act: &Act, id: MemberId) -> Result<()> {
     let member = member.ok_or(Error::NotFound("member"))?;
     persons.insert(member.person);
     let version = take_rights(tx, act, &member).await?;
+    awaiting::forget(tx, act.workspace, id).await?;
     erasures::delete_names(tx, act.workspace, id, act.at).await?;
     erasures::blank(tx, act.workspace, id, act.at).await?;
     let persons: Vec<_> = persons.into_iter().collect();
@@ -174,14 +188,21 @@ async fn take_user(
     let listed = memberships::list_groups(tx, place, id).await?;
     groups::keep_all(tx, place, &listed).await?;
     let found = users::lock(tx, place, id).await?;
-    let Some(user) = found.filter(|user| user.member == Some(member)) else {
+    let Some(user) = found else {
         return Ok(());
     };
+    // One whose directory ended has given up its name already.
+    let is_linked = user.member == Some(member);
+    if !is_linked && former::find_former(tx, place, id).await? != Some(member) {
+        return Ok(());
+    }
     let left = memberships::delete_by_user(tx, place, id).await?;
     groups::insert_touches(tx, place, &left, act.at).await?;
     unique_values::delete(tx, place, id.0).await?;
     users::delete(tx, place, id).await?;
-    login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
+    if is_linked {
+        login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
+    }
     former::insert(tx, place, &user, member).await?;
     let slot = i64::from(id.0.as_bytes()[15]) % directories::SLOTS;
     let of = (place.workspace, place.directory);

@@ -128,6 +128,11 @@ pub async fn take(
                 check(tx, &act, &scopes, (right, target)).await?;
                 let is_it = |grant: &LiveGrant| (grant.kind, grant.target) == (right.kind, target);
                 let mut found = have.iter().filter(|grant| is_it(grant)).peekable();
+                if found.peek().is_none()
+                    && awaiting::take(tx, &act, member.id, (right.kind, target)).await?
+                {
+                    continue;
+                }
                 if found.peek().is_none() {
                     return if by_rule.iter().any(is_it) {
                         Err(Error::Conflict(format!(
@@ -139,6 +144,9 @@ pub async fn take(
                     };
                 }
                 ended.extend(found.cloned());
+            }
+            if ended.is_empty() {
+                return Ok(());
             }
             guard::spare_grants(tx, &act, &member, &ended).await?;
             ended.dedup_by_key(|grant| grant.id);

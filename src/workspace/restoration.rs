@@ -113,7 +113,7 @@ async fn put_fields(
         display_name: say(Field::DisplayName, member.display_name.as_ref(), true),
         email: say(Field::Email, member.email.as_ref(), true),
         user_id: say(Field::UserId, details.user_id.as_ref(), false),
-        phone: say(Field::Phone, details.phone.as_ref(), false),
+        phone: say(Field::Phone, details.phone.as_ref(), true),
         ..Edit::default()
     };
     if !fields.is_empty() {

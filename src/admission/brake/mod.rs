@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::ids::{GrantId, GroupId, MemberId};
 use crate::store::brake::{self as rows, Brake};
 use crate::store::braked;
+use crate::store::grants::LiveGrant;
 use crate::store::members::{Member, Status};
 use crate::store::tx::Tx;
 use crate::store::users::Place;
@@ -65,8 +66,12 @@ async fn judge(
     losing: &[&Member],
     wants: Option<Status>,
 ) -> Result<BTreeMap<MemberId, i64>> {
-    let (waiting, others): (Vec<&Member>, Vec<&Member>) =
-        losing.iter().partition(|member| member.braked_at.is_some());
+    // Of one for whom an admin lets it wait for good, a new word is no part of that.
+    let is_waiting = |member: &&&Member| {
+        let is_told = wants.is_none() || member.brake_wants == wants;
+        member.braked_at.is_some() && (member.brake_until.is_some() || is_told)
+    };
+    let (waiting, others): (Vec<&Member>, Vec<&Member>) = losing.iter().partition(is_waiting);
     let mut held: Vec<MemberId> = Vec::new();
     if !others.is_empty()
         && let Some((brake, lost)) = open(tx, act).await?
@@ -84,7 +89,7 @@ async fn judge(
     if written.is_empty() {
         return Ok(versions);
     }
-    if !held.is_empty() && braked::count_held(tx, act.workspace).await? == 0 {
+    if !held.is_empty() && !braked::has_deadline(tx, act.workspace).await? {
         engage(tx, act).await?;
     }
     let brake = rows::find(tx, act.workspace).await?;
@@ -126,14 +131,22 @@ async fn spread(
         Vec::new()
     };
     rows::insert_losses(tx, act.workspace, &new, act.at).await?;
-    if is_over && brake.setting.mode == Mode::Alert && lost <= most {
-        let detail = json!({"lost": lost + i64::try_from(new.len()).unwrap_or(0), "most": most});
-        let subject = ("workspace", act.workspace.0);
-        let change = act.change("workspace.brake_alerted", subject, None, &detail);
-        changes::record(tx, act.workspace, &[change]).await?;
-        tracing::warn!(workspace = %act.workspace, "very many lose access in a workspace");
-    }
+    let now = lost + i64::try_from(new.len()).unwrap_or(0);
+    alert(tx, act, brake, (lost, now)).await?;
     Ok(held)
+}
+
+/// Tells once that more lose something than may, where they are only told of.
+async fn alert(tx: &mut Tx, act: &Act, brake: &Brake, (before, now): (i64, i64)) -> Result<()> {
+    let most = threshold(brake);
+    if brake.setting.mode != Mode::Alert || before > most || now <= most {
+        return Ok(());
+    }
+    let subject = ("workspace", act.workspace.0);
+    let detail = json!({"lost": now, "most": most});
+    let change = act.change("workspace.brake_alerted", subject, None, &detail);
+    tracing::warn!(workspace = %act.workspace, "very many lose access in a workspace");
+    changes::record(tx, act.workspace, &[change]).await
 }
 
 /// Tells that something waits from now on.
@@ -216,7 +229,17 @@ pub(super) async fn keep(
             kept.extend(lost);
         }
         if member.status == Status::Active {
-            difference.ended.retain(|grant| !grant.is_braked);
+            // What the member has again by another cause is kept no longer, and ends.
+            let wanted = &difference.wanted;
+            let is_again = |grant: &LiveGrant| wanted.contains(&(grant.kind, grant.target));
+            let again = difference
+                .ended
+                .iter()
+                .filter(|it| it.is_braked && is_again(it));
+            freed.extend(again.map(|grant| grant.id));
+            difference
+                .ended
+                .retain(|grant| !grant.is_braked || is_again(grant));
         }
         freed.append(&mut difference.regained);
         if member.status == Status::Active
@@ -282,5 +305,6 @@ pub async fn admits(
         return Ok(false);
     }
     rows::insert_group_losses(tx, place, group, act.at).await?;
+    alert(tx, act, &brake, (lost, lost + total)).await?;
     Ok(true)
 }

@@ -139,8 +139,8 @@ pub async fn start(
 }
 
 async fn insert(tx: &mut Tx, act: &Act, import: &Import, waiting: &[rows::Waiting]) -> Result<()> {
-    // Two at once would both find room.
-    workspaces::lock(tx, act.workspace).await?;
+    // Two at once would both find room; and who is brought in at once must not come by another door.
+    workspaces::lock_whole(tx, act.workspace).await?;
     rows::delete_ended(tx, act.workspace, act.at.before(KEPT)).await?;
     let others = rows::list(tx, act.workspace).await?;
     if others.iter().filter(|it| it.finished_at.is_none()).count() >= OPEN {
@@ -205,16 +205,21 @@ pub async fn list_rows(
     Ok(shown.collect())
 }
 
-/// Works off a batch of the oldest import that is open, of whichever workspace; tells how many rows
-/// there were.
+/// Works off a batch of the oldest import that is open of each workspace; tells how many rows there
+/// were.
 pub async fn step(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
-    let open = rows::find_open(&mut tx).await?;
+    let open = rows::list_open(&mut tx).await?;
     drop(tx);
-    match open {
-        Some((workspace, id)) => step_of(app, workspace, id).await,
-        None => Ok(0),
+    let (mut count, mut failed) = (0, None);
+    for (workspace, id) in open {
+        match step_of(app, workspace, id).await {
+            Ok(done) => count += done,
+            // What is wrong with one workspace does not keep the others waiting.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
+    failed.map_or(Ok(count), Err)
 }
 
 /// Works off a batch of an import; tells how many rows there were. For a key that is good no longer
@@ -224,7 +229,7 @@ pub async fn step_of(app: &App, workspace: WorkspaceId, id: ImportId) -> Result<
     app.write(move |tx| {
         let app = app_.clone();
         Box::pin(async move {
-            workspaces::lock(tx, workspace).await?;
+            workspaces::lock_whole(tx, workspace).await?;
             let found = rows::lock(tx, workspace, id).await?;
             let Some(import) = found.filter(|import| import.finished_at.is_none()) else {
                 return Ok(0);

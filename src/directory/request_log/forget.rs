@@ -79,7 +79,16 @@ fn names(
     let text = String::from_utf8_lossy(&opened).to_lowercase();
     let mut ids = users.iter();
     let names_id = ids.any(|id| text.contains(&id.to_string()));
-    Ok(names_id || values.iter().any(|value| text.contains(value)))
+    Ok(names_id || values.iter().any(|value| stands_alone(&text, value)))
+}
+
+/// Whether a value stands in a text as itself, and not as a part of another word.
+fn stands_alone(text: &str, value: &str) -> bool {
+    text.match_indices(value).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + value.len()..]);
+        let is_edge = |next: Option<char>| next.is_none_or(|next| !next.is_alphanumeric());
+        is_edge(before.chars().next_back()) && is_edge(after.chars().next())
+    })
 }
 
 /// A value in lower case as it stands in a path within the log's own JSON, and as in a body, which
@@ -96,7 +105,18 @@ fn quoted(text: &str) -> [String; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{quoted, stands_alone};
+
+    #[test]
+    fn a_value_within_another_word_is_not_it() {
+        assert!(stands_alone("\"ada@acme.example\"", "ada@acme.example"));
+        assert!(!stands_alone(
+            "\"grenada@acme.example\"",
+            "ada@acme.example"
+        ));
+        assert!(!stands_alone("\"2011\"", "201"));
+        assert!(stands_alone("2011 and 201", "201"));
+    }
 
     #[test]
     fn a_value_is_looked_for_as_a_body_within_json_has_it() {

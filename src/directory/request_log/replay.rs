@@ -127,8 +127,12 @@ pub async fn open(app: &App, entry: &Entry) -> Result<Opened> {
 /// not do twice: [`Error::Conflict`].
 pub async fn begin(app: &App, origin: &Origin, again: &Again<'_>) -> Result<()> {
     let entry = again.entry;
-    let is_bulk = entry.route.ends_with("/Bulk");
-    if entry.method == "POST" && (200..300).contains(&entry.status) && !is_bulk {
+    let is_done = if entry.route.ends_with("/Bulk") {
+        has_made(entry)
+    } else {
+        entry.method == "POST" && (200..300).contains(&entry.status)
+    };
+    if is_done {
         return Err(Error::Conflict(
             "this request was done; sent again it would do the same twice".to_owned(),
         ));
@@ -150,6 +154,19 @@ pub async fn begin(app: &App, origin: &Origin, again: &Again<'_>) -> Result<()> 
         })
     })
     .await
+}
+
+/// Whether a Bulk request made something, as far as its answer is kept.
+fn has_made(entry: &Entry) -> bool {
+    let made = |operation: &Value| {
+        let status = operation["status"].as_str().unwrap_or_default();
+        operation["method"] == "POST" && status.starts_with('2')
+    };
+    let operations = entry.response.as_ref().map(|it| &it["Operations"]);
+    match operations.and_then(Value::as_array) {
+        Some(operations) => operations.iter().any(made),
+        None => (200..300).contains(&entry.status),
+    }
 }
 
 async fn count(tx: &mut Tx, act: &Act, subject: RequestId, kind: &'static str) -> Result<i64> {

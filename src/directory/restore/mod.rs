@@ -282,7 +282,6 @@ impl Losses {
         let user = UserId(change.subject);
         match change.kind.as_str() {
             "user.deleted" => {
-                self.inactive.remove(&user);
                 self.deleted.insert(user, change);
             }
             "user.updated" => match detail["active"].as_bool() {

@@ -20,7 +20,7 @@ impl World {
             if member.braked.is_none() {
                 continue;
             }
-            if member.wants {
+            if member.wants.is_some() {
                 member.status = match (said, member.status) {
                     (None, Status::Active | Status::Suspended) => Status::Removed,
                     (Some(true), Status::Active) if !member.barred => Status::Active,
@@ -29,7 +29,7 @@ impl World {
                 };
             }
             member.braked = None;
-            member.wants = false;
+            member.wants = None;
             for kept in member.by_rule.values_mut() {
                 *kept = false;
             }
@@ -96,10 +96,20 @@ impl World {
     }
 
     /// Of members who lose something, in order, those whose loss waits.
-    pub(super) fn judge(&mut self, losing: &[MemberId]) -> BTreeSet<MemberId> {
-        let (waiting, others): (Vec<MemberId>, Vec<MemberId>) = losing
-            .iter()
-            .partition(|id| self.members[id].braked.is_some());
+    pub(super) fn judge(
+        &mut self,
+        losing: &[MemberId],
+        wants: Option<Status>,
+    ) -> BTreeSet<MemberId> {
+        // A new word about one for whom an admin lets it wait for good is judged anew.
+        let is_waiting = |id: &&MemberId| {
+            let member = &self.members[*id];
+            let is_told = wants.is_none() || member.wants == wants;
+            member
+                .braked
+                .is_some_and(|held| held.until.is_some() || is_told)
+        };
+        let (waiting, others): (Vec<MemberId>, Vec<MemberId>) = losing.iter().partition(is_waiting);
         let mut held: BTreeSet<MemberId> = waiting.into_iter().collect();
         if others.is_empty() {
             return held;
@@ -125,23 +135,25 @@ impl World {
         held
     }
 
-    pub(super) fn holds(&mut self, id: MemberId) -> bool {
-        let is_held = self.judge(&[id]).contains(&id);
-        self.member(id).wants |= is_held;
+    pub(super) fn holds(&mut self, id: MemberId, wants: Status) -> bool {
+        let is_held = self.judge(&[id], Some(wants)).contains(&id);
+        if is_held {
+            self.member(id).wants = Some(wants);
+        }
         is_held
     }
 
     pub(super) fn reverse(&mut self, id: MemberId) {
         let member = self.member(id);
-        if member.wants {
-            member.wants = false;
+        if member.wants.is_some() {
+            member.wants = None;
             self.lift(id);
         }
     }
 
     pub(super) fn lift(&mut self, id: MemberId) {
         let member = self.member(id);
-        if !member.wants && member.by_rule.values().all(|kept| !kept) {
+        if member.wants.is_none() && member.by_rule.values().all(|kept| !kept) {
             member.braked = None;
         }
     }

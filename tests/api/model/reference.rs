@@ -56,7 +56,8 @@ pub(super) struct Member {
     by_hand: BTreeSet<usize>,
     /// What the brake keeps.
     pub(super) braked: Option<Held>,
-    pub(super) wants: bool,
+    /// The status that waits.
+    pub(super) wants: Option<Status>,
 }
 
 /// The whole world.
@@ -135,11 +136,11 @@ impl World {
                 by_rule: BTreeMap::new(),
                 by_hand: BTreeSet::new(),
                 braked: None,
-                wants: false,
+                wants: None,
             };
             self.members.insert(id, member);
         } else if !active || self.members[&id].barred {
-            if self.members[&id].status != Status::Active || !self.holds(id) {
+            if self.members[&id].status != Status::Active || !self.holds(id, Status::Suspended) {
                 self.reverse(id);
                 self.member(id).status = Status::Suspended;
             }
@@ -160,7 +161,7 @@ impl World {
         if is_in {
             self.reverse(id);
             self.member(id).status = Status::Active;
-        } else if self.members[&id].status == Status::Active && !self.holds(id) {
+        } else if self.members[&id].status == Status::Active && !self.holds(id, Status::Suspended) {
             self.member(id).status = Status::Suspended;
         }
     }
@@ -171,8 +172,8 @@ impl World {
             group.users.remove(&place);
         }
         self.buried.insert(place, user.member);
-        let is_held =
-            self.members[&user.member].status == Status::Active && self.holds(user.member);
+        let is_held = self.members[&user.member].status == Status::Active
+            && self.holds(user.member, Status::Removed);
         if !is_held {
             self.member(user.member).status = Status::Removed;
         }
@@ -345,18 +346,22 @@ impl World {
                 losing.push(*id);
             }
             if !ended.is_empty() || is_regained || begins {
-                differences.insert(*id, (wanted, ended, lost));
+                // What the member has again by another rule.
+                let again = ended.iter().map(|(rule, _)| *rule);
+                let again = again.filter(|rule| teams.contains(&self.rules[*rule].team));
+                let again: BTreeSet<usize> = again.collect();
+                differences.insert(*id, (wanted, ended, lost, again));
             }
         }
-        let held = self.judge(&losing);
-        for (id, (wanted, ended, lost)) in differences {
+        let held = self.judge(&losing, None);
+        for (id, (wanted, ended, lost, again)) in differences {
             let is_held = held.contains(&id);
             let member = self.member(id);
             let is_active = member.status == Status::Active;
             for (rule, kept) in ended {
                 if is_held && lost.contains(&rule) {
                     member.by_rule.insert(rule, true);
-                } else if !(kept && is_active) {
+                } else if !(kept && is_active) || again.contains(&rule) {
                     member.by_rule.remove(&rule);
                 }
             }
@@ -375,7 +380,7 @@ impl World {
         if member.braked.is_some() {
             member.by_rule.clear();
             member.braked = None;
-            member.wants = false;
+            member.wants = None;
         }
     }
 }
