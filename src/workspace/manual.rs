@@ -126,24 +126,23 @@ pub async fn take(
             for right in &rights {
                 let target = given(tx, &act, right).await?;
                 check(tx, &act, &scopes, (right, target)).await?;
-                let is_it = |grant: &LiveGrant| (grant.kind, grant.target) == (right.kind, target);
-                let mut found = have.iter().filter(|grant| is_it(grant)).peekable();
-                if found.peek().is_none()
-                    && awaiting::take(tx, &act, member.id, (right.kind, target)).await?
-                {
+                let of = (right.kind, target);
+                let found = of_right(&have, of);
+                if !found.is_empty() {
+                    ended.extend(found);
                     continue;
                 }
-                if found.peek().is_none() {
-                    return if by_rule.iter().any(is_it) {
-                        Err(Error::Conflict(format!(
-                            "\"{}\" is given by a rule and ends with it",
-                            right.name
-                        )))
-                    } else {
-                        Err(Error::NotFound("grant"))
-                    };
+                if awaiting::take(tx, &act, member.id, of).await? {
+                    continue;
                 }
-                ended.extend(found.cloned());
+                return if of_right(&by_rule, of).is_empty() {
+                    Err(Error::NotFound("grant"))
+                } else {
+                    Err(Error::Conflict(format!(
+                        "\"{}\" is given by a rule and ends with it",
+                        right.name
+                    )))
+                };
             }
             if ended.is_empty() {
                 return Ok(());
@@ -155,6 +154,14 @@ pub async fn take(
         })
     })
     .await
+}
+
+/// Those of the grants that give a right.
+fn of_right(grants: &[LiveGrant], (kind, target): (GrantKind, Uuid)) -> Vec<LiveGrant> {
+    let of = grants
+        .iter()
+        .filter(|it| (it.kind, it.target) == (kind, target));
+    of.cloned().collect()
 }
 
 /// The id of what a right names that was given: it may be one that nobody can give any more.

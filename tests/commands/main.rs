@@ -142,7 +142,7 @@ async fn a_failure_has_its_own_exit_code_and_says_what_it_was() {
             "G",
         ],
         2,
-        "must give at least one team or role",
+        "must give at least one team, role or permission",
     );
     check(
         &[
@@ -359,7 +359,7 @@ async fn a_rule_looks_at_attributes_and_a_template_maps_roles() {
         assert!(told.contains(part), "{part}: {told}");
     }
     for (refused, told) in [
-        (&["--role", "x"][..], "--group"),
+        (&["--role", "x"][..], "at least one group"),
         (
             &["--when", "groups.display eq \"x\"", "--role", "x"],
             "must not name groups",
