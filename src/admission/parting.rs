@@ -172,8 +172,8 @@ async fn write(
     let change = act.change(kind, subject, Some(version), &json!({"status": status}));
     changes::record(tx, act.workspace, &[change]).await?;
     Ok(Member {
-        version,
         status,
+        version,
         ..member.clone()
     })
 }

@@ -128,12 +128,12 @@ fn state(shown: &Shown) -> String {
 
 fn text(shown: &Shown) -> String {
     let domain = &shown.domain;
-    let mut text = format!("{} is {}", domain.name, state(shown));
-    if domain.proved_at.is_none() {
-        text.push_str(&format!(
-            "\nto prove it, put this text into a TXT record of {}, or into the file {}:\n{}",
-            shown.record, shown.file, domain.challenge
-        ));
+    let text = format!("{} is {}", domain.name, state(shown));
+    if domain.proved_at.is_some() {
+        return text;
     }
-    text
+    format!(
+        "{text}\nto prove it, put this text into a TXT record of {}, or into the file {}:\n{}",
+        shown.record, shown.file, domain.challenge
+    )
 }

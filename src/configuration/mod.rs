@@ -142,14 +142,14 @@ pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
     let roles = roles::list_within(tx, workspace.id).await?;
     let directories = directories::list(tx, workspace.id).await?;
     let roles = roles.into_iter().filter(|role| !role.role.built_in);
-    let rules = rules::list(tx, workspace.id, &directories).await?;
+    let all = rules::list(tx, workspace.id, &directories).await?;
     Ok(Configuration {
         workspace: Some(workspace.slug.clone()),
         seats: Some(Seats::from(limit)),
         teams: Some(teams.into_iter().map(Team::from).collect()),
         roles: Some(roles.map(Role::from).collect()),
         directories: Some(directories.into_iter().map(Directory::from).collect()),
-        rules: Some(rules.into_iter().map(|(_, rule)| rule).collect()),
+        rules: Some(all.into_iter().map(|(_, rule)| rule).collect()),
     })
 }
 

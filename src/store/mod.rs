@@ -55,6 +55,7 @@ pub mod members;
 pub mod memberships;
 pub mod migrate;
 pub mod nestings;
+pub mod opened;
 pub mod permissions;
 pub mod phases;
 pub mod plans;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ids::RequestId;
 use crate::scim::redact::REDACTED;
 use crate::store::tx::Tx;
-use crate::store::{changes as told, directories, workspaces};
+use crate::store::{changes as told, opened, workspaces};
 
 /// The kinds of the changes that say how often a request was sent again.
 const SENT: &str = "request.replayed";
@@ -119,7 +119,7 @@ fn drop_passwords(body: &mut Value) {
 pub async fn open(app: &App, entry: &Entry) -> Result<Opened> {
     let mut tx = app.db.one().await?;
     let place = (entry.workspace, entry.directory);
-    let found = directories::find_opened(&mut tx, place, entry.credential).await?;
+    let found = opened::find(&mut tx, place, entry.credential).await?;
     found.ok_or(Error::NotFound("directory"))
 }
 
