@@ -55,7 +55,7 @@ const WAITING: [&str; 8] = [
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 7] = [
+const WALKS: [(&str, &str); 8] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -75,6 +75,10 @@ const WALKS: [(&str, &str); 7] = [
     (
         "SELECT e.workspace, e.member",
         "who was erased, once at each start and with each erasure",
+    ),
+    (
+        "DELETE FROM import_rows WHERE workspace",
+        "the tables that a deleted workspace had imported",
     ),
     (
         "WITH gone",

@@ -205,7 +205,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(
             "POST",
-            "/workspaces/{workspace}/directories/{id}/adoption",
+            "/workspaces/{workspace}/directories/{directory}/adoption",
             "Say who is who between a directory and the workspace",
         )
         .takes::<Wanted>()
@@ -213,7 +213,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .refuses(409, "The two cannot be one."),
         Operation::new(
             "GET",
-            "/workspaces/{workspace}/directories/{id}/adoption/{list}",
+            "/workspaces/{workspace}/directories/{directory}/adoption/{list}",
             "List who matches, is new, conflicts or is not there",
         )
         .gives_page::<Thing>(),
