@@ -14,12 +14,12 @@ use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{MemberId, UserId};
 use crate::scim::fold;
-use crate::scim::resource::{Note, Reason};
+use crate::scim::resource::{self, Note, Reason, UserCore};
 use crate::store::details::{self, Details};
 use crate::store::managers as rows;
 use crate::store::members::{self, Member};
 use crate::store::tx::Tx;
-use crate::store::users::Place;
+use crate::store::users::{Place, User};
 use crate::workspace::persons;
 use crate::workspace::profile::{Edit, Field, Manual, Say};
 
@@ -37,6 +37,17 @@ pub struct Said {
 }
 
 impl Said {
+    /// What a document says of these fields.
+    pub fn of(core: &UserCore<'_>) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            phone: owned(core.phone),
+            language: owned(core.preferred_language),
+            time_zone: owned(core.time_zone),
+            manager: owned(core.manager),
+        }
+    }
+
     /// Whether it says nothing at all.
     pub fn is_silent(&self) -> bool {
         *self == Self::default()
@@ -85,6 +96,26 @@ pub async fn follow(
         manager(tx, (act, place), (user, &member), (said, &mut written)).await?;
     }
     written.store(tx, app, act, &member, &details).await
+}
+
+/// A User that was there already is linked to a member now, which shows what the User says.
+pub(super) async fn linked(
+    tx: &mut Tx,
+    app: &App,
+    at: (&Act, Place),
+    (user, member): (&User, MemberId),
+    is_awaited: bool,
+) -> Result<()> {
+    let document = resource::from_stored(&user.document)?;
+    let said = Said::of(&resource::user_core(&document));
+    if !said.is_silent() {
+        follow(tx, app, at, (user.id, member), (&Said::default(), &said)).await?;
+    }
+    if is_awaited {
+        let names = (user.user_name_key.as_str(), user.external_id.as_deref());
+        arrived(tx, app, at, names, member).await?;
+    }
+    Ok(())
 }
 
 /// Gives a User that was just made to those who waited for it as their manager.

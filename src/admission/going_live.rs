@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::adoption::{self, Foreseen, Outcome};
 use super::arrival::{self, Arrival, Newcomer};
+use super::followed;
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
@@ -277,5 +278,6 @@ pub(super) async fn admit(
     if admitted.is_in && known.seat_limit.is_some() {
         seats::follow(tx, act, member, None, Status::Active).await?;
     }
+    followed::linked(tx, app, (act, place), (user, member), known.is_awaited).await?;
     Ok(Some(member))
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::arrival::{self, Newcomer};
 use super::brake;
 use super::departure::{give_up, kept};
+use super::followed;
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act};
@@ -290,6 +291,7 @@ pub(super) async fn take_back(
         let change = act.change("member.linked", subject, Some(now.version), &detail);
         changes::record(tx, act.workspace, &[change]).await?;
         awaiting::begin(tx, act, &now, awaiting::Reason::Undo).await?;
+        followed::linked(tx, app, (act, place), (&user, former), false).await?;
         linked.push(former);
     }
     let locked = members::lock(tx, act.workspace, &linked).await?;

@@ -6,20 +6,8 @@ use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
 use crate::ids::{MemberId, UserId};
-use crate::scim::resource::UserCore;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
-
-/// What a document says of these fields.
-pub(super) fn said(core: &UserCore<'_>) -> Said {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    Said {
-        phone: owned(core.phone),
-        language: owned(core.preferred_language),
-        time_zone: owned(core.time_zone),
-        manager: owned(core.manager),
-    }
-}
 
 /// A User was made: its member shows what it says, and whoever waits for it has a manager. One of
 /// which nothing is said, and for whom nobody waits, costs nothing.

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::followed;
 use crate::admission::arrival::Newcomer;
 use crate::admission::followed::Said;
 use crate::error::Result;
@@ -54,7 +53,7 @@ impl Written {
             family_name: core.family_name.map(str::to_owned),
             email: core.primary_email().map(str::to_owned),
             email_keys,
-            said: followed::said(&core),
+            said: Said::of(&core),
             user_name,
         })
     }

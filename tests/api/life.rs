@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::directory::{Mode, NewDirectory};
+use gatehouse::scim::schema::ENTERPRISE_USER;
 use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::members::Status;
 use gatehouse::workspace::seats::{self, Limit, SeatPolicy};
@@ -340,5 +341,34 @@ async fn what_a_directory_said_is_deleted_when_its_end_cannot_be_undone() {
     // Who left is found again by the address or the name as anybody who left.
     let second = gateway.second("second").await;
     users(&second, "u", 1).await;
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn members_of_a_directory_that_goes_live_show_what_it_says() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.collects().await;
+    let report = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE_USER],
+        "userName": "ada@acme.example", "preferredLanguage": "de",
+        "phoneNumbers": [{"value": "+44 20 7946 0958", "type": "work"}],
+        ENTERPRISE_USER: {"manager": {"value": "bob@acme.example"}},
+    });
+    scim.created("/Users", &report).await;
+    let bob = json!({"userName": "bob@acme.example"});
+    scim.created("/Users", &bob).await;
+    let plan = gateway
+        .of(&scim, "POST", "/live/plan", Value::Null)
+        .await
+        .body;
+    gateway
+        .done(&scim, "/live", json!({"hash": plan["hash"]}))
+        .await;
+    let ada = gateway.member("ada@acme.example").await.id;
+    let details = gateway.details(ada).await;
+    assert_eq!(details.phone.as_deref(), Some("+442079460958"));
+    assert_eq!(details.language.as_deref(), Some("de"));
+    let bob = gateway.member("bob@acme.example").await.id;
+    assert_eq!(details.manager, Some(bob));
     gateway.check().await;
 }

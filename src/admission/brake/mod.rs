@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{GrantId, GroupId, MemberId};
+use crate::store::admins;
 use crate::store::brake::{self as rows, Brake};
 use crate::store::braked;
 use crate::store::grants::LiveGrant;
@@ -298,6 +299,8 @@ pub async fn admits(
     (place, group): (Place, GroupId),
     (total, is_nested): (i64, bool),
 ) -> Result<bool> {
+    // Before the brake, as everywhere: the last admin may be among them.
+    admins::lock(tx, act.workspace).await?;
     let Some((brake, lost)) = open(tx, act).await? else {
         return Ok(true);
     };
