@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, Scim, member, operations, users};
 
 /// No act has more statements than this.
-const MOST: u32 = 40;
+const MOST: u32 = 60;
 
 /// A request on a prepared gateway, and how to read back what it is about.
 struct Act {
