@@ -114,6 +114,7 @@ pub enum Line {
     /// With a number, E.164.
     Numbered {
         /// The number; none while a rule wants one and no admin has assigned it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         number: Option<String>,
     },
 }

@@ -92,11 +92,17 @@ impl Schemas {
     /// true of both.
     fn components(mut self) -> Map<String, Value> {
         let mut all = self.taken.take_definitions(true);
+        let mut differing = Vec::new();
         for (name, given) in self.given.take_definitions(true) {
-            let taken = all.get(&name).unwrap_or(&given);
-            debug_assert_eq!(*taken, given, "{name} needs two names, taken and given");
+            if all.get(&name).is_some_and(|taken| *taken != given) {
+                differing.push(name.clone());
+            }
             all.insert(name, given);
         }
+        debug_assert!(
+            differing.is_empty(),
+            "{differing:?} need two names, taken and given"
+        );
         all.sort_keys();
         all
     }
