@@ -16,7 +16,7 @@ use crate::ids::{RoleId, TeamId, WorkspaceId};
 use crate::store::changes as log;
 
 /// A team as it was.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct TeamThen {
     /// Its id.
     pub id: TeamId,
@@ -29,7 +29,7 @@ pub struct TeamThen {
 }
 
 /// A role as it was.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct RoleThen {
     /// Its id.
     pub id: RoleId,

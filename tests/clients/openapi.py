@@ -14,8 +14,8 @@ import urllib.request
 PROGRAM = os.path.join(os.path.dirname(sys.executable), "schemathesis")
 WORKSPACE = "openapi"
 SEED = "20260101"
-EXAMPLES = "50"
-SECONDS = 110
+EXAMPLES = "10"
+SECONDS = 240
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -30,6 +30,10 @@ CHECKS = [
 CONFIGURATION = f"""\
 [parameters]
 "path.workspace" = "{WORKSPACE}"
+
+[[operations]]
+include-name = "DELETE /api/v1/workspaces/{{workspace}}"
+enabled = false
 """
 
 
@@ -40,7 +44,8 @@ def run(gatehouse, report):
     )
     with urllib.request.urlopen(f"{gatehouse.url}/api/v1/openapi.json", timeout=30) as answer:
         document = json.load(answer)
-    wanted = sum(len(methods) for methods in document["paths"].values())
+    # But for the deletion of the workspace: nothing would be there for the others.
+    wanted = sum(len(methods) for methods in document["paths"].values()) - 1
     for methods in document["paths"].values():
         for operation in methods.values():
             # One key for many requests would have all but the first refused.

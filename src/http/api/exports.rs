@@ -56,6 +56,15 @@ async fn part((mut export, caller): Going) -> Result<Option<(Bytes, Going)>, Err
     }
 }
 
+/// The table as JSON; each field of a row is what an import reads.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename = "MembersTable")]
+#[expect(dead_code, reason = "the shape of an answer")]
+struct Table {
+    /// The members, one each.
+    members: Vec<serde_json::Value>,
+}
+
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -70,7 +79,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "What the table is written in.",
             serde_json::json!({"type": "string", "enum": ["csv", "json"], "default": "csv"}),
         )
-        .gives::<Vec<serde_json::Value>>(200, "The table.")
+        .gives::<Table>(200, "The table.")
         .in_media("text/csv"),
     ]
 }

@@ -43,6 +43,18 @@ pub(super) async fn show(
     json(StatusCode::OK, &then)
 }
 
+/// What is shown as it is, or as it was where an instant is asked for.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "the shape of an answer")]
+pub(super) enum NowOrThen<N, T> {
+    /// As it is.
+    Now(N),
+    /// As it was.
+    Then(T),
+}
+
 /// A page of teams as they were.
 pub(super) async fn teams(
     shared: &Shared,

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
+use super::history::NowOrThen;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, history, id, json, page, versioned};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::MemberId;
 use crate::mapping::explain as explained;
+use crate::workspace::history::Then;
 use crate::workspace::keys::Permission;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Source};
@@ -284,7 +286,7 @@ pub(super) fn operations() -> Vec<Operation> {
             serde_json::json!({"type": "boolean", "default": false}),
         )
         .query("as_of", AS_OF, instant())
-        .gives_page::<members::Listed>(),
+        .gives_page::<NowOrThen<members::Listed, Then>>(),
         Operation::new("POST", MEMBERS, "Bring somebody in as a draft")
             .note(
                 "Somebody is found again by the address alone: one who is expected already gets \
@@ -298,7 +300,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "The person is in already, or a value of theirs is another member's.",
             ),
         Operation::new("GET", MEMBER, "Show a member with everything that it shows")
-            .gives::<members::Full>(200, "The member.")
+            .gives::<NowOrThen<members::Full, Then>>(200, "The member.")
             .read_by_version()
             .query("as_of", AS_OF, instant()),
         Operation::new("PATCH", MEMBER, "Write fields of a member")

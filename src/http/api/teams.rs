@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::history::NowOrThen;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, history, id, json, versioned};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
+use crate::workspace::past_names::{RoleThen, TeamThen};
 use crate::workspace::roles::{self, RoleEdit};
 use crate::workspace::teams::{self, Team, TeamEdit};
 
@@ -157,7 +159,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "As they were at that instant.",
                 serde_json::json!({"type": "string", "format": "date-time"}),
             )
-            .gives_page::<Team>(),
+            .gives_page::<NowOrThen<Team, TeamThen>>(),
         Operation::new("POST", TEAMS, "Make a team")
             .takes::<NewTeam>()
             .gives::<Team>(201, "The team.")
@@ -178,7 +180,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "As they were at that instant.",
                 serde_json::json!({"type": "string", "format": "date-time"}),
             )
-            .gives_page::<roles::Full>(),
+            .gives_page::<NowOrThen<roles::Full, RoleThen>>(),
         Operation::new("POST", ROLES, "Make a role")
             .note("Of permissions that the key has itself, as far as they are Gatehouse's own.")
             .takes::<RoleEdit>()
