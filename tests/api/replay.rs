@@ -147,7 +147,7 @@ async fn nobody_else_sees_or_sends_it_and_nothing_is_done_twice() {
     let elsewhere = path.replace("acme", "other");
     gateway.other_workspace().await;
     assert_eq!(gateway.api(&key, "GET", &elsewhere, None).await.status, 404);
-    let unknown = format!("{}0", &path[..path.len() - 1]);
+    let unknown = path.replace(&made.id.to_string(), &uuid::Uuid::nil().to_string());
     assert_eq!(gateway.api(&key, "GET", &unknown, None).await.status, 404);
 
     // Whatever the method: a group with members, their change, Bulk, a search.
