@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::begun::Begun;
 use super::error::Result;
-use super::migrate::migrations;
+use super::migrate::{self, migrations};
 use super::postgres::Server;
 use super::stats::Stats;
 use super::stock::Stock;
@@ -121,13 +121,13 @@ async fn opened<'p>(
 
 fn open(file: SqliteConnectOptions) -> BoxFuture<'static, Result<Stock<Sqlite>>> {
     Box::pin(async move {
+        // A server and a command may both be the first.
+        let steps = migrations(|description| description.starts_with(MIGRATIONS));
+        migrate::sqlite(&file, &steps).await?;
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .test_before_acquire(false)
             .connect_with(file)
-            .await?;
-        migrations(|description| description.starts_with(MIGRATIONS))
-            .run(&pool)
             .await?;
         Ok(Stock::new(pool))
     })

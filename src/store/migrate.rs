@@ -36,7 +36,8 @@ pub struct Applied {
 /// Applies what is pending. A schema that a newer Gatehouse made is refused and left as it is.
 pub async fn run(options: &Options) -> Result<()> {
     if options.url.starts_with("sqlite:") {
-        return sqlite(&sqlite_options(&options.url)?.create_if_missing(true)).await;
+        let file = sqlite_options(&options.url)?.create_if_missing(true);
+        return sqlite(&file, &migrations(is_in_file)).await;
     }
     let server = PgConnectOptions::from_str(&options.url)?.application_name("gatehouse");
     let mut conn = PgConnection::connect_with(&server).await?;
@@ -46,8 +47,9 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(conn.close().await?)
 }
 
-/// With foreign keys on, rebuilding a table would delete the rows that refer to it.
-async fn sqlite(file: &SqliteConnectOptions) -> Result<()> {
+/// Brings a file up to date. With foreign keys on, rebuilding a table would delete the rows that refer
+/// to it.
+pub(super) async fn sqlite(file: &SqliteConnectOptions, migrator: &Migrator) -> Result<()> {
     let file = file.clone().foreign_keys(false).busy_timeout(TURN);
     let deadline = Instant::now() + TURN;
     let mut conn = loop {
@@ -60,8 +62,7 @@ async fn sqlite(file: &SqliteConnectOptions) -> Result<()> {
             connected => break connected?,
         }
     };
-    let migrator = migrations(is_in_file);
-    if !is_current(&mut conn, &migrator).await {
+    if !is_current(&mut conn, migrator).await {
         // All steps or none, and one node at a time.
         let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
         migrator.run_direct(None, &mut *tx, false).await?;
