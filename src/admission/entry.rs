@@ -10,11 +10,14 @@ use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
-use crate::store::{details, workspaces};
+use crate::store::{candidates, details, workspaces};
 use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::profile::Edit;
 use crate::workspace::{awaiting, edit, permissions, persons};
+
+/// Why an address alone does not say who is meant.
+pub(super) const SEVERAL: &str = "several members have this address";
 
 /// Who is brought in, and with which rights.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +117,7 @@ async fn within(
     })
 }
 
-/// The one who has that address, or had it and left; locked.
+/// The one who has that address, whom a directory knows by it too, or who had it and left; locked.
 async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Member>> {
     let Some(email) = email else {
         return Ok(None);
@@ -122,7 +125,11 @@ async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Mem
     let key = fold::key(email);
     let found = members::find_by_email(tx, act.workspace, &key).await?;
     let id = match found.as_slice() {
-        [] => details::find_left(tx, act.workspace, &key).await?,
+        [] => match candidates::list_by_alias(tx, act.workspace, &key).await?[..] {
+            [] => details::find_left(tx, act.workspace, &key).await?,
+            [one] => Some(one),
+            _ => return Err(Error::Conflict(SEVERAL.to_owned())),
+        },
         [one] if matches!(one.status, Status::Draft | Status::Invited) => Some(one.id),
         [one] => {
             return Err(Error::Conflict(format!(
@@ -130,11 +137,7 @@ async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Mem
                 one.id
             )));
         }
-        _ => {
-            return Err(Error::Conflict(
-                "several members have this address".to_owned(),
-            ));
-        }
+        _ => return Err(Error::Conflict(SEVERAL.to_owned())),
     };
     let Some(id) = id else {
         return Ok(None);

@@ -166,10 +166,21 @@ impl Settings {
         let told = if self.json {
             serde_json::to_string_pretty(value)?
         } else {
-            text()
+            legible(&text())
         };
         print_line(told)
     }
+}
+
+/// What names and addresses hold must not steer the terminal, nor turn the text around.
+fn legible(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Prints a text and ends its line.
@@ -213,7 +224,7 @@ pub async fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("gatehouse: {}", told(&error));
+            eprintln!("gatehouse: {}", legible(&told(&error)));
             exit_code(&error)
         }
     }

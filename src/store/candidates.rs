@@ -62,6 +62,26 @@ pub async fn list(tx: &mut Tx, place: Place, keys: &[&str]) -> Result<Vec<Candid
     query.fetch_all().await
 }
 
+/// Who is linked to a User that has an address beside those that members show, at most 2.
+pub async fn list_by_alias(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: &str,
+) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .query(
+            "SELECT DISTINCT u.member FROM directories d CROSS JOIN user_emails e \
+             CROSS JOIN users u WHERE d.workspace = $1 AND e.workspace = $1 \
+             AND e.directory = d.id AND e.value_key = $2 AND u.workspace = $1 \
+             AND u.directory = e.directory AND u.id = e.user_id AND u.member IS NOT NULL LIMIT 2",
+        )
+        .bind(workspace)
+        .bind(key.to_owned())
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
 /// The same for those of the Users that are linked to nobody, in one statement. Whether a directory
 /// has a member already is asked of the directory as it is.
 pub async fn list_of(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Of>> {

@@ -12,7 +12,7 @@ use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::details::{self, Details};
 use crate::store::tx::Tx;
-use crate::store::{grants, members as rows, workspaces};
+use crate::store::{candidates, grants, members as rows, workspaces};
 
 pub use crate::store::grants::GrantKind;
 pub use crate::store::members::{Member, Profile, Source, Status};
@@ -194,7 +194,8 @@ pub(super) async fn with_rights(
     Ok(listed)
 }
 
-/// The member of that id, or the one member of that address or login name.
+/// The member of that id, or the one member of that address or login name; or else of another address
+/// by which a directory knows it.
 pub async fn find(app: &App, workspace: WorkspaceId, id_or_email: &str) -> Result<Member> {
     let mut tx = app.db.one().await?;
     if let Ok(id) = id_or_email.parse() {
@@ -202,7 +203,12 @@ pub async fn find(app: &App, workspace: WorkspaceId, id_or_email: &str) -> Resul
             .await?
             .ok_or(Error::NotFound("member"));
     }
-    let mut found = rows::find_by_email(&mut tx, workspace, &fold::key(id_or_email)).await?;
+    let key = fold::key(id_or_email);
+    let mut found = rows::find_by_email(&mut tx, workspace, &key).await?;
+    if found.is_empty() {
+        let ids = candidates::list_by_alias(&mut tx, workspace, &key).await?;
+        found = rows::list_by_id(&mut tx, workspace, &ids).await?;
+    }
     match found.len() {
         0 => Err(Error::NotFound("member")),
         1 => Ok(found.swap_remove(0)),

@@ -145,6 +145,38 @@ async fn one_who_is_expected_comes_in_as_the_same_member_and_rights_by_hand_wait
 }
 
 #[tokio::test]
+async fn one_whom_a_directory_knows_by_another_address_too_is_not_brought_in_again() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let user = |name: &str, other: &str| {
+        json!({"userName": name,
+        "emails": [{"value": name, "type": "work", "primary": true}, {"value": other, "type": "other"}]})
+    };
+    let body = user("ada@acme.example", "lovelace@acme.example");
+    scim.created("/Users", &body).await;
+    let ada = gateway.member("ada@acme.example").await;
+    assert_eq!(gateway.member("Lovelace@acme.example").await.id, ada.id);
+    let again = gateway.enter(json!({"email": "lovelace@acme.example"}), &[]);
+    let Err(Error::Conflict(told)) = again.await else {
+        panic!("brought in twice");
+    };
+    assert!(told.contains(&ada.id.to_string()), "{told}");
+
+    // An address of two is nobody's; one that somebody shows is that member's.
+    let body = user("bob@acme.example", "lovelace@acme.example");
+    scim.created("/Users", &body).await;
+    let again = gateway.enter(json!({"email": "lovelace@acme.example"}), &[]);
+    let Err(Error::Conflict(told)) = again.await else {
+        panic!("brought in twice");
+    };
+    assert!(told.contains("several"), "{told}");
+    let body = user("carl@acme.example", "ada@acme.example");
+    scim.created("/Users", &body).await;
+    assert_eq!(gateway.member("ada@acme.example").await.id, ada.id);
+    gateway.check().await;
+}
+
+#[tokio::test]
 async fn any_address_of_a_user_names_one_who_is_expected_and_several_are_a_conflict() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;

@@ -351,3 +351,21 @@ async fn two_imports_of_one_table_at_once_bring_in_each_once() {
     assert_eq!(gateway.count("members").await, 40);
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn a_row_means_the_member_whom_a_directory_knows_by_another_address_too() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let body = json!({"userName": "ada@acme.example",
+        "emails": [{"value": "ada@acme.example", "primary": true}, {"value": "al@acme.example"}]});
+    scim.created("/Users", &body).await;
+    let ada = gateway.member("ada@acme.example").await;
+    let key = gateway.importer().await;
+    let done = gateway
+        .csv(&key, "", "email,user id\nal@acme.example,A1\n")
+        .await;
+    assert_eq!(outcomes(&done), ["merged"], "{done}");
+    assert_eq!(done["rows"][0]["member"], json!(ada.id));
+    assert_eq!(gateway.count("members").await, 1);
+    gateway.check().await;
+}

@@ -10,6 +10,7 @@ mod database;
 #[path = "../support/deployment.rs"]
 mod deployment;
 mod held;
+mod legible;
 mod people;
 mod request_log;
 mod schemas;

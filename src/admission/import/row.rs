@@ -11,6 +11,7 @@ use crate::changes::Act;
 use crate::error::Error;
 use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
+use crate::store::candidates;
 use crate::store::causes::CauseKind;
 use crate::store::details::{self, Details};
 use crate::store::grants::{self, GrantKind};
@@ -109,9 +110,13 @@ pub(super) async fn find(
         let key = fold::key(email);
         let found = members::find_by_email(tx, workspace, &key).await?;
         return match found.as_slice() {
-            [] => Ok(details::find_left(tx, workspace, &key).await?),
+            [] => match candidates::list_by_alias(tx, workspace, &key).await?[..] {
+                [] => Ok(details::find_left(tx, workspace, &key).await?),
+                [one] => Ok(Some(one)),
+                _ => Err(fault(Column::Email, entry::SEVERAL)),
+            },
             [one] => Ok(Some(one.id)),
-            _ => Err(fault(Column::Email, "several members have this address")),
+            _ => Err(fault(Column::Email, entry::SEVERAL)),
         };
     }
     match &row.user_id {
@@ -345,7 +350,7 @@ async fn find_manager(
     match found.as_slice() {
         [one] => return Ok(Some(one.id)),
         [] => {}
-        _ => return Err(fault(Column::Manager, "several members have this address")),
+        _ => return Err(fault(Column::Manager, entry::SEVERAL)),
     }
     let found = details::find_by_user_id(tx, workspace, &key).await?;
     found
