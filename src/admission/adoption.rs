@@ -126,6 +126,9 @@ pub struct Foreseen {
     pub member: Option<MemberId>,
     /// Whether somebody comes in by it, who needs a seat.
     pub takes_seat: bool,
+    /// Why it was not admitted when its directory went live, where nobody stands in its way:
+    /// `seat_limit`.
+    pub refused: Option<String>,
 }
 
 /// What becomes of a User.
@@ -194,6 +197,7 @@ pub(super) async fn foresee(
             .any(|it| Some(it.member) == member && it.status == Status::Active);
         Foreseen {
             user: user.id,
+            refused: user.refused,
             user_name: user.user_name_key,
             active: user.active,
             takes_seat: user.active && outcome != Outcome::Conflict && !is_in,

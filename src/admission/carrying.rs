@@ -18,7 +18,7 @@ use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
-use crate::store::{directories, groups, memberships, nestings};
+use crate::store::{directories, groups, nestings};
 use crate::workspace::guard;
 
 /// A change of one rule that is decided.
@@ -157,7 +157,7 @@ impl Reach {
     }
 
     /// The users that a run goes through.
-    fn one_group(&self) -> Option<GroupId> {
+    pub(super) fn one_group(&self) -> Option<GroupId> {
         match self.groups[..] {
             [only] => only,
             _ => None,
@@ -195,8 +195,10 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
         runs::plan(tx, &run).await?;
         return postpone(tx, act, step, run.id).await;
     }
-    let written = write_step(tx, act, step, run).await?;
     let old_cause = step.before.as_ref().map(|before| before.0.cause);
+    // Looked at while the rule still says what it gave.
+    let ends_now = reach.run.is_none() || brake::admits(tx, act, old_cause.as_slice()).await?;
+    let written = write_step(tx, act, step, run).await?;
     let mut changed = 0;
     if !reach.groups.is_empty() {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
@@ -205,7 +207,7 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
         }
     }
     let gave = step.before.as_ref().map(|of| &of.1);
-    if reach.run.is_none() || ends_now(tx, act, place, &reach).await? {
+    if ends_now {
         end_cause(tx, act, old_cause, gave).await?;
     }
     if let Some(run) = &mut of_run {
@@ -251,32 +253,15 @@ pub(super) async fn take_over(tx: &mut Tx, act: &Act, run: &Run) -> Result<bool>
     let gives_on =
         after.has_effect(act.at) && after.grants.iter().any(|it| before.grants.contains(it));
     let old_cause = rule.cause;
+    // Each of them is held against the brake where it may not, and the cause ends with the run.
+    let ends_now = !is_kept && !gives_on && brake::admits(tx, act, &[old_cause]).await?;
     let step = Step::change((rule, before), Some(after));
     write_step(tx, act, &step, Some(run.id)).await?;
-    let place = step.place(act)?;
-    let reach = Reach {
-        groups: vec![run.group_id],
-        total: run.total,
-        run: Some(run.id),
-    };
-    if !is_kept && !gives_on && ends_now(tx, act, place, &reach).await? {
+    if ends_now {
         let before = step.before.as_ref().map(|before| &before.1);
         end_cause(tx, act, Some(old_cause), before).await?;
     }
     Ok(true)
-}
-
-/// Whether what many have by a rule may end at once; else each of them is held against the brake, and
-/// its cause ends with the run.
-async fn ends_now(tx: &mut Tx, act: &Act, place: Place, reach: &Reach) -> Result<bool> {
-    let group = reach.one_group();
-    let is_nested = match group {
-        Some(group) => memberships::count(tx, place, group).await? != reach.total,
-        // Not those of one group alone.
-        None => true,
-    };
-    let of = (place, group.unwrap_or(GroupId(Uuid::nil())));
-    brake::admits(tx, act, of, (reach.total, is_nested)).await
 }
 
 /// What a run keeps of a rule.
@@ -341,7 +326,8 @@ fn planned(act: &Act, step: &Step, place: Place, (id, reach): (RunId, &Reach)) -
     })
 }
 
-fn of_rules(act: &Act, place: Place, id: RunId, total: i64) -> Run {
+/// A run that settles whom rules concern.
+pub(super) fn of_rules(act: &Act, place: Place, id: RunId, total: i64) -> Run {
     Run {
         id,
         workspace: act.workspace,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::definition::{Definition, OfGroup};
+use super::definition::{Definition, Made, OfGroup};
 use crate::app::App;
 use crate::changes::Act;
 use crate::clock::Timestamp;
@@ -54,7 +54,9 @@ pub struct RuleEdit {
     pub stop: Option<bool>,
     /// Since when it has effect.
     pub from: Say<Timestamp>,
-    /// Until when it has effect.
+    /// Until when it has effect. What the rule gave ends then without the brake, as it was said; where
+    /// the version that says it is younger than an hour by then, with the brake, as if the rule were
+    /// ended.
     pub until: Say<Timestamp>,
     /// The line of members who have none of an admin's choice.
     pub line: Say<LinePolicy>,
@@ -69,6 +71,8 @@ pub struct RuleEdit {
 pub enum Missing {
     /// They are made; roles without permissions.
     Make,
+    /// They are told, and made so once the plan is applied.
+    Foresee,
     /// The rule is refused.
     Refuse,
 }
@@ -113,7 +117,8 @@ pub(super) async fn define(
         .chain(kept(GrantKind::Role, edit.roles.is_some()))
         .chain(kept(GrantKind::Permission, edit.permissions.is_some()))
         .collect();
-    grants.extend(targets(tx, app, act, edit, missing).await?);
+    let (targets, made) = targets(tx, app, act, edit, missing).await?;
+    grants.extend(targets);
     let is_bound_anew = edit.groups.is_some();
     let defined = Definition {
         directory: directory.id,
@@ -137,6 +142,7 @@ pub(super) async fn define(
             None => old.iter().flat_map(|old| old.examples.clone()).collect(),
         },
         broken: !is_bound_anew && old.is_some_and(|old| old.broken),
+        made,
     };
     check(tx, act.workspace, &defined, user).await?;
     check_rights(tx, act.workspace, scopes, &defined.grants).await?;
@@ -173,7 +179,8 @@ async fn check(
     let when = rule.when.as_deref().map(|text| filter::parse(text, user));
     let when = when.transpose()?;
     let keys = rule.rows(RuleId(Uuid::nil()))?;
-    let names = members::names(tx, workspace).await?;
+    let mut names = members::names(tx, workspace).await?;
+    names.extend(rule.made.iter().map(|made| (made.id, made.name.clone())));
     let gives = |kind: GrantKind| {
         let own = rule.grants.iter().filter(|grant| grant.0 == kind);
         let names = own.filter_map(|grant| names.get(&grant.1).cloned());
@@ -254,8 +261,9 @@ async fn targets(
     act: &Act,
     edit: &RuleEdit,
     missing: Missing,
-) -> Result<Vec<(GrantKind, Uuid)>> {
+) -> Result<(Vec<(GrantKind, Uuid)>, Vec<Made>)> {
     let (workspace, at) = (act.workspace, act.at);
+    let mut made: Vec<Made> = Vec::new();
     let unknown = |what: &str, name: &str| Error::value(format!("there is no {what} \"{name}\""));
     let mut targets = Vec::new();
     for name in edit.teams.iter().flatten() {
@@ -273,8 +281,12 @@ async fn targets(
                 workspaces::find_team(tx, workspace, &key).await?
             }
         };
-        let team = team.ok_or_else(|| unknown("team", name))?;
-        targets.push((GrantKind::Team, team.id));
+        let id = match team {
+            Some(team) => team.id,
+            None if missing == Missing::Foresee => foresee(&mut made, GrantKind::Team, name)?,
+            None => return Err(unknown("team", name)),
+        };
+        targets.push((GrantKind::Team, id));
     }
     for name in edit.roles.iter().flatten() {
         let by_id = match name.parse() {
@@ -292,12 +304,78 @@ async fn targets(
                 workspaces::find_role(tx, workspace, &key).await?
             }
         };
-        let role = role.ok_or_else(|| unknown("role", name))?;
-        targets.push((GrantKind::Role, role.id));
+        let id = match role {
+            Some(role) => role.id,
+            None if missing == Missing::Foresee => foresee(&mut made, GrantKind::Role, name)?,
+            None => return Err(unknown("role", name)),
+        };
+        targets.push((GrantKind::Role, id));
     }
     for name in edit.permissions.iter().flatten() {
         let permission = permissions::find(tx, app, act, name).await?;
         targets.push((GrantKind::Permission, permission));
     }
-    Ok(targets)
+    Ok((targets, made))
+}
+
+/// The id of a team or role that is to be made.
+fn foresee(made: &mut Vec<Made>, kind: GrantKind, name: &str) -> Result<Uuid> {
+    let key = name_key(name, "name")?;
+    let mut others = made.iter().filter(|it| it.kind == kind);
+    if let Some(other) = others.find(|it| name_key(&it.name, "name").is_ok_and(|it| it == key)) {
+        return Ok(other.id);
+    }
+    let id = Uuid::now_v7();
+    let name = name.to_owned();
+    made.push(Made { kind, id, name });
+    Ok(id)
+}
+
+/// Makes the teams and roles that a plan foresaw.
+pub(super) async fn make(tx: &mut Tx, act: &Act, made: &[Made]) -> Result<()> {
+    for it in made {
+        let key = name_key(&it.name, "name")?;
+        let is_new = match it.kind {
+            GrantKind::Team => {
+                let id = TeamId(it.id);
+                workspaces::insert_team(tx, act.workspace, id, &it.name, &key, act.at).await?
+            }
+            GrantKind::Role => {
+                let (id, names) = (RoleId(it.id), (it.name.as_str(), key.as_str()));
+                workspaces::insert_role(tx, act.workspace, id, names, false, act.at).await?
+            }
+            GrantKind::Permission => true,
+        };
+        if !is_new {
+            let name = &it.name;
+            return Err(Error::value(format!(
+                "a team or role \"{name}\" is archived; name another one"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What of it is there by now is no longer to be made.
+pub(super) async fn still_missing(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    mut rule: Definition,
+) -> Result<Definition> {
+    for it in std::mem::take(&mut rule.made) {
+        let key = name_key(&it.name, "name")?;
+        let found = match it.kind {
+            GrantKind::Team => workspaces::find_team(tx, workspace, &key).await?,
+            GrantKind::Role => workspaces::find_role(tx, workspace, &key).await?,
+            GrantKind::Permission => None,
+        };
+        match found {
+            Some(found) => {
+                rule.grants.remove(&(it.kind, it.id));
+                rule.grants.insert((it.kind, found.id));
+            }
+            None => rule.made.push(it),
+        }
+    }
+    Ok(rule)
 }

@@ -28,6 +28,17 @@ pub(super) struct OfGroup {
     pub id: Option<GroupId>,
 }
 
+/// A team or role that is made with the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Made {
+    /// What it is.
+    pub kind: GrantKind,
+    /// The id that it gets.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+}
+
 /// What a rule says, in ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Definition {
@@ -58,6 +69,9 @@ pub(super) struct Definition {
     /// Whether a group of it was deleted.
     #[serde(default)]
     pub broken: bool,
+    /// Of what it gives, what is not there before the plan is applied that this is kept by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
 }
 
 impl Definition {
@@ -81,6 +95,7 @@ impl Definition {
             language: None,
             examples: Vec::new(),
             broken: false,
+            made: Vec::new(),
         }
     }
 
@@ -109,6 +124,7 @@ impl Definition {
             language: terms.language,
             examples: serde_json::from_str(&terms.examples).unwrap_or_default(),
             broken: rule.state == RuleState::Broken,
+            made: Vec::new(),
         })
     }
 

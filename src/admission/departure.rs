@@ -63,6 +63,9 @@ pub async fn follow(
     members::update(tx, act.workspace, member.id, profile, outcome, act.at).await?;
     seats::follow(tx, act, member.id, Some(&member), status).await?;
     give_up(tx, act, &member, said).await?;
+    if status == Status::Active && (member.status != status || is_released) {
+        guard::let_go(tx, act).await?;
+    }
     let kind = match (member.status, status) {
         (Status::Active, Status::Suspended) => "member.suspended",
         (Status::Suspended, Status::Active) => "member.reactivated",

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::adoption;
+use super::definition::Made;
 use super::runs::concerned;
 use crate::error::Result;
 use crate::ids::{GroupId, MemberId, UserId};
@@ -58,6 +60,15 @@ pub(super) struct Effects {
     pub(super) losses: Vec<(GrantKind, Uuid, i64)>,
     /// Some of the members, in the order of their users.
     pub(super) sample: Vec<Effect>,
+    /// How many more people who are no members yet would get something as soon as they are, and how
+    /// many seats these would take then.
+    #[serde(default)]
+    pub(super) newcomers: i64,
+    #[serde(default)]
+    pub(super) seats: i64,
+    /// Teams and roles that would be made.
+    #[serde(default)]
+    pub(super) made: Vec<Made>,
 }
 
 /// What would become of one member.
@@ -126,7 +137,10 @@ pub(super) async fn compute(
                 break;
             };
             after = Some(*last);
-            look(tx, place, &users, world, (&groups[..at], &mut counted)).await?;
+            let so_far = (&groups[..at], &mut counted);
+            look(tx, place, &users, world, so_far).await?;
+            let so_far = (&groups[..at], &mut counted);
+            foresee(tx, place, &users, world, so_far).await?;
         }
     }
     Ok(counted.told())
@@ -139,6 +153,10 @@ struct Counted {
     losses: BTreeMap<Right, i64>,
     sample: Vec<Effect>,
     digests: Vec<[u8; DIGEST]>,
+    newcomers: i64,
+    seats: i64,
+    /// Members to whom some of the newcomers would be linked.
+    taken: BTreeSet<MemberId>,
 }
 
 impl Counted {
@@ -168,6 +186,9 @@ impl Counted {
                 gains: list(self.gains),
                 losses: list(self.losses),
                 sample: self.sample,
+                newcomers: self.newcomers,
+                seats: self.seats,
+                made: Vec::new(),
             },
             digests: self.digests,
         }
@@ -241,6 +262,46 @@ async fn look(
             counted.add(effect);
         }
     }
+    Ok(())
+}
+
+/// Counts those of the users who are no members yet and would get something once they are: a directory
+/// that collects has many of them.
+async fn foresee(
+    tx: &mut Tx,
+    place: Place,
+    users: &[UserId],
+    world: &World<'_>,
+    (seen, counted): (&[Option<GroupId>], &mut Counted),
+) -> Result<()> {
+    let strangers = plans::list_strangers(tx, place, users).await?;
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = strangers.iter().map(|user| user.of.id).collect();
+    let mut groups: HashMap<UserId, BTreeSet<GroupId>> = HashMap::new();
+    for (user, group) in plans::list_facts_of(tx, place, &ids, &world.groups).await? {
+        groups.entry(user).or_default().insert(group);
+    }
+    let mut gaining = Vec::new();
+    for user in strangers {
+        let own = groups.remove(&user.of.id).unwrap_or_default();
+        if seen.iter().flatten().any(|group| own.contains(group)) {
+            continue;
+        }
+        let mut facts = Facts::default();
+        facts.groups.extend(own);
+        let said = resource::from_stored(&user.document)?.into();
+        facts.users.insert(place.directory, said);
+        let (has, gets) = (rights(world.before, &facts), rights(world.after, &facts));
+        if !gets.is_subset(&has) {
+            gaining.push(user.of);
+        }
+    }
+    counted.newcomers += i64::try_from(gaining.len()).unwrap_or(0);
+    let foreseen = adoption::foresee(tx, place, gaining, &mut counted.taken).await?;
+    let seats = foreseen.iter().filter(|user| user.takes_seat).count();
+    counted.seats += i64::try_from(seats).unwrap_or(0);
     Ok(())
 }
 

@@ -2,14 +2,13 @@
 //! credentials stop at once. What it said stays for a while, so that the end can be undone; then it is
 //! deleted.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::going_live;
 use super::parting::{Leave, let_go, take_back};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
+use crate::config::Retention;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::directories::{self, Mode};
@@ -20,9 +19,6 @@ use crate::store::tx::Tx;
 use crate::store::users::Place;
 
 pub use crate::store::directory_runs::{DirectoryRun, Leaving};
-
-/// How long an end can be undone.
-pub const UNDO: Duration = Duration::from_hours(7 * 24);
 
 /// What becomes of a directory that ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -58,11 +54,12 @@ pub async fn end(
                 refuse_open(tx, place).await?;
                 let total =
                     directories::count(tx, (place.workspace, place.directory), "users").await?;
+                let span = Retention::span(app.config.retention.ended_directories_days);
                 let mut run = made(act, place, Kind::End, total);
                 run.outcome = Some(end.members);
                 run.keep_grants = end.keep_grants;
                 run.was_live = found.mode == Mode::Live;
-                run.undo_until = Some(act.at.after(UNDO));
+                run.undo_until = Some(act.at.after(span));
                 rows::insert(tx, &run).await?;
                 rows::update_end(tx, place, Some(act.at), Mode::Collect).await?;
                 let detail = json!({
@@ -83,7 +80,7 @@ pub async fn end(
 }
 
 /// Takes the end of a directory back, with its credentials, its members and what they had. After
-/// [`UNDO`], or while the end is still worked off, that is [`Error::Conflict`].
+/// the days that the settings say, or while the end is still worked off, that is [`Error::Conflict`].
 pub async fn undo(
     app: &App,
     origin: &Origin,

@@ -1,6 +1,8 @@
 //! A directory that collects goes live: its Users become members, by the same admission as whoever
 //! arrives. First it is foreseen, then done if nothing has changed; many are worked off in a run.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::adoption::{self, Foreseen, Outcome};
@@ -11,7 +13,7 @@ use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{DirectoryId, MemberId, WorkspaceId};
+use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
 use crate::scim::resource;
 use crate::secrets::Digest;
 use crate::store::candidates::{self, Unlinked};
@@ -28,6 +30,9 @@ use crate::workspace::seats;
 const BATCH: i64 = 500;
 /// How many of them a plan shows.
 const SAMPLE: usize = 50;
+
+/// Why a User is not admitted who finds no seat.
+const SEAT_LIMIT: &str = "seat_limit";
 
 /// What going live comes to.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -52,7 +57,8 @@ pub struct Plan {
     pub hash: String,
 }
 
-/// What going live would come to now. A directory that is live is [`Error::Conflict`].
+/// What going live would come to now. A directory that is live is [`Error::Conflict`], unless somebody
+/// found no seat when it became so and can be let in now.
 pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId)) -> Result<Plan> {
     let place = Place {
         workspace,
@@ -61,8 +67,9 @@ pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId))
     let mut tx = app.db.read().await?;
     let found = directories::find(&mut tx, place).await?;
     let found = found.ok_or(Error::NotFound("directory"))?;
-    check_mode(found.mode, found.ended_at)?;
-    foresee(&mut tx, place).await
+    let plan = foresee(&mut tx, place).await?;
+    check_mode(&mut tx, (place, found.mode, found.ended_at), &plan).await?;
+    Ok(plan)
 }
 
 /// What became of a plan.
@@ -106,8 +113,8 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     let directory = rows::lock_whole(tx, place)
         .await?
         .ok_or(Error::NotFound("directory"))?;
-    check_mode(directory.mode, directory.ended_at)?;
     let plan = foresee(tx, place).await?;
+    check_mode(tx, (place, directory.mode, directory.ended_at), &plan).await?;
     if plan.hash != hash {
         return Ok(Applied::Stale(Box::new(plan)));
     }
@@ -137,12 +144,20 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     Ok(Applied::Done(Box::new(plan), Box::new(run)))
 }
 
-fn check_mode(mode: Mode, ended_at: Option<Timestamp>) -> Result<()> {
+async fn check_mode(
+    tx: &mut Tx,
+    (place, mode, ended_at): (Place, Mode, Option<Timestamp>),
+    plan: &Plan,
+) -> Result<()> {
     if ended_at.is_some() {
         return Err(Error::Conflict("the directory is switched off".to_owned()));
     }
     if mode == Mode::Live {
-        return Err(Error::Conflict("the directory is live".to_owned()));
+        let runs = rows::list(tx, place.workspace, place.directory).await?;
+        let is_busy = runs.iter().any(|run| run.finished_at.is_none());
+        if is_busy || plan.new + plan.linked == 0 {
+            return Err(Error::Conflict("the directory is live".to_owned()));
+        }
     }
     Ok(())
 }
@@ -167,7 +182,7 @@ async fn foresee(tx: &mut Tx, place: Place) -> Result<Plan> {
     let mut hash = Digest::new();
     hash.update(place.directory.0.as_bytes());
     let (mut after, mut others) = (None, Vec::new());
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     loop {
         let page: Vec<Unlinked> = candidates::list_unlinked(tx, place, after, BATCH).await?;
         let Some(last) = page.last() else {
@@ -218,11 +233,21 @@ pub(super) async fn batch(
     let most = app.config.scim.run_batch;
     let page = candidates::list_unlinked(tx, place, run.position, most).await?;
     let (mut admitted, mut skipped) = (Vec::new(), 0);
+    let seatless = seatless(tx, place, &page).await?;
     for user in &page {
         let Some(user) = users::lock(tx, place, user.id).await? else {
             continue;
         };
         if user.member.is_some() {
+            continue;
+        }
+        if seatless.contains(&user.id) {
+            candidates::update_refused(tx, place, user.id, SEAT_LIMIT).await?;
+            let detail = json!({"run": run.id, "reason": SEAT_LIMIT});
+            let subject = ("user", user.id.0);
+            let change = act.change("user.not_admitted", subject, None, &detail);
+            changes::record(tx, act.workspace, &[change]).await?;
+            skipped += 1;
             continue;
         }
         match admit(tx, app, act, place, &user).await? {
@@ -243,6 +268,31 @@ pub(super) async fn batch(
     )
     .await?
     .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
+}
+
+/// Those of the Users who would find no seat, where that is no reason to wait for one: they are left
+/// out, and the rest goes on. Seats are not locked for it; where somebody else takes the last one
+/// meanwhile, the batch is refused and looks again.
+async fn seatless(tx: &mut Tx, place: Place, page: &[Unlinked]) -> Result<BTreeSet<UserId>> {
+    let mut seatless = BTreeSet::new();
+    let limit = seat_rows::find_limit(tx, place.workspace).await?;
+    let Some(seats) = limit.seat_limit else {
+        return Ok(seatless);
+    };
+    if limit.seat_policy != SeatPolicy::Refuse {
+        return Ok(seatless);
+    }
+    let taken = seat_rows::find_taken(tx, place.workspace).await?;
+    let mut free = seats + limit.seat_grace - taken.unwrap_or(0);
+    for user in adoption::foresee(tx, place, page.to_vec(), &mut BTreeSet::new()).await? {
+        if user.takes_seat {
+            if free <= 0 {
+                seatless.insert(user.user);
+            }
+            free -= 1;
+        }
+    }
+    Ok(seatless)
 }
 
 /// Admits the person of a locked User that is linked to nobody; settling is the caller's. None if a

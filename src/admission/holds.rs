@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::store::members;
 use crate::store::tx::Tx;
+use crate::workspace::guard;
 
 /// How many members a transaction releases.
 const BATCH: i64 = 500;
@@ -101,5 +102,9 @@ async fn free(tx: &mut Tx, act: &Act, members: &[MemberId]) -> Result<Vec<Change
         let detail = json!({"status": member.status});
         act.change("member.released", subject, Some(member.version), &detail)
     });
-    Ok(told.collect())
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        guard::let_go(tx, act).await?;
+    }
+    Ok(told)
 }

@@ -117,6 +117,9 @@ pub(super) async fn adopted(
         ..member.clone()
     };
     awaiting::begin(tx, act, &after, Reason::Proof).await?;
+    if is_let_in && !member.is_in() {
+        guard::let_go(tx, act).await?;
+    }
     if known.rules_when > 0 {
         candidates::unsettle(tx, act.workspace, member.id).await?;
     }

@@ -291,6 +291,9 @@ pub(super) async fn take_back(
         let change = act.change("member.linked", subject, Some(now.version), &detail);
         changes::record(tx, act.workspace, &[change]).await?;
         awaiting::begin(tx, act, &now, awaiting::Reason::Undo).await?;
+        if status == Status::Active && member.status != status {
+            guard::let_go(tx, act).await?;
+        }
         followed::linked(tx, app, (act, place), (&user, former), false).await?;
         linked.push(former);
     }

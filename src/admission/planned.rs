@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::ids::{MemberId, RuleId, RunId, WorkspaceId};
 use crate::store::grants::GrantKind;
 use crate::store::plans::{self as rows, Action, Plan};
+use crate::store::seats;
 use crate::store::tx::Tx;
 use crate::workspace::keys::{Permission, Scopes};
 use crate::workspace::members::names;
@@ -52,8 +53,19 @@ pub struct Told {
     pub looked_at: i64,
     /// How many members would get other rights.
     pub members: i64,
-    /// How many seats that would cost: rules give and take none.
+    /// How many more people of the directory would get something as soon as they are members: of one
+    /// that collects, once it is live.
+    pub newcomers: i64,
+    /// How many seats these would take; for who is a member already a rule costs none.
     pub seats: i64,
+    /// How many seats are free now; none without a limit.
+    pub seats_free: Option<i64>,
+    /// Whether the limit has room for those seats.
+    pub fits: bool,
+    /// Whom to ask for more.
+    pub seats_contact: Option<String>,
+    /// What would be made: `team NAME` or `role NAME`.
+    pub makes: Vec<String>,
     /// How many would gain what.
     pub gains: Vec<Count>,
     /// How many would lose what.
@@ -206,7 +218,10 @@ async fn told(
     (workspace, scopes): (WorkspaceId, &Scopes),
     effects: Effects,
 ) -> Result<Told> {
-    let names = names(tx, workspace).await?;
+    let mut names = names(tx, workspace).await?;
+    for made in &effects.made {
+        names.insert(made.id, made.name.clone());
+    }
     let name = |id: &Uuid| names.get(id).cloned().unwrap_or_default();
     let count = |listed: Vec<(GrantKind, Uuid, i64)>| {
         let counts = listed.into_iter().map(|(kind, id, members)| Count {
@@ -227,11 +242,20 @@ async fn told(
     };
     let ids: Vec<_> = effects.sample.iter().map(|effect| effect.member).collect();
     let whose = who(tx, (workspace, scopes), &ids).await?;
+    let limit = seats::find_limit(tx, workspace).await?;
+    let taken = seats::find_taken(tx, workspace).await?;
+    let free = limit.seat_limit.zip(taken);
+    let seats_free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
     let sample = whose.into_iter().zip(&effects.sample);
     Ok(Told {
         looked_at: effects.looked_at,
         members: effects.members,
-        seats: 0,
+        newcomers: effects.newcomers,
+        seats: effects.seats,
+        seats_free,
+        fits: seats_free.is_none_or(|free| effects.seats <= free),
+        seats_contact: limit.seat_contact,
+        makes: text(&effects.made.iter().map(|it| (it.kind, it.id)).collect()),
         gains: count(effects.gains),
         losses: count(effects.losses),
         sample: sample

@@ -4,13 +4,14 @@
 //! A plan is kept for a day. The hash is over its effects alone: whatever else happened meanwhile is
 //! no reason to refuse, and an apply that would do something else than was told is refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::carrying::{Outcome, Reach, Step, carry_out, definition, still_bound};
-use super::defining::{Missing, RuleEdit, check_rights, define};
+use super::defining::{Missing, RuleEdit, check_rights, define, make, still_missing};
 use super::definition::{Definition, with};
 use super::effects::{Computed, Effects, World, compute};
 use super::planned::{self, Shown};
@@ -22,7 +23,7 @@ use crate::changes::{Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{RuleId, RunId, WorkspaceId};
 use crate::mapping::rules as live;
-use crate::store::plans::{self as rows, Action, Plan};
+use crate::store::plans::{self as rows, Action, Mark, Plan};
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::store::{groups, workspaces};
@@ -78,13 +79,14 @@ pub struct Done {
     pub changed: usize,
 }
 
-/// Tells what would become of a change of the rules. What `scopes` do not cover is
+/// Tells what would become of a change of the rules; teams and roles that it names and that are not
+/// there are refused or foreseen. What `scopes` do not cover is
 /// [`Error::Forbidden`], here and below.
 pub async fn plan(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
     workspace: WorkspaceId,
-    proposal: Proposal,
+    (proposal, missing): (Proposal, Missing),
 ) -> Result<Shown> {
     let act = Act::of(app, origin, workspace);
     let (app_, act_, by) = (app.clone(), act.clone(), scopes.clone());
@@ -92,7 +94,7 @@ pub async fn plan(
         .write(move |tx| {
             let (app, act, by) = (app_.clone(), act_.clone(), by.clone());
             let proposal = proposal.clone();
-            Box::pin(async move { decide(tx, &app, (act, &by), &proposal).await })
+            Box::pin(async move { decide(tx, &app, (act, &by), (&proposal, missing)).await })
         })
         .await?;
     let mut tx = app.db.read().await?;
@@ -175,11 +177,17 @@ pub async fn apply(
     (workspace, id): (WorkspaceId, Uuid),
 ) -> Result<Applied> {
     let (act, by) = (Act::of(app, origin, workspace), scopes.clone());
+    // Whom it concerns is looked at beside other writes; only what moved since makes it be looked at
+    // again among them.
+    let foreseen = Arc::new(foresee(app, &act, id).await?);
     let app_ = app.clone();
     let outcome = app
         .write(move |tx| {
             let (app, act, by) = (app_.clone(), act.clone(), by.clone());
-            Box::pin(async move { apply_within(tx, &app, (act, &by), id).await })
+            let foreseen = Arc::clone(&foreseen);
+            Box::pin(async move {
+                apply_within(tx, &app, (act, &by), (id, foreseen.as_ref().as_ref())).await
+            })
         })
         .await?;
     match outcome {
@@ -191,6 +199,28 @@ pub async fn apply(
     }
 }
 
+/// What would become of a plan, and how the workspace stood when that was looked at.
+struct Foreseen {
+    mark: Mark,
+    computed: Computed,
+}
+
+/// Looks at what would become of a plan that can be applied; none of any other.
+async fn foresee(app: &App, act: &Act, id: Uuid) -> Result<Option<Foreseen>> {
+    let mut tx = app.db.read().await?;
+    let plan = rows::find(&mut tx, act.workspace, id).await?;
+    let open = plan.filter(|plan| plan.applied_at.is_none() && plan.expires_at > act.at);
+    let Some((plan, rule)) = open.and_then(|plan| plan.rule.map(|rule| (plan, rule))) else {
+        return Ok(None);
+    };
+    let mark = rows::find_mark(&mut tx, act.workspace).await?;
+    let Some(step) = resumed(&mut tx, act, &plan, rule).await? else {
+        return Ok(None);
+    };
+    let computed = effects_of(&mut tx, app, act, &step).await?;
+    Ok(Some(Foreseen { mark, computed }))
+}
+
 enum Outcomes {
     Done(Done),
     Stale(Box<planned::Differing>),
@@ -200,7 +230,7 @@ async fn apply_within(
     tx: &mut Tx,
     app: &App,
     (mut act, scopes): (Act, &Scopes),
-    id: Uuid,
+    (id, foreseen): (Uuid, Option<&Foreseen>),
 ) -> Result<Outcomes> {
     workspaces::lock(tx, act.workspace).await?;
     let plan = rows::lock(tx, act.workspace, id).await?;
@@ -234,16 +264,27 @@ async fn apply_within(
     }
     let first = step.after.as_ref().or(before);
     act.directory = first.map(|of| of.directory);
-    let computed = effects_of(tx, app, &act, &step).await?;
+    let mark = rows::find_mark(tx, act.workspace).await?;
+    let again = match foreseen {
+        Some(foreseen) if foreseen.mark == mark => None,
+        _ => Some(effects_of(tx, app, &act, &step).await?),
+    };
+    let of_before = foreseen.map(|foreseen| &foreseen.computed);
+    let Some(computed) = again.as_ref().or(of_before) else {
+        return Err(Error::internal(anyhow::anyhow!("a plan without effects")));
+    };
     if computed.hash() != plan.hash {
-        let differing = planned::Differing::new(told, &computed, &plan.digests);
+        let differing = planned::Differing::new(told, computed, &plan.digests);
         return Ok(Outcomes::Stale(Box::new(differing)));
     }
     let run = RunId::new();
-    let step = Step {
+    let mut step = Step {
         run: Some(run),
         ..step
     };
+    if let Some(after) = &mut step.after {
+        make(tx, &act, &std::mem::take(&mut after.made)).await?;
+    }
     let Outcome { changed, .. } = carry_out(tx, app, &act, &step).await?;
     rows::update_applied(tx, act.workspace, id, act.at, Some(run)).await?;
     Ok(Outcomes::Done(Done {
@@ -259,8 +300,10 @@ async fn apply_within(
 async fn resumed(tx: &mut Tx, act: &Act, plan: &Plan, rule: RuleId) -> Result<Option<Step>> {
     let after = match definition(plan.body.as_deref())? {
         Some(after) => {
+            let after = still_missing(tx, act.workspace, after).await?;
             let names = members::names(tx, act.workspace).await?;
-            if after.grants.iter().any(|(_, id)| !names.contains_key(id)) {
+            let is_there = |id| names.contains_key(id) || after.made.iter().any(|it| it.id == *id);
+            if after.grants.iter().any(|(_, id)| !is_there(id)) {
                 return Ok(None);
             }
             let after = bind_late(tx, act, after).await?;
@@ -302,9 +345,8 @@ async fn decide(
     tx: &mut Tx,
     app: &App,
     (act, scopes): (Act, &Scopes),
-    proposal: &Proposal,
+    (proposal, missing): (&Proposal, Missing),
 ) -> Result<Step> {
-    let missing = Missing::Refuse;
     match proposal {
         Proposal::Add { rule } => {
             let named = rule.directory.as_deref().unwrap_or_default();
@@ -343,7 +385,10 @@ async fn effects_of(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Co
         groups,
         without: None,
     };
-    compute(tx, place, &reach.groups, &world).await
+    let mut computed = compute(tx, place, &reach.groups, &world).await?;
+    let made = step.after.iter().flat_map(|after| after.made.clone());
+    computed.effects.made = made.collect();
+    Ok(computed)
 }
 
 fn made(act: &Act, action: Action, computed: &Computed) -> Result<Plan> {

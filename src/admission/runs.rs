@@ -1,6 +1,8 @@
 //! Runs: outcomes that touch many members, worked off in batches that can be resumed. Access that
 //! is to be lost is lost before: the cause was ended in one row when the run was planned.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, MemberId, RuleId, RunId, UserId, WorkspaceId};
 use crate::mapping;
+use crate::store::grants::GrantKind;
 use crate::store::runs as rows;
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
@@ -92,37 +95,38 @@ pub async fn show(app: &App, workspace: WorkspaceId, id: RunId) -> Result<Shown>
     Ok(shown)
 }
 
-/// Lets a run wait after the batch that it is at; what it did stays. Members of the workspace whom
-/// no request writes meanwhile are not settled.
+/// Lets a run wait after the batch that it is at; what it did stays. Members whom it has not come to
+/// and whom no request writes meanwhile are not settled; everybody else is. What it gives or takes
+/// beyond the rights of whoever acts is [`Error::Forbidden`], here and below.
 pub async fn pause(
     app: &App,
-    origin: &Origin,
+    (origin, scopes): (&Origin, &Scopes),
     (workspace, id): (WorkspaceId, RunId),
 ) -> Result<Shown> {
     let act = Act::of(app, origin, workspace);
     let at = Some(act.at);
     let what = (id, at, "run.paused");
-    wait(app, act, what).await
+    wait(app, (act, scopes), what).await
 }
 
 /// Lets a paused run go on.
 pub async fn resume(
     app: &App,
-    origin: &Origin,
+    (origin, scopes): (&Origin, &Scopes),
     (workspace, id): (WorkspaceId, RunId),
 ) -> Result<Shown> {
     let act = Act::of(app, origin, workspace);
-    wait(app, act, (id, None, "run.resumed")).await
+    wait(app, (act, scopes), (id, None, "run.resumed")).await
 }
 
 async fn wait(
     app: &App,
-    act: Act,
+    (act, scopes): (Act, &Scopes),
     (id, paused_at, kind): (RunId, Option<crate::clock::Timestamp>, &'static str),
 ) -> Result<Shown> {
-    let workspace = act.workspace;
+    let (workspace, scopes) = (act.workspace, scopes.clone());
     app.write(move |tx| {
-        let act = act.clone();
+        let (act, scopes) = (act.clone(), scopes.clone());
         Box::pin(async move {
             let found = rows::lock(tx, act.workspace, id).await?;
             let run = found.ok_or(Error::NotFound("run"))?;
@@ -131,6 +135,8 @@ async fn wait(
                     "this run follows what a directory did, and goes on".to_owned(),
                 ));
             }
+            let given = given(tx, &act, &run).await?;
+            check_rights(tx, act.workspace, &scopes, &given).await?;
             if run.of.paused_at.is_some() == paused_at.is_some() {
                 return Ok(());
             }
@@ -143,6 +149,21 @@ async fn wait(
     })
     .await?;
     show(app, workspace, id).await
+}
+
+/// What a run gives or takes: what its rule says before and after it, and what the rules give that it
+/// brings to life.
+async fn given(tx: &mut Tx, act: &Act, run: &Run) -> Result<BTreeSet<(GrantKind, Uuid)>> {
+    let before = definition(run.of.before_body.as_deref())?;
+    let after = definition(run.of.after_body.as_deref())?;
+    let mut given = all_grants(before.iter().chain(&after));
+    let written = rules::list(tx, act.workspace).await?.into_iter();
+    let written = written.filter(|rule| rule.run == Some(run.id));
+    let written: BTreeSet<RuleId> = written.map(|rule| rule.id).collect();
+    let of_rules = rules::list_grants(tx, act.workspace).await?.into_iter();
+    let of_rules = of_rules.filter(|grant| written.contains(&grant.rule));
+    given.extend(of_rules.map(|grant| (grant.kind, grant.target)));
+    Ok(given)
 }
 
 /// Undoes a run that wrote a rule: the rule says again what it said before, as a further version, and

@@ -220,6 +220,26 @@ pub(super) async fn settle_linked_by(
     let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
     // All of them before the first loses something: the brake is locked after members.
     let locked = members::lock(tx, act.workspace, &ids).await?;
+    settle_locked_by(tx, act, &locked, rules, run).await
+}
+
+/// The same for members who are locked already.
+pub async fn settle_locked(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+) -> Result<usize> {
+    settle_locked_by(tx, act, locked, rules, None).await
+}
+
+async fn settle_locked_by(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+    run: Option<RunId>,
+) -> Result<usize> {
     let mut changed = 0;
     for locked in locked.chunks(BATCH) {
         changed += settle(tx, act, locked, rules, run).await?;

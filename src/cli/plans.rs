@@ -14,9 +14,22 @@ pub(super) fn plan_text(plan: &Shown) -> String {
 
 fn told_lines(told: &Told) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} of {} users would get other rights; seats stay as they are",
+        "{} of {} members would get other rights; that costs them no seat",
         told.members, told.looked_at
     )];
+    if told.newcomers > 0 {
+        lines.push(format!(
+            "{} more people would get something once they are members, and take {} seats: {}",
+            told.newcomers,
+            told.seats,
+            seats_text(told)
+        ));
+    }
+    lines.extend(
+        told.makes
+            .iter()
+            .map(|made| format!("  {made} would be made")),
+    );
     let count = |what: &str, of: &Count| {
         let kind = format!("{:?}", of.kind).to_lowercase();
         format!("  {} would {what} {kind} \"{}\"", of.members, of.name)
@@ -32,6 +45,18 @@ fn told_lines(told: &Told) -> Vec<String> {
         lines.push(format!("  {name}: {}", rights.join(", ")));
     }
     lines
+}
+
+fn seats_text(told: &Told) -> String {
+    let Some(free) = told.seats_free else {
+        return "there is no limit".to_owned();
+    };
+    let ask = match &told.seats_contact {
+        Some(contact) if !told.fits => format!("; ask {contact}"),
+        _ => String::new(),
+    };
+    let fits = if told.fits { "it fits" } else { "too few" };
+    format!("{free} are free, {fits}{ask}")
 }
 
 /// How a plan differs from what would become of it now, in lines.

@@ -130,7 +130,8 @@ struct Says {
     /// Since when it has effect, as 2030-01-31T08:00:00Z; `none` for no such time.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Until when it has effect; `none` for no such time.
+    /// Until when it has effect; `none` for no such time. Said less than an hour before, the end goes
+    /// through the brake.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// The line of members who have none of an admin's choice: numberless, numbered or none.
@@ -212,7 +213,7 @@ impl At {
     async fn tell(&self, proposal: Proposal) -> anyhow::Result<()> {
         let (app, workspace) = self.open().await?;
         let by = (&Origin::cli(), &Scopes::everything());
-        let plan = plans::plan(&app, by, workspace.id, proposal).await?;
+        let plan = plans::plan(&app, by, workspace.id, (proposal, Missing::Foresee)).await?;
         self.settings.print(&plan, || plan_text(&plan))
     }
 }

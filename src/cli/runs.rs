@@ -61,6 +61,7 @@ impl Named {
 impl Command {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let by = (&origin, &scopes);
         match self {
             Self::List {
                 workspace,
@@ -78,17 +79,17 @@ impl Command {
             Self::Pause(named) => {
                 let (app, workspace) = named.open().await?;
                 let which = (workspace.id, named.run);
-                named.print(&runs::pause(&app, &origin, which).await?)?;
+                named.print(&runs::pause(&app, by, which).await?)?;
             }
             Self::Resume(named) => {
                 let (app, workspace) = named.open().await?;
                 let which = (workspace.id, named.run);
-                named.print(&runs::resume(&app, &origin, which).await?)?;
+                named.print(&runs::resume(&app, by, which).await?)?;
             }
             Self::Undo(named) => {
                 let (app, workspace) = named.open().await?;
                 let which = (workspace.id, named.run);
-                let made = runs::undo(&app, (&origin, &scopes), which).await?;
+                let made = runs::undo(&app, by, which).await?;
                 work_off(&app, workspace.id, made.run.id).await?;
                 named.print(&runs::show(&app, workspace.id, made.run.id).await?)?;
             }

@@ -88,6 +88,7 @@ impl Config {
         }
         text.bare("conflicts_days", retention.conflicts_days);
         text.bare("deleted_workspaces_days", retention.deleted_workspaces_days);
+        text.bare("ended_directories_days", retention.ended_directories_days);
         let list = retention.erasure_list.as_ref();
         text.optional("erasure_list", list.map(|path| path.display()));
         text.0

@@ -20,6 +20,8 @@ pub struct Retention {
     pub conflicts_days: u32,
     /// How many days a deleted workspace can be had back.
     pub deleted_workspaces_days: u32,
+    /// How many days the end of a directory can be undone; what it said is deleted after it.
+    pub ended_directories_days: u32,
     /// The file that lists who was erased; beside the file of an SQLite database if not set.
     pub erasure_list: Option<PathBuf>,
 }
@@ -31,6 +33,7 @@ impl Default for Retention {
             tombstones_days: None,
             conflicts_days: 90,
             deleted_workspaces_days: 30,
+            ended_directories_days: 7,
             erasure_list: None,
         }
     }
@@ -49,6 +52,12 @@ impl Retention {
             (
                 "retention.deleted_workspaces_days",
                 self.deleted_workspaces_days,
+                1,
+                365,
+            ),
+            (
+                "retention.ended_directories_days",
+                self.ended_directories_days,
                 1,
                 365,
             ),

@@ -10,11 +10,11 @@ use super::nesting::{self, Leaving, Outcome, Turn};
 use super::{Caller, unique};
 use crate::admission::brake;
 use crate::admission::runs::{self, Run, RunKind, RunState};
-use crate::admission::settle::{Rules, settle_linked};
+use crate::admission::settle::{Rules, settle_locked};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, RunId, UserId};
+use crate::ids::{GroupId, MemberId, RunId, UserId};
 use crate::mapping::rules as mapping_rules;
 use crate::scim::etag::Precondition;
 use crate::scim::fold;
@@ -25,7 +25,7 @@ use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::tx::{Lock, Tx};
 use crate::store::users::{self, Place};
-use crate::store::{directories, edges, memberships, nestings, schemas, workspaces};
+use crate::store::{directories, edges, members, memberships, nestings, schemas, workspaces};
 
 pub use crate::store::groups::{Group, Shown};
 
@@ -387,12 +387,7 @@ async fn remove(
     } else {
         memberships::count(tx, place, id).await?
     };
-    let is_broken = mapping_rules::break_rules(tx, &act, id).await?;
-    // What may end at once ends with its cause; else everybody is held against the brake.
-    let ends_now = is_broken && brake::admits(tx, &act, (place, id), (total, is_nested)).await?;
-    if ends_now {
-        mapping_rules::end_broken(tx, &act, id).await?;
-    }
+    let broken = mapping_rules::break_rules(tx, &act, id).await?;
     let run = (total > app.config.scim.run_threshold).then(RunId::new);
     let (linked, holders) = match run {
         _ if is_nested => {
@@ -408,6 +403,14 @@ async fn remove(
             (users::lock_linked(tx, place, &users).await?, Vec::new())
         }
     };
+    // All of them before the first loses something: the brake is locked after members.
+    let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+    let locked = members::lock(tx, act.workspace, &ids).await?;
+    // What may end at once ends with its cause; else everybody is held against the brake.
+    let ends_now = brake::admits(tx, &act, &broken).await?;
+    if ends_now {
+        mapping_rules::end_broken(tx, &act, id).await?;
+    }
     if let Some(run) = run {
         rows::hide(tx, place, id, act.at).await?;
         let run = Run {
@@ -433,9 +436,9 @@ async fn remove(
     }
     if !linked.is_empty() {
         let rules = Rules::current(tx, app, &act).await?;
-        settle_linked(tx, &act, &linked, &rules).await?;
+        settle_locked(tx, &act, &locked, &rules).await?;
     }
-    if is_broken && !ends_now && run.is_none() {
+    if !ends_now && run.is_none() {
         mapping_rules::end_broken(tx, &act, id).await?;
     }
     rows::insert_touches(tx, place, &holders, act.at).await?;

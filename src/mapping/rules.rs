@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::changes::{self, Act};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
+use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
 use crate::store::grants::GrantKind;
 use crate::store::live_rules;
 use crate::store::rules as rows;
@@ -82,22 +82,22 @@ pub async fn bind(
     changes::record(tx, act.workspace, &changes).await
 }
 
-/// Breaks the rules that look at a group which goes away: only an admin binds them anew. Tells whether
-/// there are any.
-pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<bool> {
+/// Breaks the rules that look at a group which goes away: only an admin binds them anew. Gives their
+/// causes.
+pub async fn break_rules(tx: &mut Tx, act: &Act, group: GroupId) -> Result<Vec<CauseId>> {
     let broken = rows::update_broken(tx, act.workspace, group).await?;
     if broken.is_empty() {
-        return Ok(false);
+        return Ok(Vec::new());
     }
     // Whoever had the rule's grants has them ended with the group, inline or by the run.
     workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
     let changes: Vec<_> = broken
         .iter()
-        .map(|rule| told(act, "rule.broken", *rule, group))
+        .map(|(rule, _)| told(act, "rule.broken", *rule, group))
         .collect();
     changes::record(tx, act.workspace, &changes).await?;
     tracing::warn!(rules = broken.len(), group.id = %group, "a deleted group broke rules");
-    Ok(true)
+    Ok(broken.into_iter().map(|(_, cause)| cause).collect())
 }
 
 /// Ends the causes of the rules that a group broke which goes away: what they gave has no effect from

@@ -3,10 +3,9 @@
 use super::error::Result;
 use super::members;
 use super::tx::{Lock, Tx};
-use super::users::Place;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
-use crate::ids::{GroupId, MemberId, WorkspaceId};
+use crate::ids::{CauseId, MemberId, WorkspaceId};
 
 /// What becomes of losses past the threshold.
 #[derive(
@@ -196,27 +195,67 @@ pub async fn insert_losses(
     Ok(())
 }
 
-/// Writes down that all users of a group lose something, those who are members of groups within it
-/// left out.
-pub async fn insert_group_losses(
+/// Members who lose a right with causes of rules that end: what they have by nothing else that has
+/// effect, but for what is kept of them anyway. The causes are listed twice.
+fn losing(first: usize, causes: usize) -> String {
+    format!(
+        "FROM causes e CROSS JOIN rule_grants t CROSS JOIN grants g CROSS JOIN members m \
+         WHERE e.workspace = $1 AND e.id IN ({}) AND e.ended_at IS NULL AND t.workspace = $1 \
+         AND t.rule = e.rule AND g.workspace = $1 AND g.kind = t.kind AND g.target = t.target \
+         AND g.to_at IS NULL AND g.cause = e.id AND g.hold IS NULL AND m.workspace = $1 \
+         AND m.id = g.member AND m.status = 'active' AND NOT EXISTS (SELECT o.id FROM grants o \
+         JOIN causes c ON c.workspace = o.workspace AND c.id = o.cause WHERE o.workspace = $1 \
+         AND o.member = g.member AND o.kind = g.kind AND o.target = g.target AND o.to_at IS NULL \
+         AND (o.hold IS NOT NULL OR (c.ended_at IS NULL AND c.id NOT IN ({}))))",
+        placeholders(first, causes),
+        placeholders(first + pad(&vec![0; causes]).count(), causes)
+    )
+}
+
+/// How many members would lose something with causes of rules who did not since then; no more than
+/// `most` are counted.
+pub async fn count_losing(
     tx: &mut Tx,
-    place: Place,
-    group: GroupId,
+    workspace: WorkspaceId,
+    causes: &[CauseId],
+    since: Timestamp,
+    most: i64,
+) -> Result<i64> {
+    let sql = format!(
+        "SELECT COUNT(*) AS losing FROM (SELECT DISTINCT g.member {} AND NOT EXISTS \
+         (SELECT l.member FROM brake_losses l WHERE l.workspace = $1 AND l.member = g.member \
+         AND l.at > $2) LIMIT $3) losers",
+        losing(4, causes.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(since)
+        .bind(most);
+    for cause in pad(causes).chain(pad(causes)) {
+        query = query.bind(cause);
+    }
+    let row: (i64,) = query.fetch_one().await?;
+    Ok(row.0)
+}
+
+/// Writes down who loses something with causes of rules.
+pub async fn insert_losing(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    causes: &[CauseId],
     at: Timestamp,
 ) -> Result<()> {
-    tx.query(
-        "INSERT INTO brake_losses (workspace, member, at) SELECT u.workspace, u.member, $4 \
-         FROM memberships m JOIN users u ON u.workspace = m.workspace \
-         AND u.directory = m.directory AND u.id = m.user_id WHERE m.workspace = $1 \
-         AND m.directory = $2 AND m.group_id = $3 AND u.member IS NOT NULL \
-         ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
-    )
-    .bind(place.workspace)
-    .bind(place.directory)
-    .bind(group)
-    .bind(at)
-    .execute()
-    .await?;
+    let sql = format!(
+        "INSERT INTO brake_losses (workspace, member, at) SELECT DISTINCT g.workspace, g.member, \
+         $2 {} ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
+        losing(3, causes.len())
+    );
+    let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
+    for cause in pad(causes).chain(pad(causes)) {
+        query = query.bind(cause);
+    }
+    query.execute().await?;
     Ok(())
 }
 

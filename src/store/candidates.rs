@@ -278,6 +278,20 @@ pub struct Unlinked {
     pub user_name_key: String,
     /// Whether its directory lets the person in.
     pub active: bool,
+    /// Why it was not admitted, if that was tried and nobody stands in its way.
+    pub refused: Option<String>,
+}
+
+/// Says why a locked User is not admitted.
+pub async fn update_refused(tx: &mut Tx, place: Place, user: UserId, why: &str) -> Result<()> {
+    tx.query("UPDATE users SET refused = $4 WHERE workspace = $1 AND directory = $2 AND id = $3")
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(user)
+        .bind(why.to_owned())
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// Users of a directory that are linked to nobody, in the order of their ids.
@@ -288,7 +302,7 @@ pub async fn list_unlinked(
     most: i64,
 ) -> Result<Vec<Unlinked>> {
     tx.query(
-        "SELECT id, user_name_key, active FROM users WHERE workspace = $1 AND directory = $2 \
+        "SELECT id, user_name_key, active, refused FROM users WHERE workspace = $1 AND directory = $2 \
          AND id > $3 AND member IS NULL ORDER BY id LIMIT $4",
     )
     .bind(place.workspace)

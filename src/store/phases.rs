@@ -54,23 +54,13 @@ pub async fn update_due(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> R
     Ok(moved)
 }
 
-/// Counts that whoever has something by a rule that is over loses it.
-pub async fn insert_losses(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    rule: &Moved,
-    at: Timestamp,
-) -> Result<u64> {
-    tx.query(
-        "INSERT INTO brake_losses (workspace, member, at) SELECT DISTINCT g.workspace, g.member, $4 \
-         FROM rule_grants t CROSS JOIN grants g WHERE t.workspace = $1 AND t.rule = $2 \
-         AND g.workspace = $1 AND g.kind = t.kind AND g.target = t.target AND g.cause = $3 \
-         AND g.to_at IS NULL ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
-    )
-    .bind(workspace)
-    .bind(rule.id)
-    .bind(rule.cause)
-    .bind(at)
-    .execute()
-    .await
+/// Since when a cause is there.
+pub async fn find_begin(tx: &mut Tx, workspace: WorkspaceId, cause: CauseId) -> Result<Timestamp> {
+    let row: (Timestamp,) = tx
+        .query("SELECT created_at FROM causes WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(cause)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
 }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::candidates::Unlinked;
 use super::error::Result;
 use super::grants::Fact;
 use super::tx::{Lock, Tx};
@@ -129,6 +130,30 @@ pub async fn update_applied(
     Ok(rows == 1)
 }
 
+/// What shows whether anything moved in a workspace that a plan can hang on.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Mark {
+    /// Names the set of rules.
+    pub rules_tag: Uuid,
+    /// How many changes were committed, with a number or without.
+    pub changes: i64,
+    /// How many users open runs have worked off.
+    pub processed: i64,
+}
+
+/// How a workspace stands: whatever is committed in it later makes this another mark.
+pub async fn find_mark(tx: &mut Tx, workspace: WorkspaceId) -> Result<Mark> {
+    tx.query(
+        "SELECT w.rules_tag, h.number + (SELECT COUNT(*) FROM changes c WHERE c.workspace = $1 \
+         AND c.number IS NULL AND c.at >= 0) AS changes, (SELECT CAST(COALESCE(SUM(r.processed), 0) AS BIGINT) \
+         FROM runs r WHERE r.workspace = $1 AND r.state <> 'done') AS processed \
+         FROM workspaces w JOIN change_heads h ON h.workspace = w.id WHERE w.id = $1",
+    )
+    .bind(workspace)
+    .fetch_one()
+    .await
+}
+
 /// The members of Users, not locked; Users without one are left out.
 pub async fn list_linked(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Vec<Linked>> {
     let mut found = Vec::with_capacity(ids.len());
@@ -182,14 +207,77 @@ pub async fn list_whose(
     Ok(found)
 }
 
+/// A User who is nobody's member, as its directory wrote it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Stranger {
+    /// The User, with what tells what would become of it.
+    #[sqlx(flatten)]
+    pub of: Unlinked,
+    /// What its directory says.
+    pub document: String,
+}
+
+/// Those of the Users who are nobody's members.
+pub async fn list_strangers(tx: &mut Tx, place: Place, ids: &[UserId]) -> Result<Vec<Stranger>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.id, u.user_name_key, u.active, u.refused, u.document FROM users u \
+             WHERE u.workspace = $1 AND u.directory = $2 AND u.member IS NULL AND u.id IN ({})",
+            placeholders(3, ids.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        found.extend(query.fetch_all::<Stranger>().await?);
+    }
+    Ok(found)
+}
+
+/// The groups of those of a directory's Users who are nobody's members, on the terms of
+/// [`list_facts`].
+pub async fn list_facts_of(
+    tx: &mut Tx,
+    place: Place,
+    users: &[UserId],
+    named: &[GroupId],
+) -> Result<Vec<(UserId, GroupId)>> {
+    let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+    let facts = list_facts_by(tx, place.workspace, &ids, (named, None), Some(place)).await?;
+    let facts = facts.into_iter();
+    Ok(facts
+        .map(|fact| (UserId(fact.member.0), fact.group_id))
+        .collect())
+}
+
 /// Of the groups that some rule looks at, and of the ones that are named, those live ones that members
 /// are in, themselves or through groups within; as if the group `without` were not there.
 pub async fn list_facts(
     tx: &mut Tx,
     workspace: WorkspaceId,
     members: &[MemberId],
-    (named, without): (&[GroupId], Option<GroupId>),
+    groups: (&[GroupId], Option<GroupId>),
 ) -> Result<Vec<Fact>> {
+    let ids: Vec<Uuid> = members.iter().map(|member| member.0).collect();
+    list_facts_by(tx, workspace, &ids, groups, None).await
+}
+
+/// The same by the ids of members, or of Users of one directory.
+async fn list_facts_by(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[Uuid],
+    (named, without): (&[GroupId], Option<GroupId>),
+    of: Option<Place>,
+) -> Result<Vec<Fact>> {
+    let whose = match of {
+        None => "u.member",
+        Some(_) => "u.id",
+    };
     let without = without.unwrap_or(GroupId(Uuid::nil()));
     // Nobody is in the group that is left out.
     let named = if named.is_empty() { &[without] } else { named };
@@ -197,9 +285,9 @@ pub async fn list_facts(
     let mut facts = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "WITH RECURSIVE own AS MATERIALIZED (SELECT u.member, m.directory, m.group_id \
+            "WITH RECURSIVE own AS MATERIALIZED (SELECT {2} AS member, m.directory, m.group_id \
              FROM users u CROSS JOIN memberships m WHERE u.workspace = $1 \
-             AND u.member IN ({1}) AND m.workspace = $1 AND m.directory = u.directory \
+             {3} AND {2} IN ({1}) AND m.workspace = $1 AND m.directory = u.directory \
              AND m.user_id = u.id AND m.group_id <> $2), \
              up (member, directory, group_id) AS (SELECT own.member, own.directory, n.group_id \
              FROM own CROSS JOIN nestings n WHERE EXISTS (SELECT e.group_id FROM nestings e \
@@ -218,7 +306,12 @@ pub async fn list_facts(
              AND g.id = own.group_id) IS NULL UNION ALL SELECT up.member, up.group_id FROM up \
              WHERE up.group_id IN (SELECT w.id FROM wanted w)",
             placeholders(3, named.len()),
-            placeholders(after, members.len())
+            placeholders(after, members.len()),
+            whose,
+            match of {
+                None => String::new(),
+                Some(_) => format!("AND u.directory = ${}", after + pad(members).count()),
+            }
         );
         let mut query = tx
             .query(sqlx::AssertSqlSafe(sql))
@@ -229,6 +322,9 @@ pub async fn list_facts(
         }
         for member in pad(members) {
             query = query.bind(member);
+        }
+        if let Some(of) = of {
+            query = query.bind(of.directory);
         }
         facts.extend(query.fetch_all::<Fact>().await?);
     }

@@ -448,23 +448,21 @@ pub async fn update_live(tx: &mut Tx, workspace: WorkspaceId, run: RunId) -> Res
     .await
 }
 
-/// Breaks the rules that look at a group which goes away; tells which.
+/// Breaks the rules that look at a group which goes away; tells which, with their causes.
 pub async fn update_broken(
     tx: &mut Tx,
     workspace: WorkspaceId,
     group: GroupId,
-) -> Result<Vec<RuleId>> {
-    let broken: Vec<(RuleId,)> = tx
-        .query(
-            "UPDATE rules SET state = 'broken' WHERE workspace = $1 AND state <> 'broken' \
+) -> Result<Vec<(RuleId, CauseId)>> {
+    tx.query(
+        "UPDATE rules SET state = 'broken' WHERE workspace = $1 AND state <> 'broken' \
              AND id IN (SELECT g.rule FROM rule_groups g WHERE g.workspace = $1 \
-             AND g.group_id = $2) RETURNING id",
-        )
-        .bind(workspace)
-        .bind(group)
-        .fetch_all()
-        .await?;
-    Ok(broken.into_iter().map(|row| row.0).collect())
+             AND g.group_id = $2) RETURNING id, cause",
+    )
+    .bind(workspace)
+    .bind(group)
+    .fetch_all()
+    .await
 }
 
 /// Ends the causes of the rules that a group broke; tells how many.

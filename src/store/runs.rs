@@ -2,6 +2,7 @@
 
 use super::error::Result;
 use super::tx::{Lock, Tx};
+use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{
     CauseId, DirectoryId, GroupId, MemberId, RequestId, RuleId, RunId, UserId, WorkspaceId,
@@ -180,6 +181,54 @@ pub async fn has_open(tx: &mut Tx, workspace: WorkspaceId, rule: RuleId) -> Resu
         .fetch_one()
         .await?;
     Ok(row.0 > 0)
+}
+
+/// The runs of a workspace that wait in the midst of their members.
+pub async fn list_paused(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Run>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND state <> 'done' AND state = 'applying' \
+         AND paused_at IS NOT NULL ORDER BY created_at, id"
+    )))
+    .bind(workspace)
+    .fetch_all()
+    .await
+}
+
+/// Those of the members whom a run has not come to.
+pub async fn list_ahead(tx: &mut Tx, run: &Run, members: &[MemberId]) -> Result<Vec<MemberId>> {
+    let mut ahead = Vec::new();
+    for members in members.chunks(MOST) {
+        let listed = placeholders(5, members.len());
+        let users = format!(
+            "u.workspace = $1 AND u.directory = $2 AND u.id > $3 AND u.member IN ({listed})"
+        );
+        let sql = match run.group_id {
+            None => {
+                format!("SELECT u.member FROM users u WHERE {users} AND u.id <> $4")
+            }
+            Some(_) => format!(
+                "WITH RECURSIVE below (id) AS (SELECT g.id FROM user_groups g \
+                 WHERE g.workspace = $1 AND g.directory = $2 AND g.id = $4 \
+                 UNION SELECT n.member_id FROM below CROSS JOIN nestings n \
+                 WHERE n.workspace = $1 AND n.directory = $2 AND n.group_id = below.id) \
+                 SELECT DISTINCT u.member FROM users u CROSS JOIN memberships m WHERE {users} \
+                 AND m.workspace = $1 AND m.directory = $2 AND m.user_id = u.id \
+                 AND m.group_id IN (SELECT b.id FROM below b)"
+            ),
+        };
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(run.workspace)
+            .bind(run.directory)
+            .bind(run.position.map_or(uuid::Uuid::nil(), |id| id.0))
+            .bind(run.group_id.map_or(uuid::Uuid::nil(), |id| id.0));
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        let rows: Vec<(MemberId,)> = query.fetch_all().await?;
+        ahead.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(ahead)
 }
 
 /// Moves a run on, if it still is where `before` was read.

@@ -85,9 +85,10 @@ pub const CHECKS: &[Check] = &[
     Check {
         promise: 3,
         holds: "every user of a live directory has a member whose login its name opens, or a member \
-                stands in its way, or a run is due",
+                stands in its way, or it found no seat, or a run is due",
         faults: "SELECT COUNT(*) FROM users u JOIN directories d ON d.workspace = u.workspace \
                  AND d.id = u.directory WHERE d.mode = 'live' AND (u.member IS NULL \
+                 AND u.refused IS NULL \
                  AND NOT EXISTS (SELECT c.member FROM conflicts c WHERE c.workspace = u.workspace \
                  AND c.directory = u.directory AND c.user_name_key = u.user_name_key) \
                  AND NOT EXISTS (SELECT r.id FROM directory_runs r WHERE r.workspace = u.workspace \

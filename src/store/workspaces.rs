@@ -214,14 +214,16 @@ pub enum Sweep {
 
 /// Workspaces whose members were not all settled under the present floor. Where rules look at
 /// attributes, a member may also turn up later: made by a request that read the rules before the
-/// floor was raised and committed after the sweep.
+/// floor was raised and committed after the sweep. Workspaces with an open run that is not paused are
+/// left out.
 pub async fn list_unswept(tx: &mut Tx) -> Result<Vec<WorkspaceId>> {
     let rows: Vec<(WorkspaceId,)> = tx
         .query(
             "SELECT w.id FROM workspaces w WHERE (w.rules_swept < w.rules_floor \
              OR (w.rules_when > 0 AND EXISTS (SELECT m.id FROM members m \
              WHERE m.workspace = w.id AND m.rules_version < w.rules_floor))) AND NOT EXISTS \
-             (SELECT r.id FROM runs r WHERE r.workspace = w.id AND r.state <> 'done')",
+             (SELECT r.id FROM runs r WHERE r.workspace = w.id AND r.state <> 'done' \
+             AND r.paused_at IS NULL)",
         )
         .fetch_all()
         .await?;

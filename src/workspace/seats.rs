@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::guard;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -76,6 +77,7 @@ pub async fn set_within(tx: &mut Tx, act: &Act, limit: &Limit) -> Result<()> {
             });
             let told: Vec<_> = told.collect();
             changes::record(tx, workspace, &told).await?;
+            guard::let_go(tx, act).await?;
         }
         _ => {}
     }
@@ -206,5 +208,8 @@ async fn promote_batch(tx: &mut Tx, act: &Act) -> Result<usize> {
         told.push(act.change("member.seated", subject, version, &json!({})));
     }
     changes::record(tx, act.workspace, &told).await?;
+    if !told.is_empty() {
+        guard::let_go(tx, act).await?;
+    }
     Ok(told.len())
 }

@@ -312,7 +312,10 @@ async fn a_large_directory_ends_in_batches() {
 #[tokio::test]
 async fn what_a_directory_said_is_deleted_when_its_end_cannot_be_undone() {
     let clock = Clock::fixed(Clock::system().now());
-    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let gateway = Gateway::at(clock.clone(), |config| {
+        config.retention.ended_directories_days = 3;
+    })
+    .await;
     let scim = gateway.scim().await;
     let ids = users(&scim, "u", 3).await;
     gateway.crew(&scim, &ids).await;
@@ -322,7 +325,7 @@ async fn what_a_directory_said_is_deleted_when_its_end_cannot_be_undone() {
     let refused = gateway.api(&lesser, "POST", &path, Some(&remove)).await;
     assert_eq!(code(&refused, 403), "insufficient_scope");
     gateway.done(&scim, "/end", remove).await;
-    clock.advance(DAY * 6);
+    clock.advance(DAY * 2);
     gateway.work().await;
     assert_eq!(gateway.count("users").await, 3);
     clock.advance(DAY + Duration::from_secs(1));

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use gatehouse::admission::plans::{self, Proposal};
+use gatehouse::admission::rules::{Missing, RuleEdit};
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
-use gatehouse::workspace::keys::Permission;
+use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::lifecycle;
 use serde_json::{Value, json};
 
@@ -337,5 +339,98 @@ async fn what_a_deleted_group_would_take_is_told_and_not_done() {
     gateway
         .asked(&key, ("POST", "/groups/plan-delete"), body, 404)
         .await;
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_plan_makes_what_the_rule_would_make() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 2).await;
+    group(&scim, "Crew", &ids).await;
+    let key = gateway.ruler(&[], &[]).await;
+    let by = (&Origin::cli(), &Scopes::everything());
+    let workspace = gateway.workspace.id;
+    let edit = || RuleEdit {
+        directory: Some("idp".to_owned()),
+        groups: Some(vec!["Crew".to_owned()]),
+        teams: Some(vec!["Crew".to_owned(), "Other".to_owned()]),
+        roles: Some(vec!["agent".to_owned()]),
+        ..RuleEdit::default()
+    };
+    let planned = async || {
+        let what = (Proposal::Add { rule: edit() }, Missing::Foresee);
+        plans::plan(&gateway.app, by, workspace, what)
+            .await
+            .unwrap()
+    };
+    let plan = planned().await;
+    let makes = ["team Crew", "team Other", "role agent"];
+    let told: std::collections::BTreeSet<_> = plan.told.makes.iter().cloned().collect();
+    assert_eq!(told, makes.map(str::to_owned).into_iter().collect());
+    assert_eq!(plan.told.gains.len(), 3);
+    assert!(
+        plan.told
+            .gains
+            .iter()
+            .all(|gain| gain.members == 2 && !gain.name.is_empty())
+    );
+    assert_eq!(gateway.count("teams").await, 0, "only told");
+    // Somebody makes one of them meanwhile: that is another one than was told.
+    gateway
+        .asked(&key, ("POST", "/teams"), json!({"name": "Other"}), 201)
+        .await;
+    let apply = |plan: &uuid::Uuid| json!({"plan": plan});
+    let stale = gateway
+        .asked(&key, ("POST", "/rules/apply"), apply(&plan.id), 409)
+        .await;
+    assert_eq!(stale["code"], "plan_stale");
+    let plan = planned().await;
+    assert_eq!(plan.told.makes.len(), 2);
+    gateway
+        .asked(&key, ("POST", "/rules/apply"), apply(&plan.id), 200)
+        .await;
+    assert_eq!(
+        (
+            gateway.in_team("Crew").await,
+            gateway.in_team("Other").await
+        ),
+        (2, 2)
+    );
+    // Over the API a rule names what is there, and so does its plan.
+    let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Nobody's"]});
+    let plan = json!({"action": "add", "rule": rule});
+    gateway
+        .asked(&key, ("POST", "/rules/plan"), plan, 400)
+        .await;
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn what_moves_while_a_plan_is_looked_at_is_looked_at_again() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 12).await;
+    let crew = group(&scim, "Crew", &ids[..6]).await;
+    let key = gateway.ruler(&["Crew"], &[]).await;
+    let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Crew"]});
+    let plan = json!({"action": "add", "rule": rule});
+    let plan = gateway
+        .asked(&key, ("POST", "/rules/plan"), plan, 201)
+        .await;
+    let path = format!("/Groups/{crew}");
+    let add = operations(json!([{"op": "add", "path": "members", "value": [member(&ids[7])]}]));
+    let apply = json!({"plan": plan["id"]});
+    let (applied, patched) = tokio::join!(
+        gateway.ask(&key, "POST", "/rules/apply", apply),
+        scim.send("PATCH", &path, Some(&add))
+    );
+    assert!([200, 204].contains(&patched.0));
+    // Either it was applied to six, and the seventh came after it, or it is stale.
+    match applied.status {
+        200 => assert_eq!(applied.body["changed"], 6),
+        _ => assert_eq!(applied.body["code"], "plan_stale", "{}", applied.text),
+    }
     gateway.check().await;
 }

@@ -17,22 +17,21 @@ use serde_json::json;
 
 use crate::changes::{self, Act};
 use crate::error::Result;
-use crate::ids::{GrantId, GroupId, MemberId};
+use crate::ids::{CauseId, GrantId, MemberId};
 use crate::store::admins;
 use crate::store::brake::{self as rows, Brake};
 use crate::store::braked;
 use crate::store::grants::LiveGrant;
 use crate::store::members::{Member, Status};
 use crate::store::tx::Tx;
-use crate::store::users::Place;
 use crate::workspace::ledger::Difference;
 
 pub use crate::store::brake::{Mode, Setting};
 pub use release::{Outcome, Which, carry_out, release, wait};
 pub use setting::{Held, Shown, held, set, show};
 
-/// Within this time losses count together.
-const WINDOW: Duration = Duration::from_hours(1);
+/// Within this time losses count together, and what was said of an end is too young to be sure of.
+pub(super) const WINDOW: Duration = Duration::from_hours(1);
 
 /// The differences of members with the version that each of them has.
 type Differences = BTreeMap<MemberId, (i64, Difference)>;
@@ -291,23 +290,37 @@ async fn lift_versions(
     Ok(lifted.into_iter().map(|it| (it.id, it.version)).collect())
 }
 
-/// Whether all that a group's users have by it may end at once, however many they are; if so it is
-/// counted. Where it may not, each of them is held against the brake when it is settled.
-pub async fn admits(
-    tx: &mut Tx,
-    act: &Act,
-    (place, group): (Place, GroupId),
-    (total, is_nested): (i64, bool),
-) -> Result<bool> {
+/// Whether all that members have by causes of rules may end at once, however many they are; if so it
+/// is counted. Where it may not, each of them is held against the brake when it is settled. What has
+/// no effect, or is had by something else as well, is no loss. The rules must still say what they
+/// gave.
+pub async fn admits(tx: &mut Tx, act: &Act, causes: &[CauseId]) -> Result<bool> {
+    if causes.is_empty() {
+        return Ok(true);
+    }
     // Before the brake, as everywhere: the last admin may be among them.
     admins::lock(tx, act.workspace).await?;
     let Some((brake, lost)) = open(tx, act).await? else {
         return Ok(true);
     };
-    if brake.setting.mode == Mode::Hold && (is_nested || lost + total > threshold(&brake)) {
+    let room = (threshold(&brake) - lost).max(0);
+    let most = match brake.setting.mode {
+        Mode::Hold => room.saturating_add(1),
+        Mode::Alert | Mode::Off => i64::MAX,
+    };
+    let since = act.at.before(WINDOW);
+    let losing = rows::count_losing(tx, act.workspace, causes, since, most).await?;
+    if brake.setting.mode == Mode::Hold && losing > room {
         return Ok(false);
     }
-    rows::insert_group_losses(tx, place, group, act.at).await?;
-    alert(tx, act, &brake, (lost, lost + total)).await?;
+    rows::insert_losing(tx, act.workspace, causes, act.at).await?;
+    alert(tx, act, &brake, (lost, lost + losing)).await?;
     Ok(true)
+}
+
+/// Counts that what members have by a cause ends, as was said long ago: that is not held up.
+pub(super) async fn count(tx: &mut Tx, act: &Act, cause: CauseId) -> Result<()> {
+    admins::lock(tx, act.workspace).await?;
+    rows::lock(tx, act.workspace).await?;
+    Ok(rows::insert_losing(tx, act.workspace, &[cause], act.at).await?)
 }

@@ -12,6 +12,7 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
 use crate::admission::plans::{self, Applied, Proposal};
+use crate::admission::rules::Missing;
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 
@@ -24,7 +25,13 @@ pub(super) async fn plan(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RulesManage).await?;
     let proposal: Proposal = body::read(&shared, &headers, body).await?;
-    let plan = plans::plan(&shared.app, caller.by(), workspace.id, proposal).await?;
+    let plan = plans::plan(
+        &shared.app,
+        caller.by(),
+        workspace.id,
+        (proposal, Missing::Refuse),
+    )
+    .await?;
     json(StatusCode::CREATED, &plan)
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn pause(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RulesManage).await?;
     let which = (workspace.id, run(&caller)?);
-    let run = runs::pause(&shared.app, &caller.origin, which).await?;
+    let run = runs::pause(&shared.app, caller.by(), which).await?;
     json(StatusCode::OK, &run)
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn resume(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RulesManage).await?;
     let which = (workspace.id, run(&caller)?);
-    let run = runs::resume(&shared.app, &caller.origin, which).await?;
+    let run = runs::resume(&shared.app, caller.by(), which).await?;
     json(StatusCode::OK, &run)
 }
 
