@@ -1,6 +1,5 @@
 //! `gatehouse directory adoption` and `gatehouse directory adopt`.
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use super::table;
 use crate::admission::adoption::{self, Adopt};
 use crate::app::App;
 use crate::changes::Origin;
-use crate::ids::{DirectoryId, WorkspaceId};
+use crate::ids::{DirectoryId, MemberId, WorkspaceId};
 use crate::workspace::keys::Scopes;
 
 /// How many entries are read at a time.
@@ -48,7 +47,7 @@ pub(super) struct AdoptOne {
     /// The member's id: which one of several, or one whom the directory brought in by an address
     /// alone and who waits for what was given by hand.
     #[arg(long, value_name = "ID")]
-    member: Option<String>,
+    member: Option<MemberId>,
 }
 
 impl Adoption {
@@ -63,9 +62,7 @@ impl Adoption {
 impl AdoptOne {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (app, directory) = self.named.find().await?;
-        let member = self.member.map(|id| id.parse());
-        let member = member.transpose().context("--member must be an id")?;
-        let adopt = match (self.user_name, member) {
+        let adopt = match (self.user_name, self.member) {
             (Some(user_name), member) => Adopt::User { user_name, member },
             (None, Some(member)) => Adopt::Member(member),
             (None, None) => anyhow::bail!("--user-name or --member is missing"),

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use super::{Settings, table};
 use crate::app::App;
 use crate::changes::Origin;
-use crate::ids::WorkspaceId;
+use crate::ids::{ApiKeyId, WorkspaceId};
 use crate::workspace::keys::{self, ApiKey, NewKey, Permission, Scopes};
 use crate::workspace::{self, members};
 
@@ -30,7 +29,7 @@ pub(super) enum Command {
         of: Of,
         /// The key's id, as `list` shows it.
         #[arg(long, value_name = "ID")]
-        id: String,
+        id: ApiKeyId,
     },
     /// Let a key that a restore holds open again what it opened.
     Release {
@@ -38,7 +37,7 @@ pub(super) enum Command {
         of: Of,
         /// The key's id, as `restore` and `list` show it.
         #[arg(long, value_name = "ID")]
-        id: String,
+        id: ApiKeyId,
     },
 }
 
@@ -88,16 +87,14 @@ impl Command {
             }
             Self::Revoke { of, id } => {
                 let (app, workspace) = of.open().await?;
-                let key = id.parse().context("--id must be a key's id")?;
-                keys::revoke(&app, &Origin::cli(), workspace, key).await?;
+                keys::revoke(&app, &Origin::cli(), workspace, id).await?;
                 let value = json!({"id": id, "revoked": true});
                 of.settings
                     .print(&value, || format!("key {id} is revoked"))?;
             }
             Self::Release { of, id } => {
                 let (app, workspace) = of.open().await?;
-                let key = id.parse().context("--id must be a key's id")?;
-                keys::release(&app, &Origin::cli(), workspace, key).await?;
+                keys::release(&app, &Origin::cli(), workspace, id).await?;
                 let value = json!({"id": id, "released": true});
                 of.settings
                     .print(&value, || format!("key {id} is good again"))?;

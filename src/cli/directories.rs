@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use crate::changes::Origin;
 use crate::clock::Timestamp;
 use crate::directory::credentials::{self, Issued};
 use crate::directory::{self, Access, Directory, DirectoryKind, Mode, NewDirectory, scim_base_url};
+use crate::ids::CredentialId;
 use crate::workspace;
 
 /// A day.
@@ -99,7 +99,7 @@ pub(super) enum Command {
         named: Named,
         /// The token's id, as `restore` and `show` list it.
         #[arg(long, value_name = "ID")]
-        token: String,
+        token: CredentialId,
     },
     /// End a token at once.
     RevokeToken {
@@ -107,7 +107,7 @@ pub(super) enum Command {
         named: Named,
         /// The token's id, as `show` lists it.
         #[arg(long, value_name = "ID")]
-        token: String,
+        token: CredentialId,
     },
 }
 
@@ -213,8 +213,7 @@ impl Command {
             Self::Log(log) => return log.run().await,
             Self::ReleaseToken { named, token } => {
                 let (app, directory) = named.find().await?;
-                let credential = token.parse().context("--token must be a token's id")?;
-                credentials::release(&app, &Origin::cli(), &directory, credential).await?;
+                credentials::release(&app, &Origin::cli(), &directory, token).await?;
                 let value = json!({"id": token, "released": true});
                 named
                     .settings
@@ -222,8 +221,7 @@ impl Command {
             }
             Self::RevokeToken { named, token } => {
                 let (app, directory) = named.find().await?;
-                let credential = token.parse().context("--token must be a token's id")?;
-                credentials::revoke(&app, &Origin::cli(), &directory, credential).await?;
+                credentials::revoke(&app, &Origin::cli(), &directory, token).await?;
                 let value = json!({"id": token, "revoked": true});
                 named
                     .settings

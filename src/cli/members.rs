@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -12,6 +11,7 @@ use crate::admission::holds;
 use crate::app::App;
 use crate::changes::Origin;
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::ids::MemberId;
 use crate::scim::etag::Precondition;
 use crate::workspace::keys::Scopes;
@@ -338,7 +338,8 @@ fn cleared(edit: Edit, names: Vec<String>) -> anyhow::Result<Edit> {
         .into_iter()
         .map(|name| (name, serde_json::Value::Null));
     let clear: serde_json::Map<_, _> = said.collect();
-    let clear: Edit = serde_json::from_value(clear.into()).context("--clear")?;
+    let clear: Edit = serde_json::from_value(clear.into())
+        .map_err(|error| Error::value(format!("--clear: {error}")))?;
     Ok(edit.and(clear))
 }
 

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -180,7 +181,8 @@ async fn export(
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(file)?;
+    let out = options.open(file);
+    let mut out = out.with_context(|| format!("{} cannot be made", file.display()))?;
     write(&app, &workspace, &member, &mut out).await?;
     out.sync_all()?;
     let value = json!({"member": member.id, "file": file});

@@ -16,6 +16,7 @@ use crate::admission::templates::{self, Mapped, Template};
 use crate::app::App;
 use crate::changes::Origin;
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::ids::RuleId;
 use crate::mapping::rules::{self as listed, LinePolicy, Listed};
 use crate::scim::etag::Precondition;
@@ -399,7 +400,8 @@ fn instant(text: Option<&String>, name: &str) -> anyhow::Result<Say<Timestamp>> 
         Say::Clear => Say::Clear,
         Say::Set(text) => {
             let read = Timestamp::parse(&text);
-            Say::Set(read.with_context(|| format!("{name} must be as 2030-01-31T08:00:00Z"))?)
+            let expected = || Error::value(format!("{name} must be as 2030-01-31T08:00:00Z"));
+            Say::Set(read.ok_or_else(expected)?)
         }
     })
 }

@@ -58,6 +58,12 @@ async fn keys_are_made_listed_and_ended_at_the_command_line() {
     );
     let long = ["--scope", "*", "--expires-days", "366"];
     check(&[&OPERATOR[..], &long].concat(), 2, "365");
+    deployment.tells("api-key list --operator", &["CI", "revoked"]);
+    deployment.refuses("api-key list --workspace nobody", 3, "workspace not found");
+    deployment.refuses("api-key revoke --workspace acme --id x", 2, "invalid value");
+    let none = format!("--operator --id {}", uuid::Uuid::nil());
+    deployment.refuses(&format!("api-key revoke {none}"), 3, "not found");
+    deployment.refuses(&format!("api-key release {none}"), 3, "not found");
     server.stop();
 }
 

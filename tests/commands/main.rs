@@ -3,21 +3,27 @@
 
 mod api_keys;
 mod backup;
+mod brake;
 mod damaged;
 mod dashboard;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../support/deployment.rs"]
 mod deployment;
+mod directories;
 mod held;
 mod legible;
+mod members;
 mod people;
 mod request_log;
+mod rules;
 mod schemas;
 mod service;
 mod tables;
 mod telemetry;
+mod telling;
 mod upgrade;
+mod workspaces;
 
 use deployment::Deployment;
 use serde_json::{Value, json};
