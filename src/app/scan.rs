@@ -36,7 +36,8 @@ impl Deadline {
         Self(Instant::now() + Duration::from_millis(most))
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
         Instant::now() >= self.0
     }
 

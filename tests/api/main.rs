@@ -61,6 +61,7 @@ mod raw;
 mod registering;
 mod replay;
 mod request_log;
+mod requests;
 mod restored;
 mod retained;
 mod rfc;

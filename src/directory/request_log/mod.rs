@@ -26,7 +26,9 @@ use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::request_log::Logged;
 
 pub use forget::forget;
-pub use read::{Entry, Follower, Wanted, directories, find, list, note_read};
+pub use read::{
+    Entry, Follower, Page, Spot, Wanted, directories, find, list, note_read, page, statuses,
+};
 pub use writer::{delete_all, delete_of, delete_old, flush, work};
 
 /// The most rows of one statement.

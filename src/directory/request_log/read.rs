@@ -1,6 +1,7 @@
 //! Reading the log of a directory.
 
 use std::collections::{HashMap, VecDeque};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use super::{BATCH, Kept, PURPOSE, Private, binding, place};
 use crate::app::App;
+use crate::app::scan::Deadline;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -80,6 +82,64 @@ pub struct Wanted {
     pub resource: Option<Uuid>,
     /// Not answered before.
     pub since: Option<Timestamp>,
+    /// Not answered after.
+    pub until: Option<Timestamp>,
+    /// The one of that id.
+    pub request: Option<RequestId>,
+}
+
+/// Reads which statuses are wanted, from and to: `409`, `2xx`, `4xx`, `5xx`, or `errors` for both
+/// of these.
+pub fn statuses(text: &str) -> Result<(u16, u16)> {
+    match text.to_ascii_lowercase().as_str() {
+        "errors" => Ok((400, 599)),
+        "2xx" => Ok((200, 299)),
+        "4xx" => Ok((400, 499)),
+        "5xx" => Ok((500, 599)),
+        one => match one.parse() {
+            Ok(status @ 100..=599) => Ok((status, status)),
+            _ => {
+                let expected = "status must be one such as 409, or 2xx, 4xx, 5xx, errors";
+                Err(Error::value(expected))
+            }
+        },
+    }
+}
+
+/// A place in the log of a directory, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot(Timestamp, RequestId);
+
+impl Spot {
+    /// Before the newest exchange.
+    pub fn newest() -> Self {
+        Self(Timestamp(i64::MAX), RequestId(Uuid::max()))
+    }
+
+    /// As text, which [`FromStr`] reads.
+    pub fn to_text(self) -> String {
+        format!("{} {}", self.0.0, self.1)
+    }
+}
+
+impl FromStr for Spot {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.split_once(' ');
+        let read = parts.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+        let (at, id) = read.ok_or_else(|| Error::value("expected an instant and an id"))?;
+        Ok(Self(Timestamp(at), id))
+    }
+}
+
+/// A page of the log of a directory.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The exchanges, the newest first.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; none where this is the last.
+    pub next: Option<Spot>,
 }
 
 impl Wanted {
@@ -93,11 +153,91 @@ impl Wanted {
         }
     }
 
+    /// Whether an exchange is wanted, by what no column shows: its path is sealed.
     fn holds(&self, entry: &Entry) -> bool {
         self.path.as_ref().is_none_or(|text| {
             let text = text.to_lowercase();
             entry.path.to_lowercase().contains(&text)
         })
+    }
+
+    /// Whether an exchange that was found by its id is wanted.
+    fn holds_all(&self, entry: &Entry) -> bool {
+        let (from, to) = self.status.unwrap_or((0, u16::MAX));
+        let method = self.method.as_ref();
+        self.holds(entry)
+            && (i64::from(from)..=i64::from(to)).contains(&entry.status)
+            && method.is_none_or(|method| method.eq_ignore_ascii_case(&entry.method))
+            && self.resource.is_none_or(|id| entry.resource == Some(id))
+            && self.since.is_none_or(|since| entry.at >= since)
+            && self.until.is_none_or(|until| entry.at <= until)
+    }
+}
+
+/// A page of the exchanges of a directory after a place, newest first, so many at most. It may be
+/// short, or empty, before the last one: where few hold what is looked for in paths it ends when
+/// its time is over.
+pub async fn page(
+    app: &App,
+    directory: (WorkspaceId, DirectoryId),
+    wanted: &Wanted,
+    from: Spot,
+    most: usize,
+) -> Result<Page> {
+    let mut entries = Vec::new();
+    if let Some(request) = wanted.request {
+        let found = find(app, directory, request).await?;
+        let is_after = |entry: &Entry| (entry.at, entry.id.0) < (from.0, from.1.0);
+        entries.extend(found.filter(|it| is_after(it) && wanted.holds_all(it)));
+        return Ok(Page {
+            entries,
+            next: None,
+        });
+    }
+    if !app.db.has_request_log() {
+        return Ok(Page {
+            entries,
+            next: None,
+        });
+    }
+    let key = app.keys.of_workspace(directory.0, PURPOSE)?;
+    let mut selection = wanted.selection();
+    selection.since = selection.since.max(kept_since(app));
+    let newest = wanted.until.map_or(from.0, |until| until.min(from.0));
+    let mut before = if newest < from.0 {
+        Spot(newest, RequestId(Uuid::max()))
+    } else {
+        from
+    };
+    let deadline = Deadline::of(app);
+    loop {
+        // One more than fits tells whether there is another page.
+        let room = (most - entries.len()).saturating_add(1).min(BATCH);
+        let mut tx = app.db.read_log().await?;
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
+        let listed = rows::list(&mut tx, directory, &selection, (before.0, before.1), room).await?;
+        drop(tx);
+        if listed.is_empty() {
+            return Ok(Page {
+                entries,
+                next: None,
+            });
+        }
+        for logged in listed {
+            if entries.len() == most {
+                let next = Some(before);
+                return Ok(Page { entries, next });
+            }
+            before = Spot(logged.at, logged.id);
+            let entry = open(&key, logged)?;
+            if wanted.holds(&entry) {
+                entries.push(entry);
+            }
+        }
+        if deadline.is_over() {
+            let next = Some(before);
+            return Ok(Page { entries, next });
+        }
     }
 }
 
@@ -115,7 +255,8 @@ pub async fn list(
     let key = app.keys.of_workspace(directory.0, PURPOSE)?;
     let mut selection = wanted.selection();
     selection.since = selection.since.max(kept_since(app));
-    let mut before = (Timestamp(i64::MAX), RequestId(Uuid::max()));
+    let newest = wanted.until.unwrap_or(Timestamp(i64::MAX));
+    let mut before = (newest, RequestId(Uuid::max()));
     let page = i64::try_from(BATCH.min(most)).unwrap_or(i64::MAX);
     while found.len() < most {
         let mut tx = app.db.read_log().await?;

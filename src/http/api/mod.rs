@@ -232,6 +232,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/directories/{directory}/requests",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/directories/{directory}/requests/{request}",
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
@@ -421,6 +425,7 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/configuration/plan" => post(configuration::plan),
         "/{workspace}/configuration/apply" => post(configuration::apply),
         "/{workspace}/directories" => get(workspaces::directories),
+        "/{workspace}/directories/{directory}/requests" => get(requests::list),
         "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
         "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
         "/{workspace}/rules" => get(rules::list).post(rules::create),

@@ -5,17 +5,81 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
-use super::{body, id, json};
-use crate::directory::request_log::{self, Entry};
+use super::{body, id, json, page};
+use crate::clock::Timestamp;
+use crate::directory;
+use crate::directory::request_log::{self, Entry, Spot, Wanted};
 use crate::error::Error;
 use crate::http::Shared;
 use crate::http::scim::replay;
+use crate::ids::RequestId;
 use crate::workspace::Workspace;
 use crate::workspace::keys::Permission;
+
+/// What a list may be asked for beside its page.
+const FILTERS: [&str; 7] = [
+    "status", "method", "path", "resource", "request", "since", "until",
+];
+
+/// A page of the requests of a directory, newest first, without their bodies.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
+    let directory = id(caller.param("directory"), "directory")?;
+    let directory = directory::find_by_id(&shared.app, workspace.id, directory).await?;
+    let place = (workspace.id, directory.id);
+    let wanted = wanted(&caller)?;
+    let list = format!("requests {} {} {wanted:?}", workspace.id, directory.id);
+    let page = caller.page_by(&list, &FILTERS)?;
+    let from = page.after.as_ref().map(|after| after.parse());
+    let from = from.transpose().map_err(|_: Error| page::invalid())?;
+    let from = from.unwrap_or_else(Spot::newest);
+    let found = request_log::page(&shared.app, place, &wanted, from, page.limit()).await?;
+    let mut entries = found.entries;
+    for entry in &mut entries {
+        entry.request = None;
+        entry.response = None;
+    }
+    let next = found.next.map(Spot::to_text);
+    json(StatusCode::OK, &page.with(entries, next, None)?)
+}
+
+/// Which requests the query asks for.
+fn wanted(caller: &ApiCaller) -> Result<Wanted, Error> {
+    let of_id = |name: &str| {
+        let text = caller.asked(name)?;
+        let read = text.map(str::parse::<Uuid>).transpose();
+        read.map_err(|_| Error::value(format!("{name} must be an id")))
+    };
+    let instant = |name: &str| {
+        let text = caller.asked(name)?;
+        let read = text.map(|text| Timestamp::parse(text).ok_or(name));
+        let read = read.transpose();
+        read.map_err(|name| Error::value(format!("{name}: expected an RFC 3339 date-time")))
+    };
+    let status = caller.asked("status")?;
+    let method = caller.asked("method")?;
+    if method.is_some_and(|it| it.is_empty() || !it.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    {
+        return Err(Error::value("method must be one such as POST"));
+    }
+    Ok(Wanted {
+        status: status.map(request_log::statuses).transpose()?,
+        method: method.map(str::to_owned),
+        path: caller.asked("path")?.map(str::to_owned),
+        resource: of_id("resource")?,
+        since: instant("since")?,
+        until: instant("until")?,
+        request: of_id("request")?.map(RequestId),
+    })
+}
 
 /// A request with its bodies, secrets removed.
 pub(super) async fn show(
@@ -68,7 +132,44 @@ async fn find(
 pub(super) fn operations() -> Vec<Operation> {
     type Thing = serde_json::Map<String, serde_json::Value>;
     const REQUEST: &str = "/workspaces/{workspace}/directories/{directory}/requests/{request}";
+    let text = || serde_json::json!({"type": "string", "minLength": 1});
+    let of_id = || serde_json::json!({"type": "string", "format": "uuid"});
+    let instant = || serde_json::json!({"type": "string", "format": "date-time"});
     vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories/{directory}/requests",
+            "List the requests of the log, newest first, without their bodies",
+        )
+        .note(
+            "With `path`, which no index answers, a page may be short, or empty, before the last \
+             one.",
+        )
+        .query(
+            "status",
+            "One status such as `409`; `2xx`, `4xx` or `5xx`; or `errors` for what was refused or \
+             failed.",
+            text(),
+        )
+        .query("method", "The method.", text())
+        .query(
+            "path",
+            "What path and query hold, in any letter case.",
+            text(),
+        )
+        .query(
+            "resource",
+            "The id of the resource that it was about.",
+            of_id(),
+        )
+        .query(
+            "request",
+            "The id that its answer carried as X-Request-Id.",
+            of_id(),
+        )
+        .query("since", "Answered at that instant or later.", instant())
+        .query("until", "Answered at that instant or before.", instant())
+        .gives_page::<Thing>(),
         Operation::new("GET", REQUEST, "Show a request of the log with its bodies")
             .gives::<Thing>(200, "The request, secrets removed."),
         Operation::new(
