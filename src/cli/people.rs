@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Settings, table};
 use crate::mapping::explain::{self, Explanation};
 use crate::mapping::holders::{GrantKind, Holder, holders};
+use crate::mapping::seat::SeatStanding;
 use crate::workspace::{self, members};
 
 #[derive(Debug, Args)]
@@ -121,6 +122,19 @@ pub(super) fn text(explanation: &Explanation) -> String {
         "{name} is {status}{held} and has {} grants",
         explanation.grants.len()
     )];
+    if let Some(seat) = &explanation.seat {
+        let (taken, limit) = (seat.taken, seat.limit);
+        let standing = match seat.standing {
+            SeatStanding::Taken => "takes a seat".to_owned(),
+            SeatStanding::Waiting => {
+                let since = seat.since.map(|at| format!(" since {at}"));
+                format!("waits for a seat{}", since.unwrap_or_default())
+            }
+            SeatStanding::None => "takes no seat".to_owned(),
+        };
+        let why = &seat.why;
+        lines.push(format!("  {standing}, {taken} of {limit} are taken: {why}"));
+    }
     for why in &explanation.grants {
         let kind = format!("{:?}", why.kind).to_lowercase();
         let groups: Vec<_> = why

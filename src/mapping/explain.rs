@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::seat::{WhySeat, seat};
 use super::ways::Ways;
 use super::when;
 use crate::app::App;
@@ -35,6 +36,9 @@ pub struct Explanation {
     /// Since when grants have no effect until the member is released: a restore brought it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_at: Option<Timestamp>,
+    /// How the member stands with seats, where the workspace has a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seat: Option<WhySeat>,
     /// The grants that have not ended.
     pub grants: Vec<Why>,
     /// What was given by hand and waits: a directory brought the person in by an address that nobody
@@ -152,6 +156,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
             users.insert(said.directory, user);
         }
     }
+    let seat = seat(&mut tx, workspace, member).await?;
     let waiting = awaiting::list(&mut tx, workspace, member.id).await?;
     let waiting = waiting.into_iter().map(|grant| Awaits {
         kind: grant.kind,
@@ -192,6 +197,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         email: member.email.clone(),
         status: member.status,
         held_at: member.held_at,
+        seat,
         grants: why,
         awaiting,
     })

@@ -8,6 +8,7 @@ pub mod examples;
 pub mod explain;
 pub mod holders;
 pub mod rules;
+pub mod seat;
 mod ways;
 pub mod when;
 

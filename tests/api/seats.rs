@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use gatehouse::changes::Origin;
 use gatehouse::ids::MemberId;
-use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::seats::{self, Limit, SeatPolicy};
 use gatehouse::workspace::{members, status};
 use serde_json::{Value, json};
@@ -195,5 +195,40 @@ async fn a_limit_that_is_set_among_creates_counts_everybody() {
         gateway.limit(Some(40), SeatPolicy::Refuse).await;
     };
     tokio::join!(creating, setting);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn an_explanation_says_who_takes_a_seat_and_why_somebody_waits() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&[Permission::MembersRead]).await;
+    users(&scim, "u", 1).await;
+    let explained = async |name: &str| {
+        let id = gateway.id(&format!("{name}@acme.example")).await;
+        let path = format!("/workspaces/acme/members/{id}/explanation");
+        gateway.api(&key, "GET", &path, None).await.body["seat"].clone()
+    };
+    assert_eq!(explained("u0").await, Value::Null, "there is no limit");
+    gateway.limit(Some(3), SeatPolicy::Hold).await;
+    for name in ["ada", "bob", "cid"] {
+        assert_eq!(create(&scim, name).await.0, 201);
+    }
+    let taken = explained("u0").await;
+    assert_eq!(
+        (&taken["standing"], &taken["taken"], &taken["limit"]),
+        (&json!("taken"), &json!(3), &json!(3))
+    );
+    let waits = explained("cid").await;
+    assert_eq!(waits["standing"], "waiting");
+    assert!(waits["since"].is_string(), "{waits}");
+    let why = waits["why"].as_str().unwrap();
+    assert!(why.contains("ask billing@acme.example"), "{why}");
+    let by = (&Origin::cli(), &Scopes::everything());
+    let ada = gateway.id("ada@acme.example").await;
+    status::suspend(&gateway.app, by, (gateway.workspace.id, ada))
+        .await
+        .unwrap();
+    assert_eq!(explained("ada").await["standing"], "none");
     gateway.check().await;
 }

@@ -63,6 +63,15 @@ async fn seats_are_set_and_say_how_they_stand() {
     server.stop();
     deployment.tells("workspace seats acme", &["3 of 3 seats are taken, 1 wait"]);
     deployment.tells("members list --workspace acme", &["dora", "waiting"]);
+    let explain = "explain --workspace acme --member";
+    deployment.tells(
+        &format!("{explain} dora"),
+        &["waits for a seat since", "ask sales@app.example for more"],
+    );
+    let why = deployment.value(&format!("{explain} ada"));
+    assert_eq!(why["seat"]["standing"], "taken");
+    deployment.value("members suspend --workspace acme --member bob");
+    deployment.tells(&format!("{explain} bob"), &["takes no seat"]);
     deployment.tells("workspace seats acme --no-limit", &["there is no limit"]);
     let told = deployment.told("members list --workspace acme");
     assert!(!told.contains("waiting"), "{told}");
