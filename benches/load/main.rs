@@ -3,15 +3,21 @@
 //! `benches/README.md` says how to run it and what the figures mean. It drives the released binary
 //! over HTTP from outside and starts itself again as the bare reference (`--reference`).
 
+mod api;
 mod databases;
 mod groups;
+mod imports;
+mod mapping;
 mod measure;
+mod members;
 mod mixed;
 mod neighbours;
 mod pages;
+mod plans;
 mod process;
 mod reference;
 mod report;
+mod rules;
 mod scenarios;
 mod seeded;
 
@@ -25,7 +31,9 @@ use gatehouse::virtual_idp::{Dialect, ScimClient};
 use serde_json::json;
 use url::Url;
 
+use crate::api::Api;
 use crate::databases::Database;
+use crate::mapping::{Bench, Sizes};
 use crate::measure::Figures;
 use crate::process::{Server, Watch, json_command};
 use crate::scenarios::Target;
@@ -80,6 +88,15 @@ struct Options {
     /// Where the JSON goes
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Measures rules, plans, members and imports, and nothing else
+    #[arg(long, conflicts_with = "reference_only")]
+    mapping: bool,
+    /// How many rules there are while a membership changes, rising
+    #[arg(long, value_delimiter = ',', default_value = "10,100,1000")]
+    rules: Vec<usize>,
+    /// Rows of an import
+    #[arg(long, default_value_t = 10_000)]
+    import_rows: usize,
     /// Measures the reference only
     #[arg(long)]
     reference_only: bool,
@@ -115,6 +132,10 @@ async fn main() -> Result<()> {
         let mut figures = Vec::new();
         for engine in &options.engines {
             eprintln!("run {run} of {}, {engine}", options.runs);
+            if options.mapping {
+                figures.extend(mapping_run(&options, engine).await?);
+                continue;
+            }
             if !options.reference_only {
                 figures.extend(gatehouse_run(&options, engine).await?);
             }
@@ -127,29 +148,18 @@ async fn main() -> Result<()> {
 
 async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
     let program = &options.gatehouse;
-    let database = if options.keep {
-        let name = format!("gatehouse_load_{}", options.users);
-        Database::reuse(
-            engine,
-            &options.folder,
-            &name,
-            options.postgres_url.as_ref(),
-        )
-        .await?
-    } else {
-        database(options, engine, "gatehouse_load").await?
-    };
+    let database = kept_or_new(options, engine, "gatehouse_load").await?;
     let known = Seeded::read(&database.folder)?;
     let is_new = known.is_none();
     let mut seeded = match known {
         Some(seeded) => seeded,
-        None => set_up(options, &database.url)?,
+        None => {
+            let seeded = set_up(program, &database.url)?;
+            waiting_rules(options, &database.url)?;
+            seeded
+        }
     };
-    let mut arguments = ["serve", "--listen", "{listen}", "--public-url", "{url}"]
-        .map(str::to_owned)
-        .to_vec();
-    arguments.extend(["--database".to_owned(), database.url.clone()]);
-    arguments.extend(options.serve_arg.iter().cloned());
+    let arguments = arguments(options, &database);
     let log = database.folder.join("serve.log");
 
     let server = Server::start(program, &arguments, &log).await?;
@@ -207,11 +217,80 @@ async fn gatehouse_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     Ok(figures)
 }
 
-/// A workspace, a live directory and a few rules that wait for their groups.
-fn set_up(options: &Options, database: &str) -> Result<Seeded> {
+/// Rules, plans, members and imports, on a database of their own.
+async fn mapping_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
+    let program = &options.gatehouse;
+    let database = kept_or_new(options, engine, "gatehouse_mapping").await?;
+    let known = Seeded::read(&database.folder)?;
+    let is_new = known.is_none();
+    let mut seeded = match known {
+        Some(seeded) => seeded,
+        None => set_up(program, &database.url)?,
+    };
+    seeded.uses += 1;
+    let name = format!("bench {}", seeded.uses);
+    let key = ["api-key", "create", "--operator", "--scope", "*", "--name"];
+    let key = [&key[..], &[&name, "--database", &database.url, "--json"]].concat();
+    let key = json_command(program, &key)?;
+    let log = database.folder.join("serve.log");
+
+    let server = Server::start(program, &arguments(options, &database), &log).await?;
+    let access = (&*seeded.path, &*seeded.token);
+    let target = target(options, engine, "gatehouse", &server, access)?;
+    if is_new {
+        seeded.users = scenarios::sync(&target).await?.1;
+    }
+    let bench = Bench {
+        target: &target,
+        api: Api::new(&server.url, "bench", &api::text(&key, "key")?)?,
+        users: &seeded.users,
+        uses: seeded.uses,
+    };
+    let sizes = Sizes {
+        rules: options.rules.clone(),
+        import_rows: options.import_rows,
+    };
+    let measured = async {
+        if is_new {
+            mapping::prepare(&bench, &sizes).await?;
+        }
+        seeded.write(&database.folder)?;
+        mapping::mapping(&bench, &sizes).await
+    };
+    let figures = measured
+        .await
+        .with_context(|| format!("see {}", log.display()))?;
+    drop(server);
+    if !options.keep {
+        database.remove().await?;
+    }
+    Ok(figures)
+}
+
+/// The database that a run with as many users kept, where databases are kept; else a new one.
+async fn kept_or_new(options: &Options, engine: &str, name: &str) -> Result<Database> {
+    if !options.keep {
+        return database(options, engine, name).await;
+    }
+    let name = format!("{name}_{}", options.users);
+    let postgres = options.postgres_url.as_ref();
+    Database::reuse(engine, &options.folder, &name, postgres).await
+}
+
+fn arguments(options: &Options, database: &Database) -> Vec<String> {
+    let mut arguments = ["serve", "--listen", "{listen}", "--public-url", "{url}"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.extend(["--database".to_owned(), database.url.clone()]);
+    arguments.extend(options.serve_arg.iter().cloned());
+    arguments
+}
+
+/// A workspace and a live directory.
+fn set_up(program: &Path, database: &str) -> Result<Seeded> {
     let run = |arguments: &[&str]| {
         json_command(
-            &options.gatehouse,
+            program,
             &[arguments, &["--database", database, "--json"]].concat(),
         )
     };
@@ -228,30 +307,29 @@ fn set_up(options: &Options, database: &str) -> Result<Seeded> {
         "--mode",
         "live",
     ])?;
-    let groups = (1..=RULES).map(|number| format!("Group {number:04}"));
-    let large = options.group_members.iter().copied().map(groups::big_group);
-    for group in groups.chain(large) {
-        let team = format!("Team of {group}");
-        let rule = ["--group", &group, "--team", &team, "--role", "member"];
-        run(&[
-            &["rule", "add", "--workspace", "bench", "--directory", "idp"][..],
-            &rule,
-        ]
-        .concat())?;
-    }
-    let text = |key: &str| {
-        let value = directory[key].as_str().map(str::to_owned);
-        value.with_context(|| format!("the new directory should have {key}: {directory}"))
-    };
     // Only the path counts: the server under load listens on a port of its own.
-    let base_url = text("scim_base_url")?;
+    let base_url = api::text(&directory, "scim_base_url")?;
     let path = Url::parse(&base_url).map_or(base_url, |url| url.path().to_owned());
     Ok(Seeded {
         path,
-        token: text("token")?,
+        token: api::text(&directory, "token")?,
         users: Vec::new(),
         uses: 0,
     })
+}
+
+/// A few rules that wait for their groups.
+fn waiting_rules(options: &Options, database: &str) -> Result<()> {
+    let groups = (1..=RULES).map(|number| format!("Group {number:04}"));
+    let large = options.group_members.iter().copied().map(groups::big_group);
+    let add = ["rule", "add", "--workspace", "bench", "--directory", "idp"];
+    for group in groups.chain(large) {
+        let team = format!("Team of {group}");
+        let rule = ["--group", &group, "--team", &team, "--role", "member"];
+        let at = ["--database", database, "--json"];
+        json_command(&options.gatehouse, &[&add[..], &rule[..], &at[..]].concat())?;
+    }
+    Ok(())
 }
 
 /// A directory in another workspace; gives its token.

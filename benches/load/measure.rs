@@ -49,6 +49,8 @@ pub(crate) struct Figures {
     pub database_cpu_ms: Option<f64>,
     /// Resident memory of the server after the scenario.
     pub rss_mib: f64,
+    /// The most that it was while the scenario ran.
+    pub peak_rss_mib: f64,
 }
 
 impl Figures {
@@ -123,6 +125,7 @@ pub(crate) async fn measure<T>(
     work: impl Future<Output = Result<Taken<T>>>,
 ) -> Result<(Figures, T)> {
     eprintln!("  {} {}: {scenario}", watch.engine, watch.subject);
+    watch.forget_peak()?;
     let before = watch.cpu()?;
     let mut taken = work.await?;
     rest(watch).await?;
@@ -145,6 +148,7 @@ pub(crate) async fn measure<T>(
         server_cpu_ms: each(spent.server_ms),
         database_cpu_ms: spent.database_ms.map(each),
         rss_mib: watch.rss_mib()?,
+        peak_rss_mib: watch.peak_rss_mib()?,
     };
     Ok((figures, taken.result))
 }
@@ -203,6 +207,7 @@ pub(crate) fn start(watch: &Watch, scenario: &str, took: Duration) -> Result<Fig
         server_cpu_ms: watch.cpu()?.server_ms,
         database_cpu_ms: None,
         rss_mib: watch.rss_mib()?,
+        peak_rss_mib: watch.peak_rss_mib()?,
     })
 }
 
@@ -235,6 +240,7 @@ pub(crate) fn medians(runs: &[Vec<Figures>]) -> Vec<Figures> {
                 server_cpu_ms: of(|f| f.server_cpu_ms),
                 database_cpu_ms: known(|f| f.database_cpu_ms),
                 rss_mib: of(|f| f.rss_mib),
+                peak_rss_mib: of(|f| f.peak_rss_mib),
                 ..figures.clone()
             }
         })

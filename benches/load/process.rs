@@ -169,19 +169,25 @@ impl Watch {
 
     /// Resident memory of the server.
     pub(crate) fn rss_mib(&self) -> Result<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    /// The most that it was since the last [`Self::forget_peak`].
+    pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    /// Begins a new peak.
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        let file = format!("/proc/{}/clear_refs", self.server);
+        fs::write(&file, "5").with_context(|| format!("writing {file}"))
+    }
+
+    fn memory_mib(&self, field: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server))?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|value| {
-                value
-                    .trim()
-                    .trim_end_matches("kB")
-                    .trim()
-                    .parse::<f64>()
-                    .ok()
-            })
-            .context("/proc/PID/status should have VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|value| value.trim().trim_end_matches("kB").trim().parse().ok());
+        let kib: f64 = kib.with_context(|| format!("/proc/PID/status should have {field}"))?;
         Ok(kib / 1024.0)
     }
 }

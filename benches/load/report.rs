@@ -76,15 +76,15 @@ pub(crate) fn markdown(medians: &[Figures], ratios: &[Ratio]) -> String {
 fn table(heading: &str) -> String {
     format!(
         "\n### {heading}\n\n| scenario | clients | requests | seconds | requests/s | p50 ms | \
-         p95 ms | p99 ms | CPU ms server | CPU ms database | RSS MiB |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+         p95 ms | p99 ms | CPU ms server | CPU ms database | RSS MiB | peak |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
     )
 }
 
 fn row(figures: &Figures) -> String {
     let known = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.2}"));
     format!(
-        "| {} | {} | {} | {:.2} | {:.0} | {} | {} | {} | {:.3} | {} | {:.0} |\n",
+        "| {} | {} | {} | {:.2} | {:.0} | {} | {} | {} | {:.3} | {} | {:.0} | {:.0} |\n",
         figures.scenario,
         figures.clients,
         figures.requests,
@@ -98,5 +98,6 @@ fn row(figures: &Figures) -> String {
             .database_cpu_ms
             .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.3}")),
         figures.rss_mib,
+        figures.peak_rss_mib,
     )
 }

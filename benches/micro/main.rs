@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
-use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
@@ -159,41 +158,47 @@ fn shown(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 50 rules over pairs of 200 groups, ten of which also look at the title; a member in 20 groups.
+/// Rules over pairs of four times as many groups, every fifth of which also looks at the title; a
+/// member in 20 groups, or in all of them.
 fn rules(criterion: &mut Criterion) {
-    let directory = DirectoryId::new();
-    let groups: Vec<GroupId> = (0..200).map(|_| GroupId::new()).collect();
-    let live: Vec<LiveRule> = (0..50)
-        .map(|at| LiveRule {
-            id: RuleId::new(),
-            directory,
-            cause: CauseId::new(),
-            groups: vec![groups[at * 4], groups[at * 4 + 1]],
-            when: (at % 5 == 0)
-                .then(|| filter::parse(r#"title co "engineer""#, schema::user()).unwrap()),
-            grants: vec![
-                (GrantKind::Team, Uuid::now_v7()),
-                (GrantKind::Role, Uuid::now_v7()),
-            ],
-            priority: 0,
-            stop: false,
-            line: None,
-            language: None,
-        })
-        .collect();
-    let held = |count: usize| -> BTreeSet<GroupId> { groups.iter().take(count).copied().collect() };
     let mut group = criterion.benchmark_group("rules");
-    for (name, count) in [("20 of 200 groups", 20), ("all of 200 groups", 200)] {
-        let facts = Facts {
-            groups: held(count),
-            users: [(directory, user())].into(),
-        };
-        assert_eq!(mapping::wanted(&live, &facts).len(), count / 4 * 2);
-        group.bench_function(format!("50 rules, member in {name}"), |b| {
-            b.iter(|| mapping::wanted(black_box(&live), black_box(&facts)));
-        });
+    for count in [10, 50, 100, 1_000] {
+        let directory = DirectoryId::new();
+        let groups: Vec<GroupId> = (0..count * 4).map(|_| GroupId::new()).collect();
+        let live = live_rules(directory, &groups);
+        for (name, held) in [("20 groups", 20), ("all groups", groups.len())] {
+            let facts = Facts {
+                groups: groups.iter().take(held).copied().collect(),
+                users: [(directory, user())].into(),
+            };
+            assert_eq!(mapping::wanted(&live, &facts).len(), held / 4 * 2);
+            group.bench_function(format!("{count} rules, member in {name}"), |b| {
+                b.iter(|| mapping::wanted(black_box(&live), black_box(&facts)));
+            });
+        }
     }
     group.finish();
+}
+
+fn live_rules(directory: DirectoryId, groups: &[GroupId]) -> Vec<LiveRule> {
+    let rules = groups.chunks(4).enumerate();
+    let rules = rules.map(|(at, groups)| LiveRule {
+        id: RuleId::new(),
+        directory,
+        cause: CauseId::new(),
+        groups: groups[..2].to_vec(),
+        when: (at % 5 == 0)
+            .then(|| filter::parse(r#"title co "engineer""#, schema::user()).unwrap()),
+        grants: vec![
+            (GrantKind::Team, Uuid::now_v7()),
+            (GrantKind::Role, Uuid::now_v7()),
+        ],
+        priority: 0,
+        stop: false,
+        line: None,
+        language: None,
+    });
+    rules.collect()
 }
 
 fn keys(criterion: &mut Criterion) {
