@@ -173,7 +173,7 @@ pub(crate) async fn at_rest(watch: &Watch) -> Result<Figures> {
 }
 
 /// Waits until the servers have nothing left to do.
-async fn rest(watch: &Watch) -> Result<()> {
+pub(crate) async fn rest(watch: &Watch) -> Result<()> {
     let deadline = Instant::now() + REST;
     let mut quiet = 0;
     while quiet < MOMENTS && Instant::now() < deadline {

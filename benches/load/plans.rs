@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Call, act, text};
 use crate::mapping::{Bench, EVERYBODY, TENTH};
-use crate::measure::Figures;
+use crate::measure::{Figures, rest};
 
 /// How often it is planned.
 const PLANS: usize = 5;
@@ -22,6 +22,7 @@ pub(crate) struct Planned {
 /// Plans a rule that gives everybody a team, and applies the plan. A tenth get a role as well.
 pub(crate) async fn begin(bench: &Bench<'_>, figures: &mut Vec<Figures>) -> Result<Planned> {
     let (api, watch) = (&bench.api, &bench.target.watch);
+    rest(watch).await?;
     let team = format!("All of us {}", bench.uses);
     bench.team(&team).await?;
     let rule = json!({"directory": "idp", "groups": [EVERYBODY], "teams": [team]});
@@ -53,6 +54,7 @@ pub(crate) async fn begin(bench: &Bench<'_>, figures: &mut Vec<Figures>) -> Resu
     let rule = json!({"directory": "idp", "groups": [TENTH], "roles": ["user"]});
     let added = api.ask(&Call::write(Method::POST, "/rules", &rule)).await?;
     done(api, &added).await?;
+    rest(watch).await?;
     Ok(Planned {
         team,
         of_all,
@@ -70,6 +72,7 @@ pub(crate) async fn end(
     let end = |rule: &str| Call::delete(format!("/rules/{rule}"));
     let ended = api.ask(&end(&planned.of_tenth)).await?;
     done(api, &ended).await?;
+    rest(watch).await?;
     let scenario = "end the rule for everybody, until its run is done";
     let end = end(&planned.of_all);
     let goes_on = async |answer: Value| done(api, &answer).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::api::{Call, text};
 use crate::mapping::{Bench, TEAMS, unit};
-use crate::measure::Figures;
+use crate::measure::{Figures, rest};
 use crate::scenarios::add;
 
 /// Who goes in and out, and how often. They are in small groups that have a rule from the first
@@ -41,6 +41,8 @@ pub(crate) async fn changes(
             let number = made.len();
             made.push(rule(bench, &unit(number - 1), number).await?);
         }
+        // Each new rule has the members looked at.
+        rest(&bench.target.watch).await?;
         let round = || {
             let come = movers.chunks(1).map(|user| add(&group, user));
             let go = movers.iter();
