@@ -1,7 +1,9 @@
 //! Pages of members that a filter selects, in the order of their making.
 
+use uuid::Uuid;
+
 use super::error::Result;
-use super::filter_sql::{Bind, Condition, FIRST};
+use super::filter_sql::{Bind, Condition, FIRST, Holders};
 use super::members::{COLUMNS, Member};
 use super::search::in_id_order;
 use super::tx::{Query, Tx};
@@ -21,9 +23,20 @@ pub struct Selection<'a> {
 impl Selection<'_> {
     /// The conditions, whose first two placeholders are [`Self::bound`].
     fn sql(&self) -> String {
+        self.and(self.condition.map(Condition::sql))
+    }
+
+    /// The same for members after one and up to another; both are placeholders.
+    fn sql_within(&self, after: &str, through: &str) -> String {
+        let sql = self.condition.map(|it| it.sql_within(after, through));
+        let sql = self.and(sql);
+        format!("{sql} AND u.id > {after} AND u.id <= {through}")
+    }
+
+    fn and(&self, condition: Option<String>) -> String {
         let base = "u.workspace = $1 AND u.status <> $2";
-        match self.condition {
-            Some(condition) => format!("{base} AND ({})", condition.sql()),
+        match condition {
+            Some(condition) => format!("{base} AND ({condition})"),
             None => base.to_owned(),
         }
     }
@@ -49,8 +62,66 @@ impl Selection<'_> {
     }
 }
 
-/// A page of what a selection selects, after a member.
+/// A page of what a selection selects, after a member. Of those who have a right only so many are
+/// gathered as a page needs: first as many as fit, and twice as many each time that it has room left.
 pub async fn list(
+    tx: &mut Tx,
+    selection: Selection<'_>,
+    after: Option<MemberId>,
+    most: i64,
+) -> Result<Vec<Member>> {
+    let holders = selection.condition.and_then(|it| it.holders.as_ref());
+    let Some(holders) = holders else {
+        return list_all(tx, selection, after, most).await;
+    };
+    let (mut found, mut after, mut stretch) = (Vec::new(), after, most.max(1));
+    loop {
+        let through = last_holder(tx, (selection.workspace, holders), after, stretch).await?;
+        let room = most - i64::try_from(found.len()).unwrap_or(most);
+        let next = selection.next_placeholder();
+        let (from, to) = (format!("${next}"), format!("${}", next + 1));
+        let sql = format!("{COLUMNS} u WHERE {}", selection.sql_within(&from, &to));
+        let sql = format!("{sql} ORDER BY u.id LIMIT ${}", next + 2);
+        let bounds = [
+            Bind::Id(after.map_or(Uuid::nil(), |id| id.0)),
+            Bind::Id(through.map_or(Uuid::max(), |id| id.0)),
+            Bind::Integer(room),
+        ];
+        let query = selection.bound(tx, sql);
+        let query = bounds.into_iter().fold(query, |query, bind| bind.to(query));
+        found.extend(query.fetch_all::<Member>().await?);
+        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= most);
+        if is_full || through.is_none() {
+            return Ok(found);
+        }
+        (after, stretch) = (through, stretch * 2);
+    }
+}
+
+/// The last one of so many holders after a member; none where there are fewer.
+async fn last_holder(
+    tx: &mut Tx,
+    (workspace, holders): (WorkspaceId, &Holders),
+    after: Option<MemberId>,
+    stretch: i64,
+) -> Result<Option<MemberId>> {
+    let sql = format!(
+        "SELECT g.member FROM grants g WHERE g.workspace = $1 AND {} AND g.to_at IS NULL \
+         AND g.member > $3 ORDER BY g.member LIMIT $4 OFFSET $5",
+        holders.grants("$2")
+    );
+    let query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+    let query = holders.name.clone().to(query);
+    let row: Option<(MemberId,)> = query
+        .bind(after.map_or(Uuid::nil(), |id| id.0))
+        .bind(1_i64)
+        .bind(stretch - 1)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
+async fn list_all(
     tx: &mut Tx,
     selection: Selection<'_>,
     after: Option<MemberId>,
@@ -61,7 +132,7 @@ pub async fn list(
     let is_narrow = selection.condition.is_some_and(|it| it.is_narrow);
     let (sql, order) = in_id_order(tx, sql, is_narrow);
     let sql = format!("{sql} ORDER BY {order} LIMIT ${}", next + 1);
-    let after = Bind::Id(after.map_or(uuid::Uuid::nil(), |id| id.0));
+    let after = Bind::Id(after.map_or(Uuid::nil(), |id| id.0));
     let query = selection.bound(tx, sql);
     Bind::Integer(most).to(after.to(query)).fetch_all().await
 }

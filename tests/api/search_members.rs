@@ -172,6 +172,46 @@ async fn a_walk_by_a_filter_meets_each_member_once() {
     assert_eq!(other.body["code"], "invalid_cursor", "{}", other.text);
 }
 
+/// Holders of a right are gathered a stretch at a time: who is far behind others without effect is found.
+#[tokio::test]
+async fn holders_far_apart_are_met_by_short_pages() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "Ann", 9).await;
+    let members: Vec<_> = ids.iter().map(|id| member(id)).collect();
+    let crew = json!({"displayName": "Crew", "members": members});
+    scim.created("/Groups", &crew).await;
+    gateway.rule(&["Crew"], "Support").await;
+    gateway.work().await;
+    let mut expected = Vec::new();
+    for at in 0..9 {
+        let id = gateway.member(&format!("ann{at}@acme.example")).await.id;
+        if matches!(at, 5 | 8) {
+            expected.push(id.to_string());
+        } else {
+            gateway.suspend(id).await.unwrap();
+        }
+    }
+    expected.sort();
+    let key = gateway.key(&[Permission::MembersRead]).await;
+    for filter in [
+        "teams eq \"support\"",
+        "teams eq \"support\" and user_name sw \"ann\"",
+    ] {
+        let (mut met, mut more) = (Vec::new(), "&limit=1".to_owned());
+        loop {
+            let page = gateway.filtered(&key, filter, &more).await;
+            let items = page.body["items"].as_array().unwrap();
+            met.extend(items.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
+            match page.body["next_cursor"].as_str() {
+                Some(cursor) => more = format!("&limit=1&cursor={cursor}"),
+                None => break,
+            }
+        }
+        assert_eq!(met, expected, "{filter}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_filter_over_members_is_refused() {
     let gateway = Gateway::new().await;

@@ -1,15 +1,10 @@
 //! Conditions over members. What has no column in the right form is left to the evaluator.
 
-use super::{Bind, Case, Compiler, Condition, Part, Table};
+use super::{Bind, Case, Compiler, Condition, Holders, Part, Table};
 use crate::scim::filter::{Filter, Literal, Operator};
 use crate::scim::fold;
 use crate::scim::path::Resolved;
-
-/// Which rights have effect, but for the kind and what they give.
-const EFFECTIVE: &str = "u.status = 'active' AND u.held_at IS NULL AND u.waiting_at IS NULL \
-     AND u.id IN (SELECT g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
-     AND c.id = g.cause WHERE g.workspace = $1 AND g.to_at IS NULL \
-     AND (c.ended_at IS NULL OR g.hold IS NOT NULL)";
+use crate::store::grants::GrantKind;
 
 impl Condition {
     /// The condition of a filter on members who are not removed.
@@ -65,25 +60,13 @@ impl Compiler {
             ("created_at", Literal::String(text)) => self.time("u.created_at", operator, text),
             ("updated_at", Literal::String(text)) => self.time("u.updated_at", operator, text),
             ("teams", Literal::String(name)) if is_equal => {
-                let key = self.bind(Bind::Text(fold::key(name)));
-                Part::exact(format!(
-                    "({EFFECTIVE} AND g.kind = 'team' AND g.target = (SELECT t.id FROM teams t \
-                     WHERE t.workspace = $1 AND t.name_key = {key} AND t.archived_at IS NULL)))"
-                ))
+                self.holders(GrantKind::Team, fold::key(name))
             }
             ("roles", Literal::String(name)) if is_equal => {
-                let key = self.bind(Bind::Text(fold::key(name)));
-                Part::exact(format!(
-                    "({EFFECTIVE} AND g.kind = 'role' AND g.target = (SELECT r.id FROM roles r \
-                     WHERE r.workspace = $1 AND r.name_key = {key})))"
-                ))
+                self.holders(GrantKind::Role, fold::key(name))
             }
             ("permissions", Literal::String(name)) if is_equal => {
-                let name = self.bind(Bind::Text(name.clone()));
-                Part::exact(format!(
-                    "({EFFECTIVE} AND g.kind = 'permission' AND g.target = (SELECT p.id \
-                     FROM permissions p WHERE p.workspace = $1 AND p.name = {name})))"
-                ))
+                self.holders(GrantKind::Permission, name.clone())
             }
             ("directories", Literal::String(name)) if is_equal => {
                 let key = self.bind(Bind::Text(fold::key(name)));
@@ -94,6 +77,19 @@ impl Compiler {
                 ))
             }
             _ => Part::unknown(),
+        }
+    }
+
+    fn holders(&mut self, kind: GrantKind, name: String) -> Part {
+        let name = Bind::Text(name);
+        let holders = Holders {
+            kind,
+            name: name.clone(),
+        };
+        let placeholder = self.bind(name);
+        Part {
+            holders: Some(holders.clone()),
+            ..Part::exact(holders.effective(&placeholder))
         }
     }
 

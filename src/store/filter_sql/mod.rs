@@ -2,9 +2,12 @@
 //! other part is narrowed to a superset that the evaluator then decides. A property test holds the
 //! two against each other.
 
+mod holders;
 mod members;
 
 use uuid::Uuid;
+
+pub(super) use holders::Holders;
 
 use super::tx::Query;
 use crate::clock::Timestamp;
@@ -22,6 +25,8 @@ pub struct Condition {
     pub is_exact: bool,
     /// Whether an index finds the few rows that it selects.
     pub is_narrow: bool,
+    /// Holders of a right, where whoever it selects is one of them and no index finds fewer.
+    pub(super) holders: Option<Holders>,
 }
 
 /// A value to be bound.
@@ -65,12 +70,18 @@ impl Condition {
             binds: compiler.binds,
             is_exact: part.is_exact,
             is_narrow: part.is_narrow,
+            holders: part.holders.filter(|_| !part.is_narrow),
         }
     }
 
-    /// Its text.
-    pub(super) fn sql(&self) -> &str {
-        &self.sql
+    /// Its SQL, over all members or resources.
+    pub(super) fn sql(&self) -> String {
+        holders::everywhere(&self.sql)
+    }
+
+    /// Its SQL where members after one and up to another are asked for; both are placeholders.
+    pub(super) fn sql_within(&self, after: &str, through: &str) -> String {
+        holders::within(&self.sql, after, through)
     }
 
     /// What its text asks to be bound, in order.
@@ -99,6 +110,7 @@ struct Part {
     sql: String,
     is_exact: bool,
     is_narrow: bool,
+    holders: Option<Holders>,
 }
 
 impl Part {
@@ -107,6 +119,7 @@ impl Part {
             sql,
             is_exact: true,
             is_narrow: false,
+            holders: None,
         }
     }
 
@@ -115,6 +128,7 @@ impl Part {
             sql,
             is_exact: true,
             is_narrow: true,
+            holders: None,
         }
     }
 
@@ -124,6 +138,7 @@ impl Part {
             sql: "TRUE".to_owned(),
             is_exact: false,
             is_narrow: false,
+            holders: None,
         }
     }
 
@@ -152,7 +167,10 @@ impl Compiler {
             Filter::And(filters) => {
                 let parts: Vec<_> = filters.iter().map(|filter| self.part(filter)).collect();
                 let is_narrow = parts.iter().any(|part| part.is_narrow);
-                joined(&parts, " AND ", is_narrow)
+                Part {
+                    holders: parts.iter().find_map(|part| part.holders.clone()),
+                    ..joined(&parts, " AND ", is_narrow)
+                }
             }
             Filter::Or(filters) => {
                 let parts: Vec<_> = filters.iter().map(|filter| self.part(filter)).collect();
@@ -460,5 +478,6 @@ fn joined(parts: &[Part], word: &str, is_narrow: bool) -> Part {
         sql: sql.join(word),
         is_exact: parts.iter().all(|part| part.is_exact),
         is_narrow,
+        holders: None,
     }
 }
