@@ -43,6 +43,7 @@ pub(super) async fn expected(
     seats::follow(tx, act, member.id, Some(&member), status).await?;
     give_up(tx, act, &member, &newcomer.profile).await?;
     candidates::delete_conflict(tx, place, &newcomer.user_name_key).await?;
+    forget_leaving(tx, (place, known), member.id, newcomer).await?;
     let after = Member {
         version: member.version + 1,
         status,
@@ -111,6 +112,7 @@ pub(super) async fn adopted(
     .await?;
     seats::follow(tx, act, member.id, Some(&member), status).await?;
     candidates::delete_conflict(tx, place, &newcomer.user_name_key).await?;
+    forget_leaving(tx, (place, known), member.id, newcomer).await?;
     let after = Member {
         version: member.version + 1,
         status,
@@ -136,6 +138,22 @@ pub(super) async fn adopted(
         person: (member.person, key),
         changes: vec![change],
     })
+}
+
+/// The member is linked under the externalId under which it left: one who leaves again is buried once.
+async fn forget_leaving(
+    tx: &mut Tx,
+    (place, known): (Place, &Known),
+    member: MemberId,
+    newcomer: &Newcomer,
+) -> Result<()> {
+    if let Some(external_id) = &newcomer.external_id
+        && known.tombstones == 1
+        && known.buried == Some(member)
+    {
+        users::delete_tombstones(tx, place, external_id).await?;
+    }
+    Ok(())
 }
 
 async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {

@@ -385,3 +385,27 @@ async fn what_a_removed_member_was_called_is_free_again() {
     assert_eq!((back.member, back.outcome), (ada.member, Outcome::Revived));
     gateway.check().await;
 }
+
+// One person is one member, however often it leaves and comes back.
+#[tokio::test]
+async fn who_leaves_comes_back_by_an_admin_and_leaves_again_is_still_the_same() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ada = json!({
+        "userName": "ada@acme.example", "externalId": "ada-1",
+        "emails": [{"value": "ada@acme.example", "primary": true}],
+    });
+    let first = scim.created("/Users", &ada).await;
+    let member = gateway.member("ada@acme.example").await.id;
+    let (status, _) = scim.send("DELETE", &format!("/Users/{first}"), None).await;
+    assert_eq!(status, 204);
+    let expected = gateway.enter(json!({"email": "ada@acme.example"}), &[]);
+    assert_eq!(expected.await.unwrap().member, member);
+    let second = scim.created("/Users", &ada).await;
+    let (status, _) = scim.send("DELETE", &format!("/Users/{second}"), None).await;
+    assert_eq!(status, 204);
+    scim.created("/Users", &ada).await;
+    assert_eq!(gateway.member("ada@acme.example").await.id, member);
+    assert_eq!(gateway.count("members").await, 1);
+    gateway.check().await;
+}
