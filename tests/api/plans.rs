@@ -91,7 +91,7 @@ const WALKS: [(&str, &str); 8] = [
 ];
 
 /// How statements begin that the tests themselves send.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 17] = [
     "DELETE FROM changes WHERE number",
     "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
     "SELECT COALESCE(",
@@ -99,6 +99,8 @@ const TESTS: [&str; 15] = [
     "SELECT COUNT(*) FROM changes WHERE",
     "SELECT access_epoch FROM members WHERE user_name",
     "SELECT detail FROM changes",
+    "SELECT id, access_epoch FROM members WHERE workspace",
+    "SELECT kind, COUNT(*) FROM changes WHERE",
     "SELECT kind, subject, directory, credential",
     "UPDATE changes SET",
     "UPDATE directories SET workspace",

@@ -3,18 +3,20 @@
 //! many there are and how long each is.
 
 mod brake;
+mod holds;
 mod reference;
+mod rules;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatehouse::admission::brake::{self as braked, Mode, Setting, Which};
-use gatehouse::admission::check;
-use gatehouse::admission::rules::{self, NewRule};
+use gatehouse::admission::import::{self, Format, Options};
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::error::Error;
 use gatehouse::ids::MemberId;
+use gatehouse::scim::etag::Precondition;
 use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::manual::{self, Right};
 use gatehouse::workspace::members::{self, GrantKind};
@@ -25,7 +27,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, new_directory, operations};
+use holds::{Beside, Seen};
 use reference::{Group, User, World};
+use rules::Edit;
 
 /// How many people, groups and teams a sequence may have.
 const PEOPLE: usize = 14;
@@ -37,6 +41,8 @@ const BATCH: usize = 2;
 /// How many sequences and steps there are unless something else is asked for.
 const SEQUENCES: usize = 256;
 const STEPS: usize = 14;
+/// How many sequences have a database in common, which is looked through after each step.
+const ONE_DATABASE: usize = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -49,6 +55,10 @@ enum Step {
     Put(usize, BTreeSet<usize>),
     DeleteGroup(usize),
     Rule(BTreeSet<usize>, usize),
+    ChangeRule(usize, Edit),
+    EndRule(usize),
+    Remove(usize),
+    Import(usize, usize, bool),
     Suspend(usize),
     Activate(usize),
     Give(usize, usize),
@@ -72,7 +82,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Put(group, who)),
         2 => (0..GROUPS).prop_map(Step::DeleteGroup),
         4 => (groups(), 0..TEAMS).prop_map(|(groups, team)| Step::Rule(groups, team)),
+        5 => (0..PEOPLE, edit()).prop_map(|(at, edit)| Step::ChangeRule(at, edit)),
+        2 => (0..PEOPLE).prop_map(Step::EndRule),
+        4 => (0..PEOPLE, 0..TEAMS, any::<bool>())
+            .prop_map(|(who, team, revive)| Step::Import(who, team, revive)),
         2 => (0..PEOPLE).prop_map(Step::Suspend),
+        1 => (0..PEOPLE).prop_map(Step::Remove),
         2 => (0..PEOPLE).prop_map(Step::Activate),
         2 => (0..PEOPLE, 0..TEAMS).prop_map(|(who, team)| Step::Give(who, team)),
         1 => (0..PEOPLE, 0..TEAMS).prop_map(|(who, team)| Step::Take(who, team)),
@@ -81,6 +96,18 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1_u64..80).prop_map(Step::Advance),
         1 => prop_oneof![Just(Mode::Hold), Just(Mode::Alert), Just(Mode::Off)].prop_map(Step::Brake),
     ]
+}
+
+/// What an admin says of a rule: its groups anew, its team, or whether it is switched on.
+fn edit() -> impl Strategy<Value = Edit> {
+    let groups = prop::option::of(proptest::collection::btree_set(0..GROUPS, 1..3));
+    let enabled = prop::option::of(prop::bool::weighted(0.6));
+    let said = (groups, prop::option::of(0..TEAMS), enabled);
+    said.prop_map(|(groups, team, enabled)| Edit {
+        groups,
+        team,
+        enabled,
+    })
 }
 
 /// A workspace and the model of it.
@@ -92,6 +119,8 @@ struct Pair<'g> {
     world: World,
     /// The members that there were, in the order in which their places were filled.
     known: Vec<MemberId>,
+    seen: Seen,
+    beside: &'g Beside,
 }
 
 #[expect(clippy::disallowed_methods, reason = "how a run is asked for")]
@@ -107,16 +136,21 @@ async fn share(of: usize, shares: usize) {
         number("MODEL_SEQUENCES", SEQUENCES),
     );
     let steps = number("MODEL_STEPS", STEPS);
-    let clock = Clock::fixed(Clock::system().now());
-    let gateway = Gateway::at(clock.clone(), |config| {
-        config.scim.run_threshold = THRESHOLD;
-        config.scim.run_batch = i64::try_from(BATCH).unwrap();
-    })
-    .await;
-    for seed in (first..first + count).filter(|seed| seed % shares == of) {
-        Box::pin(sequence(&gateway, &clock, seed, steps)).await;
+    let seeds: Vec<usize> = (first..first + count)
+        .filter(|seed| seed % shares == of)
+        .collect();
+    for seeds in seeds.chunks(ONE_DATABASE) {
+        let clock = Clock::fixed(Clock::system().now());
+        let gateway = Gateway::at(clock.clone(), |config| {
+            config.scim.run_threshold = THRESHOLD;
+            config.scim.run_batch = i64::try_from(BATCH).unwrap();
+        })
+        .await;
+        let beside = Beside::new(&gateway).await;
+        for seed in seeds {
+            Box::pin(sequence(&gateway, &clock, (*seed, steps), &beside)).await;
+        }
     }
-    gateway.check().await;
 }
 
 // C072 C076 C077 C080
@@ -140,7 +174,12 @@ async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_4() {
     share(3, 4).await;
 }
 
-async fn sequence(gateway: &Gateway, clock: &Clock, seed: usize, steps: usize) {
+async fn sequence(
+    gateway: &Gateway,
+    clock: &Clock,
+    (seed, steps): (usize, usize),
+    beside: &Beside,
+) {
     let slug = format!("w{seed}");
     let workspace = workspace::create(&gateway.app, &Origin::cli(), &slug, &slug).await;
     let workspace = workspace.unwrap();
@@ -157,6 +196,8 @@ async fn sequence(gateway: &Gateway, clock: &Clock, seed: usize, steps: usize) {
         scim,
         world: World::new(clock.now(), THRESHOLD, BATCH),
         known: Vec::new(),
+        seen: Seen::default(),
+        beside,
     };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -239,18 +280,10 @@ impl Pair<'_> {
                     .await;
                 self.world.delete_group(*place);
             }
-            Step::Rule(groups, team) => {
-                let rule = NewRule {
-                    directory: "idp".to_owned(),
-                    groups: groups.iter().map(|group| format!("G{group}")).collect(),
-                    teams: vec![format!("T{team}")],
-                    ..NewRule::default()
-                };
-                let origin = Origin::cli();
-                let added = rules::add(&self.gateway.app, &origin, &self.workspace, rule);
-                added.await.unwrap();
-                self.world.add_rule(groups.clone(), *team);
-            }
+            Step::Rule(groups, team) => self.add_rule(groups, *team).await,
+            Step::ChangeRule(at, edit) => self.change_rule(*at, edit).await,
+            Step::EndRule(at) => self.end_rule(*at).await,
+            Step::Import(place, team, revive) => self.import((*place, *team), *revive).await,
             step => self.administer(step).await,
         }
     }
@@ -264,14 +297,18 @@ impl Pair<'_> {
             Step::Suspend(at) => {
                 let id = known(at);
                 let done = status::suspend(app, by, (workspace, id)).await;
-                if self.expect(id, &done) {
-                    self.world.suspend(id);
-                }
+                assert_eq!(done.is_ok(), self.world.suspend(id), "{done:?}");
             }
             Step::Activate(at) => {
                 let id = known(at);
                 let done = status::activate(app, by, (workspace, id)).await;
                 assert_eq!(done.is_ok(), self.world.activate(id), "{done:?}");
+            }
+            Step::Remove(at) => {
+                let id = known(at);
+                let as_it_is = Precondition::default();
+                let done = status::remove(app, by, (workspace, id), as_it_is).await;
+                assert_eq!(done.is_ok(), self.world.remove(id), "{done:?}");
             }
             Step::Give(at, team) => {
                 let id = known(at);
@@ -329,8 +366,11 @@ impl Pair<'_> {
         if self.world.users.contains_key(&place) {
             return;
         }
-        let name = format!("u{place}@acme.example");
-        let body = json!({"userName": name, "externalId": format!("e{place}"), "active": active});
+        let name = address(place);
+        let body = json!({
+            "userName": name, "externalId": format!("e{place}"), "active": active,
+            "emails": [{"value": name, "primary": true}],
+        });
         let made = self.send("POST", "/Users", Some(body), 201).await;
         let id = made["id"].as_str().unwrap().to_owned();
         let found = members::find(&self.gateway.app, self.workspace.id, &name).await;
@@ -340,6 +380,34 @@ impl Pair<'_> {
             None => self.known.push(member),
         }
         self.world.create(place, User { id, active, member });
+    }
+
+    /// A row of a table: an address, and a team.
+    async fn import(&mut self, (place, team): (usize, usize), revive: bool) {
+        let (app, workspace) = (&self.gateway.app, self.workspace.id);
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let table = format!("email,teams\n{},T{team}\n", address(place));
+        let options = Options {
+            preview: false,
+            revive,
+        };
+        let (by, table) = ((&origin, &scopes), (table.as_bytes(), Format::Csv));
+        let shown = import::start(app, by, workspace, table, options).await;
+        let id = shown.unwrap().import.id;
+        let rows = import::list_rows(app, workspace, id, 0, 10).await.unwrap();
+        let (outcome, member) = self.world.import((place, team), revive);
+        assert_eq!(rows[0].outcome, outcome, "{rows:?}");
+        let Some(id) = rows[0].member else {
+            panic!("nobody was brought in: {rows:?}");
+        };
+        match member {
+            Some(member) => assert_eq!(id, member),
+            None => {
+                self.world.expect(id, place, team);
+                self.known.push(id);
+            }
+        }
+        self.count("import.finished");
     }
 
     async fn change(&mut self, place: usize, people: &BTreeSet<usize>, op: &str) {
@@ -379,42 +447,10 @@ impl Pair<'_> {
         assert_eq!(status, expect, "{method} {path}: {answer}");
         answer
     }
+}
 
-    /// Both sides are one.
-    async fn compare(&self, told: &str) {
-        let (app, workspace) = (&self.gateway.app, self.workspace.id);
-        let listed = members::list(app, workspace, None, 1000).await.unwrap();
-        let found: BTreeMap<_, _> = listed.iter().map(|it| (it.id, it.status)).collect();
-        let expected = self
-            .world
-            .members
-            .iter()
-            .map(|(id, member)| (*id, member.status));
-        let expected: BTreeMap<_, _> = expected
-            .filter(|(_, status)| *status != members::Status::Removed)
-            .collect();
-        assert_eq!(found, expected, "{told}");
-        let teams = |member: &members::Listed| {
-            let teams = member.teams.iter().map(|name| name[1..].parse().unwrap());
-            (member.id, teams.collect::<BTreeSet<usize>>())
-        };
-        let found = listed
-            .iter()
-            .map(teams)
-            .filter(|(_, teams)| !teams.is_empty());
-        assert_eq!(
-            found.collect::<BTreeMap<_, _>>(),
-            self.world.teams(),
-            "{told}"
-        );
-        let held = braked::held(app, workspace, None, 1000).await.unwrap();
-        let held: BTreeMap<_, _> = held.into_iter().map(|it| (it.member, it.until)).collect();
-        let expected = self.world.members.iter();
-        let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?.until)));
-        assert_eq!(held, expected.collect::<BTreeMap<_, _>>(), "{told}");
-        let unsettled = check::count_unsettled(app, workspace).await.unwrap();
-        assert_eq!(unsettled, 0, "{told}");
-    }
+fn address(place: usize) -> String {
+    format!("u{place}@acme.example")
 }
 
 fn right(team: usize) -> Right {

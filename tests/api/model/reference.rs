@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse::admission::brake::Mode;
+use gatehouse::admission::import::Outcome;
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
+
+use super::rules::Rule;
 
 /// A User of the directory.
 #[derive(Debug, Clone)]
@@ -23,22 +26,6 @@ pub(super) struct Group {
     pub(super) users: BTreeSet<usize>,
 }
 
-/// A rule: who is in all these groups gets this team.
-#[derive(Debug, Clone)]
-pub(super) struct Rule {
-    groups: BTreeSet<usize>,
-    /// The groups that it is bound to; it lives once all are.
-    bound: BTreeSet<usize>,
-    team: usize,
-    is_broken: bool,
-}
-
-impl Rule {
-    fn is_live(&self) -> bool {
-        !self.is_broken && self.bound == self.groups
-    }
-}
-
 /// That the brake keeps something.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
@@ -49,15 +36,34 @@ pub(super) struct Held {
 /// A member.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
+    /// The place of the person in the directory.
+    place: usize,
     pub(super) status: Status,
     pub(super) barred: bool,
     /// By rule, and whether the brake keeps it.
     pub(super) by_rule: BTreeMap<usize, bool>,
-    by_hand: BTreeSet<usize>,
+    pub(super) by_hand: BTreeSet<usize>,
+    /// What was given by hand and waits for a proof of who that is.
+    waiting: BTreeSet<usize>,
     /// What the brake keeps.
     pub(super) braked: Option<Held>,
     /// The status that waits.
     pub(super) wants: Option<Status>,
+}
+
+impl Member {
+    fn new(place: usize, status: Status) -> Self {
+        Self {
+            place,
+            status,
+            barred: false,
+            by_rule: BTreeMap::new(),
+            by_hand: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            braked: None,
+            wants: None,
+        }
+    }
 }
 
 /// The whole world.
@@ -69,14 +75,14 @@ pub(super) struct World {
     pub(super) rules: Vec<Rule>,
     pub(super) members: BTreeMap<MemberId, Member>,
     /// Who was deleted in the directory, by the place in it.
-    buried: BTreeMap<usize, MemberId>,
+    buried: BTreeMap<usize, Vec<MemberId>>,
     pub(super) mode: Mode,
     pub(super) losses: BTreeMap<MemberId, Timestamp>,
     /// How many were active when they were counted last, and when that was.
     pub(super) active: i64,
     pub(super) counted: Timestamp,
-    threshold: i64,
-    batch: usize,
+    pub(super) threshold: i64,
+    pub(super) batch: usize,
 }
 
 impl World {
@@ -102,7 +108,10 @@ impl World {
         let members = self.members.iter();
         let members = members.filter(|(_, member)| member.status == Status::Active);
         let teams = members.map(|(id, member)| {
-            let by_rule = member.by_rule.keys().map(|rule| self.rules[*rule].team);
+            let by_rule = member
+                .by_rule
+                .keys()
+                .map(|rule| self.rules[*rule].says.team);
             (*id, by_rule.chain(member.by_hand.iter().copied()).collect())
         });
         teams
@@ -116,29 +125,37 @@ impl World {
 
     // What directories do.
 
-    /// Whoever is made anew under the same id of the IdP; none if that is somebody new.
+    /// Whom a User that is made becomes; none if that is somebody new.
     pub(super) fn returning(&self, place: usize) -> Option<MemberId> {
-        self.buried.get(&place).copied()
+        let buried = self.buried.get(&place).map(Vec::as_slice);
+        let left = match buried {
+            Some([one]) => Some(*one),
+            _ => None,
+        };
+        self.find(place, |status| status == Status::Draft).or(left)
     }
 
     pub(super) fn create(&mut self, place: usize, user: User) {
         let (id, active) = (user.member, user.active);
+        let returning = self.returning(place);
         self.users.insert(place, user);
-        if self.buried.remove(&place).is_none() {
-            let status = if active {
-                Status::Active
-            } else {
-                Status::Suspended
-            };
-            let member = Member {
-                status,
-                barred: false,
-                by_rule: BTreeMap::new(),
-                by_hand: BTreeSet::new(),
-                braked: None,
-                wants: None,
-            };
-            self.members.insert(id, member);
+        let said = if active {
+            Status::Active
+        } else {
+            Status::Suspended
+        };
+        if returning.is_none() {
+            self.members.insert(id, Member::new(place, said));
+            return;
+        }
+        if self.buried.get(&place).is_some_and(|all| *all == [id]) {
+            self.buried.remove(&place);
+        }
+        if self.members[&id].status == Status::Draft {
+            // An address proves nothing: what was given by hand waits.
+            let member = self.member(id);
+            member.status = said;
+            member.waiting = std::mem::take(&mut member.by_hand);
         } else if !active || self.members[&id].barred {
             if self.members[&id].status != Status::Active || !self.holds(id, Status::Suspended) {
                 self.reverse(id);
@@ -171,7 +188,7 @@ impl World {
         for group in self.groups.values_mut() {
             group.users.remove(&place);
         }
-        self.buried.insert(place, user.member);
+        self.buried.entry(place).or_default().push(user.member);
         let is_held = self.members[&user.member].status == Status::Active
             && self.holds(user.member, Status::Removed);
         if !is_held {
@@ -187,7 +204,7 @@ impl World {
         let users = group.users.clone();
         self.groups.insert(place, group);
         for rule in &mut self.rules {
-            if rule.groups.contains(&place) {
+            if rule.says.groups.contains(&place) {
                 rule.bound.insert(place);
             }
         }
@@ -209,18 +226,13 @@ impl World {
         let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
         let mut broken = BTreeSet::new();
         for (at, rule) in self.rules.iter_mut().enumerate() {
-            if rule.bound.contains(&place) && !rule.is_broken {
+            if rule.bound.contains(&place) && !rule.is_broken && !rule.is_over {
                 rule.is_broken = true;
                 broken.insert(at);
             }
         }
         if !broken.is_empty() && self.admits(&members) {
-            // All that it gave ends at once.
-            for member in self.members.values_mut() {
-                member
-                    .by_rule
-                    .retain(|rule, kept| *kept || !broken.contains(rule));
-            }
+            self.end_at_once(&broken);
         }
         let is_run = i64::try_from(members.len()).unwrap() > self.threshold;
         let batch = if is_run {
@@ -238,25 +250,15 @@ impl World {
 
     // What admins do.
 
-    pub(super) fn add_rule(&mut self, groups: BTreeSet<usize>, team: usize) {
-        let bound: BTreeSet<usize> = groups
-            .iter()
-            .copied()
-            .filter(|at| self.groups.contains_key(at))
-            .collect();
-        self.rules.push(Rule {
-            groups,
-            bound,
-            team,
-            is_broken: false,
-        });
-        self.sweep();
-    }
-
-    pub(super) fn suspend(&mut self, id: MemberId) {
+    /// Whether an admin may shut the member out: it must have come in.
+    pub(super) fn suspend(&mut self, id: MemberId) -> bool {
         let member = self.member(id);
+        if !matches!(member.status, Status::Active | Status::Suspended) {
+            return false;
+        }
         member.barred = true;
         member.status = Status::Suspended;
+        true
     }
 
     /// Whether an admin may let the member in: its directory must not say otherwise.
@@ -267,7 +269,7 @@ impl World {
         if member.status == Status::Active {
             return true;
         }
-        if member.status == Status::Removed {
+        if matches!(member.status, Status::Removed | Status::Draft) {
             return false;
         }
         if !is_out {
@@ -277,12 +279,76 @@ impl World {
         !is_out
     }
 
+    /// Whether an admin may take the member out: no directory must have it.
+    pub(super) fn remove(&mut self, id: MemberId) -> bool {
+        if self.users.values().any(|user| user.member == id) {
+            return false;
+        }
+        let member = self.member(id);
+        if member.status == Status::Removed {
+            return false;
+        }
+        member.status = Status::Removed;
+        member.barred = false;
+        self.end_all(id);
+        true
+    }
+
     pub(super) fn give(&mut self, id: MemberId, team: usize) {
         self.member(id).by_hand.insert(team);
     }
 
     pub(super) fn take(&mut self, id: MemberId, team: usize) -> bool {
-        self.member(id).by_hand.remove(&team)
+        let member = self.member(id);
+        member.by_hand.remove(&team) || member.waiting.remove(&team)
+    }
+
+    // What a table says.
+
+    /// The one whom an address finds.
+    fn find(&self, place: usize, is: impl Fn(Status) -> bool) -> Option<MemberId> {
+        let all = self.members.iter();
+        let mut found = all.filter(|(_, member)| member.place == place && is(member.status));
+        let one = found.next().map(|(id, _)| *id);
+        one.filter(|_| found.next().is_none())
+    }
+
+    /// What becomes of a row, and of whom.
+    pub(super) fn import(
+        &mut self,
+        (place, team): (usize, usize),
+        revive: bool,
+    ) -> (Outcome, Option<MemberId>) {
+        let is_there = self.find(place, |status| status != Status::Removed);
+        let Some(id) = is_there.or_else(|| self.find(place, |status| status == Status::Removed))
+        else {
+            return (Outcome::Created, None);
+        };
+        let member = self.member(id);
+        if member.status == Status::Removed && !revive {
+            return (Outcome::Left, Some(id));
+        }
+        if member.status == Status::Removed {
+            member.status = Status::Draft;
+            member.barred = false;
+            member.by_hand.insert(team);
+            return (Outcome::Revived, Some(id));
+        }
+        let by_rule: Vec<usize> = member.by_rule.keys().copied().collect();
+        let by_rule = by_rule.iter().map(|rule| self.rules[*rule].says.team);
+        let has = by_rule.chain(self.members[&id].by_hand.iter().copied());
+        let has: BTreeSet<usize> = has.collect();
+        if has.contains(&team) {
+            return (Outcome::Unchanged, Some(id));
+        }
+        self.give(id, team);
+        (Outcome::Merged, Some(id))
+    }
+
+    /// Somebody new is expected.
+    pub(super) fn expect(&mut self, id: MemberId, place: usize, team: usize) {
+        self.members.insert(id, Member::new(place, Status::Draft));
+        self.give(id, team);
     }
 
     // What follows.
@@ -297,7 +363,7 @@ impl World {
             .enumerate()
             .filter(|(_, rule)| rule.is_live());
         let rules = rules.filter(|(_, rule)| {
-            let mut groups = rule.groups.iter();
+            let mut groups = rule.says.groups.iter();
             groups.all(|group| self.groups[group].users.contains(place))
         });
         rules.map(|(at, _)| at).collect()
@@ -307,19 +373,19 @@ impl World {
         if self
             .rules
             .iter()
-            .any(|rule| rule.is_live() && rule.groups.contains(&group))
+            .any(|rule| rule.is_live() && rule.says.groups.contains(&group))
         {
             let members = users.iter().map(|user| self.users[user].member);
             self.settle(&members.collect::<Vec<_>>());
         }
     }
 
-    fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self) {
         let all: Vec<MemberId> = self.members.keys().copied().collect();
         self.settle(&all);
     }
 
-    fn settle(&mut self, members: &[MemberId]) {
+    pub(super) fn settle(&mut self, members: &[MemberId]) {
         let mut members = members.to_vec();
         members.sort_unstable();
         let mut differences = BTreeMap::new();
@@ -327,7 +393,10 @@ impl World {
         for id in &members {
             let wanted = self.wanted(*id);
             let member = &self.members[id];
-            let teams: BTreeSet<usize> = wanted.iter().map(|rule| self.rules[*rule].team).collect();
+            let teams: BTreeSet<usize> = wanted
+                .iter()
+                .map(|rule| self.rules[*rule].says.team)
+                .collect();
             let ended = member
                 .by_rule
                 .iter()
@@ -335,7 +404,7 @@ impl World {
             let ended: Vec<(usize, bool)> = ended.map(|(rule, kept)| (*rule, *kept)).collect();
             let lost = ended
                 .iter()
-                .filter(|(rule, kept)| !kept && !teams.contains(&self.rules[*rule].team));
+                .filter(|(rule, kept)| !kept && !teams.contains(&self.rules[*rule].says.team));
             let lost: BTreeSet<usize> = lost.map(|(rule, _)| *rule).collect();
             let is_regained = member
                 .by_rule
@@ -348,7 +417,7 @@ impl World {
             if !ended.is_empty() || is_regained || begins {
                 // What the member has again by another rule.
                 let again = ended.iter().map(|(rule, _)| *rule);
-                let again = again.filter(|rule| teams.contains(&self.rules[*rule].team));
+                let again = again.filter(|rule| teams.contains(&self.rules[*rule].says.team));
                 let again: BTreeSet<usize> = again.collect();
                 differences.insert(*id, (wanted, ended, lost, again));
             }
@@ -377,6 +446,7 @@ impl World {
     pub(super) fn end_all(&mut self, id: MemberId) {
         let member = self.member(id);
         member.by_hand.clear();
+        member.waiting.clear();
         if member.braked.is_some() {
             member.by_rule.clear();
             member.braked = None;

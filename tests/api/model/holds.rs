@@ -1,0 +1,164 @@
+//! What must hold after each step: both sides are one, and the invariants of the security cases.
+//!
+//! I1 by a workspace beside, which nobody touches and nobody reads; I2 by who is linked to whom; I3 by
+//! the access epochs; I6, and what the design promises of the database, by the checks of `verify`; I7
+//! by what the log tells, without a gap and under a chain that is whole; I8 by the teams, which the
+//! model gives by rules and admins alone; I10 by each answer, which is the one that is expected. Nobody
+//! signs in, is an admin or calls anything outside here: I4, I5, I9, I11 and I12 have tests of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gatehouse::admission::adoption;
+use gatehouse::admission::brake as braked;
+use gatehouse::admission::check;
+use gatehouse::changes::sequencer::verify_chain;
+use gatehouse::ids::{MemberId, WorkspaceId};
+use gatehouse::store::verify::{CHECKS, count_faults};
+use gatehouse::workspace::members::{self, Status};
+
+use super::Pair;
+use crate::gateway::Gateway;
+
+/// What was seen after the step before.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// By kind, how many changes the log must have of those that are counted.
+    told: BTreeMap<&'static str, i64>,
+    /// Who was in, with the access epoch of each.
+    epochs: BTreeMap<MemberId, (bool, i64)>,
+}
+
+/// A workspace beside, with somebody in it.
+pub(super) struct Beside {
+    workspace: WorkspaceId,
+    user: String,
+    changes: i64,
+}
+
+impl Beside {
+    pub(super) async fn new(gateway: &Gateway) -> Self {
+        let scim = gateway.scim().await;
+        let body = serde_json::json!({"userName": "u0@acme.example", "externalId": "e0"});
+        let user = scim.created("/Users", &body).await;
+        gateway.work().await;
+        let workspace = gateway.workspace.id;
+        let changes = count_changes(gateway, workspace).await;
+        Self {
+            workspace,
+            user,
+            changes: changes.values().sum(),
+        }
+    }
+}
+
+impl Pair<'_> {
+    /// An act must have its one record.
+    pub(super) fn count(&mut self, kind: &'static str) {
+        *self.seen.told.entry(kind).or_default() += 1;
+    }
+
+    /// Both sides are one, and what must hold holds.
+    pub(super) async fn compare(&mut self, told: &str) {
+        self.compare_members(told).await;
+        self.compare_links(told).await;
+        self.compare_epochs(told).await;
+        let (gateway, workspace) = (self.gateway, self.workspace.id);
+        let changes = count_changes(gateway, workspace).await;
+        for (kind, count) in &self.seen.told {
+            assert_eq!(changes.get(*kind), Some(count), "{kind}: {told}");
+        }
+        let broken = verify_chain(&gateway.app, workspace).await.unwrap();
+        assert!(broken.is_none(), "{broken:?}: {told}");
+        let mut tx = gateway.app.db.read().await.unwrap();
+        for check in CHECKS {
+            let faults = count_faults(&mut tx, check).await.unwrap();
+            assert_eq!(faults, 0, "{}: {told}", check.holds);
+        }
+        drop(tx);
+        let unsettled = check::count_unsettled(&gateway.app, workspace).await;
+        assert_eq!(unsettled.unwrap(), 0, "{told}");
+        let path = format!("/Users/{}", self.beside.user);
+        self.send("GET", &path, None, 404).await;
+        let beside = count_changes(gateway, self.beside.workspace).await;
+        assert_eq!(beside.values().sum::<i64>(), self.beside.changes, "{told}");
+    }
+
+    async fn compare_members(&self, told: &str) {
+        let (app, workspace) = (&self.gateway.app, self.workspace.id);
+        let listed = members::list(app, workspace, None, 1000).await.unwrap();
+        let found: BTreeMap<_, _> = listed.iter().map(|it| (it.id, it.status)).collect();
+        let expected = self.world.members.iter();
+        let expected = expected.map(|(id, member)| (*id, member.status));
+        let expected: BTreeMap<_, _> = expected
+            .filter(|(_, status)| *status != Status::Removed)
+            .collect();
+        assert_eq!(found, expected, "{told}");
+        let teams = |member: &members::Listed| {
+            let teams = member.teams.iter().map(|name| name[1..].parse().unwrap());
+            (member.id, teams.collect::<BTreeSet<usize>>())
+        };
+        let found = listed
+            .iter()
+            .map(teams)
+            .filter(|(_, teams)| !teams.is_empty());
+        assert_eq!(
+            found.collect::<BTreeMap<_, _>>(),
+            self.world.teams(),
+            "{told}"
+        );
+        let held = braked::held(app, workspace, None, 1000).await.unwrap();
+        let held: BTreeMap<_, _> = held.into_iter().map(|it| (it.member, it.until)).collect();
+        let expected = self.world.members.iter();
+        let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?.until)));
+        assert_eq!(held, expected.collect::<BTreeMap<_, _>>(), "{told}");
+    }
+
+    /// Whom a User is linked to stays so, whatever its names are.
+    async fn compare_links(&self, told: &str) {
+        let of = (self.workspace.id, self.scim.directory.id);
+        let matched = adoption::matched(&self.gateway.app, of, None, 1000).await;
+        let found = matched.unwrap().into_iter();
+        let found = found.map(|it| (it.user.to_string(), it.member));
+        let expected = self.world.users.values();
+        let expected = expected.map(|user| (user.id.clone(), user.member));
+        assert_eq!(
+            found.collect::<BTreeMap<_, _>>(),
+            expected.collect::<BTreeMap<_, _>>(),
+            "{told}"
+        );
+    }
+
+    /// Out means out: whoever is in no longer has another epoch than before.
+    async fn compare_epochs(&mut self, told: &str) {
+        let mut tx = self.gateway.app.db.one().await.unwrap();
+        let rows: Vec<(MemberId, i64)> = tx
+            .query("SELECT id, access_epoch FROM members WHERE workspace = $1")
+            .bind(self.workspace.id)
+            .fetch_all()
+            .await
+            .unwrap();
+        drop(tx);
+        let mut epochs = BTreeMap::new();
+        for (id, epoch) in rows {
+            let is_in = self.world.members[&id].status == Status::Active;
+            if let Some((was_in, before)) = self.seen.epochs.get(&id) {
+                let least = before + i64::from(*was_in && !is_in);
+                assert!(epoch >= least, "{id}: {epoch} after {before}: {told}");
+            }
+            epochs.insert(id, (is_in, epoch));
+        }
+        assert_eq!(epochs.len(), self.world.members.len(), "{told}");
+        self.seen.epochs = epochs;
+    }
+}
+
+async fn count_changes(gateway: &Gateway, workspace: WorkspaceId) -> BTreeMap<String, i64> {
+    let mut tx = gateway.app.db.one().await.unwrap();
+    let rows: Vec<(String, i64)> = tx
+        .query("SELECT kind, COUNT(*) FROM changes WHERE workspace = $1 GROUP BY kind")
+        .bind(workspace)
+        .fetch_all()
+        .await
+        .unwrap();
+    rows.into_iter().collect()
+}
