@@ -31,7 +31,7 @@ pub(super) enum Command {
         #[command(flatten)]
         named: Named,
         /// Link them.
-        #[arg(long, value_name = "BOOL")]
+        #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
         adoption: bool,
     },
     /// Take a domain away.

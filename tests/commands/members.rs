@@ -76,6 +76,8 @@ async fn rights_are_given_and_taken_by_hand() {
             &format!("explain --workspace acme --{what} {name}"),
             &["ada@acme.example", "yes"],
         );
+    }
+    for what in ["team", "role"] {
         deployment.refuses(
             &format!("explain --workspace acme --{what} no.such"),
             3,

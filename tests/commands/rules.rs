@@ -14,6 +14,10 @@ use crate::with_directory;
 async fn sales() -> (Deployment, Value) {
     let (deployment, directory) = with_directory("generic").await;
     deployment.value("brake set acme --mode off");
+    // A plan makes no team.
+    for team in ["Sales", "Support"] {
+        deployment.value(&format!("team create --workspace acme --name {team}"));
+    }
     let server = deployment.serve().await;
     let token = directory["token"].as_str().unwrap().to_owned();
     let client = Client {
@@ -85,7 +89,7 @@ async fn a_rule_is_shown_edited_bound_and_ended() {
     let rule = deployment.value(add);
     let id = rule["id"].as_str().unwrap();
     let named = format!("--workspace acme --rule {id}");
-    deployment.tells(&format!("rule show {named}"), &["Sales", "bound"]);
+    deployment.tells(&format!("rule show {named}"), &[id, "Sales"]);
     let plan = deployment.value(&format!("rule edit {named} --team Support --plan"));
     assert_eq!(plan["members"], 2);
     deployment.tells(

@@ -39,7 +39,7 @@ async fn seats_are_set_and_say_how_they_stand() {
     );
     let set = deployment.value("workspace seats acme --policy hold");
     assert_eq!(
-        (&set["seat_limit"], &set["seat_contact"]),
+        (&set["limit"], &set["contact"]),
         (&json!(3), &json!("sales@app.example")),
         "what is not said stays"
     );
