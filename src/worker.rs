@@ -12,15 +12,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::admission::reports::Waited;
 use crate::admission::{brake, exit, import, phases, runs, sweep};
 use crate::app::{App, repeats};
 use crate::changes::sequencer;
 use crate::clock::Timestamp;
-use crate::directory::retention;
+use crate::directory::retention::Retaining;
 use crate::error::{Error, Result};
 use crate::store::deployment;
 use crate::telemetry;
-use crate::workspace::{domains, seats};
+use crate::workspace::{domains, makers, seats};
 
 /// The lease under which the work is done.
 const LEASE: &str = "worker";
@@ -182,8 +183,13 @@ pub struct Worker {
     forget_at: Timestamp,
     /// How far the sweeper has come.
     places: sweep::Places,
-    /// When it is looked next for what is not kept any longer.
+    /// When it is looked next for what is not kept any longer, and what of that is under way.
     retain_at: Timestamp,
+    retaining: Retaining,
+    /// How far those who wait for their manager were looked through.
+    waited: Waited,
+    /// Whether somebody may be out since it was looked whose keys they are that workspaces have.
+    is_to_alert: bool,
 }
 
 impl Worker {
@@ -197,6 +203,9 @@ impl Worker {
             forget_at: Timestamp(0),
             places: sweep::Places::default(),
             retain_at: Timestamp(0),
+            retaining: Retaining::default(),
+            waited: Waited::default(),
+            is_to_alert: true,
         }
     }
 
@@ -218,6 +227,8 @@ impl Worker {
             self.retain().await,
             exit::step(&self.app).await,
             import::step(&self.app).await,
+            self.waited.step(&self.app).await,
+            self.alert().await,
             self.forget().await,
         ];
         let mut done = 0;
@@ -239,11 +250,19 @@ impl Worker {
         }
         // What fails is not tried again at once.
         self.retain_at = now.after(RETENTION);
-        let done = retention::work(&self.app).await?;
+        let done = self.retaining.step(&self.app).await?;
         if done > 0 {
             self.retain_at = now;
         }
         Ok(done)
+    }
+
+    /// Tells of keys whose makers are out, after changes.
+    async fn alert(&mut self) -> Result<usize> {
+        if !std::mem::take(&mut self.is_to_alert) {
+            return Ok(0);
+        }
+        makers::alert(&self.app).await
     }
 
     /// Forgets requests that nobody sends again any more, now and then.
@@ -264,6 +283,8 @@ impl Worker {
         let numbered = sequencer::number(&self.app).await?;
         if numbered > 0 {
             self.changed = Some(Instant::now());
+            self.waited.wake();
+            self.is_to_alert = true;
         }
         let is_within = |at: Option<Instant>, time| at.is_some_and(|at| at.elapsed() < time);
         if is_within(self.changed, STATISTICS_FOR) && !is_within(self.statistics, STATISTICS) {

@@ -17,7 +17,7 @@ use crate::store::candidates::{self as rows, Candidate, Unlinked};
 use crate::store::directories::{self, Mode};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
-use crate::store::users::{self, Place};
+use crate::store::users::{self, Place, User};
 use crate::workspace::awaiting::Reason;
 use crate::workspace::keys::Scopes;
 use crate::workspace::{awaiting, permissions};
@@ -212,7 +212,8 @@ pub(super) async fn foresee(
 #[derive(Debug, Clone)]
 pub enum Adopt {
     /// The User of that name, whose create met a member, is that member; of several who are expected,
-    /// or where none is named, whom the conflict names.
+    /// or where none is named, whom the conflict names. One whom a live directory has, and in whose way
+    /// nobody stands any more, is a new member.
     User {
         /// Its name, as the IdP writes it.
         user_name: String,
@@ -249,6 +250,11 @@ pub async fn adopt(
             match adopt {
                 Adopt::User { user_name, member } => {
                     let key = fold::key(&user_name);
+                    if member.is_none()
+                        && let Some(new) = take_in(tx, &app, &act, place, &key).await?
+                    {
+                        return Ok(new);
+                    }
                     let member = allow(tx, (&act, &scopes), place, &key, member).await?;
                     link_at_once(tx, &app, &act, place, &key).await?;
                     Ok(member)
@@ -258,6 +264,32 @@ pub async fn adopt(
         })
     })
     .await
+}
+
+/// A User that was left unlinked when its directory went live, and in whose way nobody stands any
+/// more, comes in as a new member; none if that is not how things are.
+async fn take_in(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    key: &str,
+) -> Result<Option<MemberId>> {
+    let Some(user) = left(tx, place, key).await? else {
+        return Ok(None);
+    };
+    let unlinked = Unlinked {
+        id: user.id,
+        user_name_key: user.user_name_key.clone(),
+        active: user.active,
+    };
+    let foreseen = foresee(tx, place, vec![unlinked], &mut BTreeSet::new()).await?;
+    if foreseen.iter().any(|user| user.outcome != Outcome::New) {
+        return Ok(None);
+    }
+    let member = admit(tx, app, act, place, &user).await?;
+    rows::delete_conflict(tx, place, key).await?;
+    Ok(member)
 }
 
 async fn allow(
@@ -297,23 +329,40 @@ async fn allow(
 
 /// A User that a directory that is live has already is linked now: its create does not come again.
 async fn link_at_once(tx: &mut Tx, app: &App, act: &Act, place: Place, key: &str) -> Result<()> {
+    if let Some(user) = left(tx, place, key).await? {
+        admit(tx, app, act, place, &user).await?;
+    }
+    Ok(())
+}
+
+/// The User of that name, locked, if its directory is live and it is linked to nobody.
+async fn left(tx: &mut Tx, place: Place, key: &str) -> Result<Option<User>> {
     let directory = directories::find(tx, place).await?;
-    if directory.is_none_or(|it| it.mode == Mode::Collect) {
-        return Ok(());
+    if directory.is_none_or(|it| it.mode == Mode::Collect || it.ended_at.is_some()) {
+        return Ok(None);
     }
     let Some(unlinked) = rows::find_unlinked(tx, place, key).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let user = users::lock(tx, place, unlinked).await?;
-    let Some(user) = user.filter(|user| user.member.is_none()) else {
-        return Ok(());
-    };
-    if let Some(member) = going_live::admit(tx, app, act, place, &user).await? {
+    Ok(user.filter(|user| user.member.is_none()))
+}
+
+/// Admits a User and settles its member; none if somebody stands in its way.
+async fn admit(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    user: &User,
+) -> Result<Option<MemberId>> {
+    let admitted = going_live::admit(tx, app, act, place, user).await?;
+    if let Some(member) = admitted {
         let locked = members::lock(tx, act.workspace, &[member]).await?;
         let rules = Rules::current(tx, app, act).await?;
         settle(tx, act, &locked, &rules, None).await?;
     }
-    Ok(())
+    Ok(admitted)
 }
 
 async fn confirm(

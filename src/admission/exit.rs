@@ -285,7 +285,7 @@ async fn batch(tx: &mut Tx, app: &App, act: &Act, run: DirectoryRun) -> Result<D
             take_back(tx, app, act, place, &left, of).await?
         }
         Kind::Purge => {
-            exits::delete_users(tx, place, &left).await?;
+            exits::delete_users(tx, place, &left, act.at).await?;
             0
         }
         Kind::Live => 0,

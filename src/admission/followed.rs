@@ -3,7 +3,8 @@
 //! never spoke of stays the admins'.
 //!
 //! A manager is a User of the same directory, by id, userName or externalId. One who is not there
-//! yet is waited for, and found when it is made. Two requests that make each other's people managers
+//! yet is waited for, and found when it is made ([`super::reports`] where both are made at once). Two
+//! requests that make each other's people managers
 //! at the same moment can close a circle: to keep that out, every such request would wait for every
 //! other one of the workspace.
 
@@ -19,7 +20,7 @@ use crate::store::details::{self, Details};
 use crate::store::managers as rows;
 use crate::store::members::{self, Member};
 use crate::store::tx::Tx;
-use crate::store::users::{Place, User};
+use crate::store::users::{self, Place, User};
 use crate::workspace::persons;
 use crate::workspace::profile::{Edit, Field, Manual, Say};
 
@@ -145,6 +146,41 @@ pub async fn arrived(
         written.store(tx, app, act, &report, &details).await?;
     }
     Ok(())
+}
+
+/// Gives a User that waits for its manager the one who is there by now; false if nobody is, or it waits
+/// no longer.
+pub(super) async fn retry(
+    tx: &mut Tx,
+    app: &App,
+    (act, place): (&Act, Place),
+    user: UserId,
+) -> Result<bool> {
+    let Some(user) = users::lock(tx, place, user).await? else {
+        return Ok(false);
+    };
+    let Some(member) = user.member else {
+        return Ok(false);
+    };
+    let mut found = members::lock(tx, act.workspace, &[member]).await?;
+    let Some(report) = found.pop() else {
+        return Ok(false);
+    };
+    let document = resource::from_stored(&user.document)?;
+    let said = Said::of(&resource::user_core(&document));
+    let details = details::list(tx, act.workspace, &[member]).await?.pop();
+    let details = details.map(|of| of.details).unwrap_or_default();
+    let mut written = Written {
+        manual: Manual::of(&report.manual),
+        ruled: Manual::of(&report.ruled),
+        details: details.clone(),
+        notes: Vec::new(),
+    };
+    let who = (user.id, &report);
+    manager(tx, (act, place), who, (&said, &mut written)).await?;
+    let is_linked = written.details.manager.is_some() || !written.notes.is_empty();
+    written.store(tx, app, act, &report, &details).await?;
+    Ok(is_linked)
 }
 
 /// What becomes of the fields of a member.

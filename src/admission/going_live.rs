@@ -57,8 +57,8 @@ pub struct Plan {
     pub hash: String,
 }
 
-/// What going live would come to now. A directory that is live is [`Error::Conflict`], unless somebody
-/// found no seat when it became so and can be let in now.
+/// What going live would come to now. A directory that is live is [`Error::Conflict`], unless it has
+/// Users that were left without a member, or without a seat, and could be let in by now.
 pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId)) -> Result<Plan> {
     let place = Place {
         workspace,
@@ -67,9 +67,7 @@ pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId))
     let mut tx = app.db.read().await?;
     let found = directories::find(&mut tx, place).await?;
     let found = found.ok_or(Error::NotFound("directory"))?;
-    let plan = foresee(&mut tx, place).await?;
-    check_mode(&mut tx, (place, found.mode, found.ended_at), &plan).await?;
-    Ok(plan)
+    foresee_due(&mut tx, place, (found.mode, found.ended_at)).await
 }
 
 /// What became of a plan.
@@ -113,8 +111,7 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     let directory = rows::lock_whole(tx, place)
         .await?
         .ok_or(Error::NotFound("directory"))?;
-    let plan = foresee(tx, place).await?;
-    check_mode(tx, (place, directory.mode, directory.ended_at), &plan).await?;
+    let plan = foresee_due(tx, place, (directory.mode, directory.ended_at)).await?;
     if plan.hash != hash {
         return Ok(Applied::Stale(Box::new(plan)));
     }
@@ -144,14 +141,16 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     Ok(Applied::Done(Box::new(plan), Box::new(run)))
 }
 
-async fn check_mode(
+/// What there is to do for a directory.
+async fn foresee_due(
     tx: &mut Tx,
-    (place, mode, ended_at): (Place, Mode, Option<Timestamp>),
-    plan: &Plan,
-) -> Result<()> {
+    place: Place,
+    (mode, ended_at): (Mode, Option<Timestamp>),
+) -> Result<Plan> {
     if ended_at.is_some() {
         return Err(Error::Conflict("the directory is switched off".to_owned()));
     }
+    let plan = foresee(tx, place).await?;
     if mode == Mode::Live {
         let runs = rows::list(tx, place.workspace, place.directory).await?;
         let is_busy = runs.iter().any(|run| run.finished_at.is_none());
@@ -159,7 +158,7 @@ async fn check_mode(
             return Err(Error::Conflict("the directory is live".to_owned()));
         }
     }
-    Ok(())
+    Ok(plan)
 }
 
 /// What becomes of every User that is linked to nobody.

@@ -3,7 +3,8 @@
 //! `arrival` makes, links or revives the member of a person, whom `recognition` finds among those whom
 //! the workspace has, and `adoption` lets admins say who is who; `going_live` and `exit`
 //! do so for all Users of a directory, and `import` brings many in from a table; `departure` takes access
-//! away; `followed` keeps fields in line with a directory; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
+//! away; `followed` keeps fields in line with a directory, and `reports` looks again for managers who
+//! were not there; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
 //! `carrying` carries out; `phases` begins and ends rules whose time has come; `plans` tells what
@@ -32,6 +33,7 @@ pub mod phases;
 pub mod planned;
 pub mod plans;
 pub mod recognition;
+pub mod reports;
 pub mod rules;
 pub mod runs;
 pub mod settle;

@@ -31,6 +31,12 @@ pub(super) enum Command {
         #[arg(long, value_name = "ID")]
         id: ApiKeyId,
     },
+    /// List what was done to the operators' keys, the latest first; what is done to a workspace's keys
+    /// is in its log.
+    Acts {
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Let a key that a restore holds open again what it opened.
     Release {
         #[command(flatten)]
@@ -91,6 +97,22 @@ impl Command {
                 let value = json!({"id": id, "revoked": true});
                 of.settings
                     .print(&value, || format!("key {id} is revoked"))?;
+            }
+            Self::Acts { settings } => {
+                let app = settings.open().await?;
+                let acts = keys::acts(&app).await?;
+                settings.print(&acts, || {
+                    let rows = acts.iter().map(|act| {
+                        vec![
+                            act.at.to_string(),
+                            act.kind.clone(),
+                            act.key.to_string(),
+                            act.actor.clone().unwrap_or_default(),
+                            act.detail.clone(),
+                        ]
+                    });
+                    table(&["when", "what", "key", "who", "detail"], rows)
+                })?;
             }
             Self::Release { of, id } => {
                 let (app, workspace) = of.open().await?;

@@ -14,7 +14,8 @@ pub struct Retention {
     /// After how many days a removed member is erased; never if not set.
     pub removed_members_days: Option<u32>,
     /// For how many days a User that its directory deleted is known again; without an end if not
-    /// set.
+    /// set. What one was that never had a member is kept as long, and for 30 days if not set: nobody
+    /// knows it again.
     pub tombstones_days: Option<u32>,
     /// How many days a conflict is listed after it came up last.
     pub conflicts_days: u32,

@@ -436,11 +436,11 @@ async fn remove(
     unique::release(tx, caller, caller.registry.user(), id.0).await?;
     let left = memberships::delete_by_user(tx, place, id).await?;
     groups::insert_touches(tx, place, &left, act.at).await?;
-    rows::delete(tx, place, id).await?;
     let detail = json!({"member": user.member, "groups": left});
     let version = Some(user.version + 1);
     let change = act.change("user.deleted", ("user", id.0), version, &detail);
-    let mut told = vec![restore::keep(tx, app, &act, &user, change).await?];
+    let mut told = vec![restore::keep(tx, app, (&act, place), &user, change).await?];
+    rows::delete(tx, place, id).await?;
     if let Some(member) = user.member {
         login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;

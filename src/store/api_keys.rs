@@ -348,3 +348,50 @@ pub async fn note_use(
     query.bind(key).bind(at).bind(since).execute().await?;
     Ok(())
 }
+
+/// A key of a workspace that a member made.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Made {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The key.
+    pub id: ApiKeyId,
+    /// Its name.
+    pub name: String,
+    /// Who made it.
+    pub actor: String,
+}
+
+/// Live keys of workspaces, no person's own, that members made, and of which it was not told yet that
+/// their maker is out.
+pub async fn list_made(tx: &mut Tx, now: Timestamp, most: i64) -> Result<Vec<Made>> {
+    tx.query(
+        "SELECT workspace, id, name, actor FROM api_keys WHERE workspace IS NOT NULL \
+         AND member IS NULL AND actor LIKE 'member %' AND alerted_at IS NULL \
+         AND revoked_at IS NULL AND expires_at > $1 LIMIT $2",
+    )
+    .bind(now)
+    .bind(most)
+    .fetch_all()
+    .await
+}
+
+/// Says that it was told; false if it was before, or the key ended.
+pub async fn update_alerted(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    key: ApiKeyId,
+    at: Timestamp,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE api_keys SET alerted_at = $3 WHERE workspace = $1 AND id = $2 \
+             AND alerted_at IS NULL AND revoked_at IS NULL",
+        )
+        .bind(workspace)
+        .bind(key)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}

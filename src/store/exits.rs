@@ -4,9 +4,11 @@ use uuid::Uuid;
 
 use super::error::Result;
 use super::grants::GrantKind;
+use super::retention;
 use super::tx::{Lock, Tx};
 use super::users::Place;
 use super::values::{list as placeholders, pad};
+use crate::clock::Timestamp;
 use crate::ids::{MemberId, UserId, WorkspaceId};
 
 /// A User whose member a directory lets go, or let go.
@@ -122,7 +124,7 @@ pub async fn list_given(
 }
 
 /// Deletes locked Users of a directory that ended, with everything that hangs on them.
-pub async fn delete_users(tx: &mut Tx, place: Place, users: &[Left]) -> Result<()> {
+pub async fn delete_users(tx: &mut Tx, place: Place, users: &[Left], at: Timestamp) -> Result<()> {
     let ids: Vec<_> = users.iter().map(|user| user.id).collect();
     if ids.is_empty() {
         return Ok(());
@@ -155,6 +157,7 @@ pub async fn delete_users(tx: &mut Tx, place: Place, users: &[Left]) -> Result<(
         query = query.bind(id);
     }
     query.execute().await?;
+    retention::insert_all_buried(tx, place, &ids, at).await?;
     for (table, column) in [("memberships", "user_id"), ("users", "id")] {
         let sql = format!(
             "DELETE FROM {table} WHERE workspace = $1 AND directory = $2 AND {column} IN ({})",

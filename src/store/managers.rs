@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::tx::Tx;
 use super::users::Place;
-use crate::ids::{MemberId, UserId};
+use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
 use crate::scim::fold;
 
 /// A User who reports to somebody.
@@ -83,6 +83,50 @@ pub async fn list_waiting(
     .bind(place.directory)
     .bind(user_name_key.to_owned())
     .bind(external_id.map(fold::key))
+    .fetch_all()
+    .await
+}
+
+/// A User that waits for its manager.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Waiting {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The directory.
+    pub directory: DirectoryId,
+    /// For whom it waits.
+    pub manager_key: String,
+    /// The User.
+    pub id: UserId,
+    /// Its document, as JSON text.
+    pub document: String,
+}
+
+/// Users of all workspaces that wait for their managers, after one of them.
+pub async fn list_all_waiting(
+    tx: &mut Tx,
+    after: Option<&Waiting>,
+    most: i64,
+) -> Result<Vec<Waiting>> {
+    let nil = uuid::Uuid::nil();
+    let (workspace, directory, key, id) = after.map_or((nil, nil, "", nil), |it| {
+        (
+            it.workspace.0,
+            it.directory.0,
+            it.manager_key.as_str(),
+            it.id.0,
+        )
+    });
+    tx.query(
+        "SELECT workspace, directory, manager_key, id, document FROM users \
+         WHERE manager_key IS NOT NULL AND (workspace, directory, manager_key, id) > \
+         ($1, $2, $3, $4) ORDER BY workspace, directory, manager_key, id LIMIT $5",
+    )
+    .bind(workspace)
+    .bind(directory)
+    .bind(key.to_owned())
+    .bind(id)
+    .bind(most)
     .fetch_all()
     .await
 }

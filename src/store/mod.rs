@@ -56,6 +56,7 @@ pub mod memberships;
 pub mod migrate;
 pub mod nestings;
 pub mod opened;
+pub mod operator_acts;
 pub mod permissions;
 pub mod phases;
 pub mod plans;

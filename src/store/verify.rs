@@ -77,6 +77,23 @@ pub const CHECKS: &[Check] = &[
                  OR g.directory <> r.directory",
     },
     Check {
+        promise: 1,
+        holds: "whoever has a right has it to a team, role or permission of the same workspace",
+        faults: "SELECT COUNT(*) FROM grants g JOIN causes c ON c.workspace = g.workspace \
+                 AND c.id = g.cause WHERE g.to_at IS NULL AND c.ended_at IS NULL \
+                 AND NOT EXISTS (SELECT t.id FROM teams t WHERE t.workspace = g.workspace \
+                 AND t.id = g.target) AND NOT EXISTS (SELECT r.id FROM roles r \
+                 WHERE r.workspace = g.workspace AND r.id = g.target) \
+                 AND NOT EXISTS (SELECT p.id FROM permissions p WHERE p.workspace = g.workspace \
+                 AND p.id = g.target)",
+    },
+    Check {
+        promise: 2,
+        holds: "no two members are one person",
+        faults: "SELECT COUNT(*) FROM (SELECT m.person FROM members m WHERE m.status <> 'removed' \
+                 GROUP BY m.workspace, m.person HAVING COUNT(*) > 1) doubled",
+    },
+    Check {
         promise: 2,
         holds: "a directory has one live user for a member",
         faults: "SELECT COUNT(*) FROM (SELECT u.member FROM users u WHERE u.member IS NOT NULL \
@@ -178,6 +195,24 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 5,
+        holds: "no key hangs on an access epoch that its member has not come to",
+        faults: "SELECT COUNT(*) FROM api_keys k JOIN members m ON m.workspace = k.workspace \
+                 AND m.id = k.member WHERE k.member_epoch > m.access_epoch",
+    },
+    Check {
+        promise: 8,
+        holds: "where somebody is kept as the last admin, an admin is in",
+        faults: "SELECT COUNT(*) FROM workspaces w WHERE EXISTS (SELECT g.id FROM grants g \
+                 WHERE g.workspace = w.id AND g.hold = 'last_admin' AND g.to_at IS NULL) \
+                 AND NOT EXISTS (SELECT g.id FROM grants g JOIN causes c \
+                 ON c.workspace = g.workspace AND c.id = g.cause JOIN members m \
+                 ON m.workspace = g.workspace AND m.id = g.member JOIN roles r \
+                 ON r.workspace = g.workspace AND r.id = g.target WHERE g.workspace = w.id \
+                 AND g.kind = 'role' AND r.name_key = 'admin' AND g.to_at IS NULL \
+                 AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active')",
+    },
+    Check {
+        promise: 5,
         holds: "what the brake keeps is of a member whom it holds, and may be carried out",
         faults: "SELECT (SELECT COUNT(*) FROM grants g JOIN members m \
                  ON m.workspace = g.workspace AND m.id = g.member WHERE g.hold = 'brake' \
@@ -198,9 +233,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 7,
-        holds: "numbers of changes have no gap",
-        faults: "SELECT COUNT(*) FROM change_heads h WHERE h.number <> (SELECT COUNT(*) \
-                 FROM changes c WHERE c.workspace = h.workspace AND c.number IS NOT NULL)",
+        holds: "changes are numbered from 1 to the head, each number once",
+        faults: "SELECT COUNT(*) FROM (SELECT c.workspace, COUNT(*) AS rows, \
+                 COUNT(DISTINCT c.number) AS numbers, MIN(c.number) AS lowest, \
+                 MAX(c.number) AS highest FROM changes c WHERE c.number IS NOT NULL \
+                 GROUP BY c.workspace) log FULL JOIN change_heads h ON h.workspace = log.workspace \
+                 WHERE COALESCE(log.highest, 0) <> COALESCE(h.number, 0) \
+                 OR log.rows <> log.highest OR log.numbers <> log.highest OR log.lowest <> 1",
     },
     Check {
         promise: 7,
@@ -236,6 +275,7 @@ pub const OWNED: &[&str] = &[
     "unique_values",
     "tombstones",
     "former_users",
+    "buried_users",
     "conflicts",
     "adoptions",
     "directory_runs",

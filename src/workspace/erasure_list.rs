@@ -38,6 +38,18 @@ pub async fn keep(app: &App) -> Result<()> {
     let Some(path) = app.config.erasure_list() else {
         return Ok(());
     };
+    // A server and a command may be at it at once: who comes second reads what the first wrote.
+    let at = path.clone();
+    let lock = tokio::task::spawn_blocking(move || lock(&at))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|error| broken(&path, &error.to_string()))?;
+    let kept = bring_up_to_date(app, &path).await;
+    drop(lock);
+    kept
+}
+
+async fn bring_up_to_date(app: &App, path: &Path) -> Result<()> {
     let listed = read(&app.config)?;
     let mut tx = app.db.one().await?;
     let known = erasures::list(&mut tx).await?;
@@ -62,7 +74,20 @@ pub async fn keep(app: &App) -> Result<()> {
     for ((workspace, member), at) in all {
         let _ = writeln!(text, "{workspace} {member} {at}");
     }
-    write(&path, &text).map_err(|error| broken(&path, &error.to_string()))
+    write(path, &text).map_err(|error| broken(path, &error.to_string()))
+}
+
+/// Waits until no other process rewrites the file; it is let go of with what this gives. The lock lies
+/// beside the file, since a rewrite puts another file in its place.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(Path::new(&beside))?;
+    file.lock()?;
+    Ok(file)
 }
 
 fn parse(text: &str) -> Result<Vec<Erased>, usize> {

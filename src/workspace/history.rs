@@ -3,10 +3,10 @@
 //!
 //! An instant means the last numbered change that is not later, so that what is read twice is the
 //! same both times; a change that has no number yet is not in it. Grants say themselves from when to
-//! when they were; status and names are what changes say. Teams and roles are shown by their present
-//! names. Not known of a past instant is whether a member waited for a seat or was held by a restore,
-//! and what a member showed beside names, address, `UserID` and numbers; nothing personal is known of
-//! who was erased.
+//! when they were; status and names are what changes say, those of teams and roles too. Not
+//! known of a past instant is whether a member waited for a seat or was held by a restore, and what a
+//! member showed beside names, address, `UserID` and numbers; nothing personal is known of who was
+//! erased.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::activity::Keys;
-use super::members;
+use super::{members, past_names};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::store::changes as log;
-use crate::store::grants::GrantKind;
+use crate::store::grants::{Effective, GrantKind};
 use crate::store::history as rows;
 use crate::store::members::{Source, Status};
 use crate::store::tx::Tx;
@@ -57,9 +57,9 @@ pub struct Then {
     pub shown: Map<String, Value>,
     /// Whether personal values were there that were erased since.
     pub erased: bool,
-    /// Effective teams, by their present names.
+    /// Effective teams, by the names that they had.
     pub teams: BTreeSet<String>,
-    /// Effective roles, by their present names.
+    /// Effective roles, by the names that they had.
     pub roles: BTreeSet<String>,
     /// Effective permissions that were granted singly.
     pub permissions: BTreeSet<String>,
@@ -103,7 +103,7 @@ pub async fn list(
             break;
         };
         after = Some(last.id);
-        let then = states(&mut tx, app, workspace, moment, &known).await?;
+        let then = states(&mut tx, app, workspace, (moment, moment), &known).await?;
         found.extend(
             then.into_iter()
                 .filter(|then| then.status != Status::Removed),
@@ -122,16 +122,17 @@ pub async fn show(
 ) -> Result<Then> {
     let mut tx = app.db.read().await?;
     let known = rows::list_named(&mut tx, workspace, &[member]).await?;
-    let mut then = states(&mut tx, app, workspace, moment, &known).await?;
+    let mut then = states(&mut tx, app, workspace, (moment, moment), &known).await?;
     then.pop().ok_or(Error::NotFound("member"))
 }
 
-/// Members as they were, those left out that the log does not know yet.
+/// Members as they were, with what their rights were called at another moment; those are left out
+/// that the log does not know yet.
 async fn states(
     tx: &mut Tx,
     app: &App,
     workspace: WorkspaceId,
-    moment: Moment,
+    (moment, naming): (Moment, Moment),
     known: &[rows::Known],
 ) -> Result<Vec<Then>> {
     let ids: Vec<MemberId> = known.iter().map(|known| known.id).collect();
@@ -164,7 +165,7 @@ async fn states(
         then.take(change, personal, erased)?;
     }
     let rights = rows::list_had(tx, workspace, &ids, (moment.number, moment.at)).await?;
-    let names = members::names(tx, workspace).await?;
+    let names = names(tx, workspace, naming, &rights).await?;
     for right in rights {
         let then = found.get_mut(&right.member);
         let then = then.filter(|then| then.status == Status::Active);
@@ -173,6 +174,21 @@ async fn states(
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// What the targets of rights were called then.
+async fn names(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    moment: Moment,
+    rights: &[Effective],
+) -> Result<HashMap<Uuid, String>> {
+    let mut names = members::names(tx, workspace).await?;
+    let targets = rights.iter().filter(|it| it.kind != GrantKind::Permission);
+    let ids: BTreeSet<Uuid> = targets.map(|right| right.target).collect();
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    names.extend(past_names::names(tx, workspace, &ids, moment).await?);
+    Ok(names)
 }
 
 impl Then {
@@ -218,7 +234,7 @@ pub struct Difference {
     pub ended: Rights,
 }
 
-/// Effective rights by their present names.
+/// Effective rights by the names that they had at the later instant: a new name is no other right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "NamedRights")]
 pub struct Rights {
@@ -270,8 +286,8 @@ pub async fn differences(
         };
         after = Some(*last);
         let known = rows::list_named(&mut tx, workspace, &ids).await?;
-        let before = by_id(states(&mut tx, app, workspace, from, &known).await?);
-        let then = by_id(states(&mut tx, app, workspace, to, &known).await?);
+        let before = by_id(states(&mut tx, app, workspace, (from, to), &known).await?);
+        let then = by_id(states(&mut tx, app, workspace, (to, to), &known).await?);
         let differing = ids
             .iter()
             .map(|id| difference(*id, before.get(id), then.get(id)));

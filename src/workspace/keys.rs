@@ -3,8 +3,8 @@
 //!
 //! A key of a workspace is the workspace's own: it outlives whoever made it. A person's own key may
 //! do what its scopes and the person's roles both allow, and ends with the person's access. What is
-//! done with operators' keys is told in no workspace's log, so that their rows say who made and who
-//! revoked them.
+//! done with operators' keys is told in no workspace's log: it has a list of its own, written in the
+//! same transaction, in which nothing is changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,11 @@ use crate::scim::fold;
 use crate::secrets::tokens::{self, Door};
 use crate::store::api_keys as rows;
 use crate::store::api_keys::Found;
+use crate::store::operator_acts;
 use crate::store::tx::Tx;
 
 pub use crate::store::api_keys::{ApiKey, Opened};
+pub use crate::store::operator_acts::OperatorAct;
 pub use crate::store::permissions::{Permission, Scopes};
 
 /// How many live keys a workspace may have at once, and the operators.
@@ -272,7 +274,16 @@ fn stored(found: &Found) -> Stored<'_> {
     }
 }
 
-/// Writes what became of a key into its workspace's log. Operators' keys have none.
+/// How many acts on operators' keys are listed.
+const ACTS: i64 = 1_000;
+
+/// What was done to the operators' keys, the latest first and a thousand at most.
+pub async fn acts(app: &App) -> Result<Vec<OperatorAct>> {
+    let mut tx = app.db.one().await?;
+    Ok(operator_acts::list(&mut tx, ACTS).await?)
+}
+
+/// Writes what became of a key into its workspace's log, or of an operators' key into theirs.
 async fn record(
     tx: &mut Tx,
     (origin, workspace, at): (Origin, Option<WorkspaceId>, crate::clock::Timestamp),
@@ -281,7 +292,16 @@ async fn record(
     detail: &serde_json::Value,
 ) -> Result<()> {
     let Some(workspace) = workspace else {
-        return Ok(());
+        let act = OperatorAct {
+            id: uuid::Uuid::now_v7(),
+            kind: kind.to_owned(),
+            key,
+            detail: detail.to_string(),
+            request: origin.request,
+            actor: actor(&origin),
+            at,
+        };
+        return Ok(operator_acts::insert(tx, act).await?);
     };
     let act = Act {
         origin,

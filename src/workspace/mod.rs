@@ -15,6 +15,7 @@ pub mod history;
 pub mod keys;
 pub mod ledger;
 pub mod lifecycle;
+pub mod makers;
 pub mod manual;
 pub mod members;
 pub mod past_names;

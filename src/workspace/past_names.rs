@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{RoleId, TeamId, WorkspaceId};
 use crate::store::changes as log;
+use crate::store::tx::Tx;
 
 /// A team as it was.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -44,7 +45,9 @@ pub async fn teams(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<
     let mut all = teams::list(app, workspace).await?;
     all.retain(|team| team.created_at <= moment.at);
     let ids: Vec<Uuid> = all.iter().map(|team| team.id.0).collect();
-    let told = told(app, workspace, &ids, moment).await?;
+    let mut tx = app.db.one().await?;
+    let told = told(&mut tx, workspace, &ids, moment).await?;
+    drop(tx);
     let then = all.into_iter().map(|team| {
         let told = told.get(&team.id.0).unwrap_or(&Value::Null);
         TeamThen {
@@ -64,7 +67,9 @@ pub async fn roles(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<
     let mut all = roles::list_full(app, workspace).await?;
     all.retain(|full| full.role.created_at <= moment.at);
     let ids: Vec<Uuid> = all.iter().map(|full| full.role.id.0).collect();
-    let told = told(app, workspace, &ids, moment).await?;
+    let mut tx = app.db.one().await?;
+    let told = told(&mut tx, workspace, &ids, moment).await?;
+    drop(tx);
     let then = all.into_iter().map(|full| {
         let told = told.get(&full.role.id.0).unwrap_or(&Value::Null);
         let permissions = serde_json::from_value(told["permissions"].clone());
@@ -77,16 +82,30 @@ pub async fn roles(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<
     Ok(then.collect())
 }
 
+/// What teams and roles were called, those included that were deleted since; one of which no change
+/// tells until then is not in it.
+pub(super) async fn names(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+    moment: Moment,
+) -> Result<HashMap<Uuid, String>> {
+    let told = told(tx, workspace, ids, moment).await?;
+    Ok(told
+        .into_iter()
+        .filter_map(|(id, told)| Some((id, text(&told["name"])?)))
+        .collect())
+}
+
 /// What the last change until then says of each.
 async fn told(
-    app: &App,
+    tx: &mut Tx,
     workspace: WorkspaceId,
     ids: &[Uuid],
     moment: Moment,
 ) -> Result<HashMap<Uuid, Value>> {
-    let mut tx = app.db.one().await?;
     let until = moment.at.after(LEEWAY);
-    let changes = log::list_of_subjects(&mut tx, workspace, ids, until).await?;
+    let changes = log::list_of_subjects(tx, workspace, ids, until).await?;
     let mut told = HashMap::new();
     for numbered in changes.iter().filter(|it| it.number <= moment.number) {
         let detail: Value =

@@ -343,6 +343,54 @@ async fn a_directory_that_collects_shows_what_would_become_of_each_user() {
     gateway.check().await;
 }
 
+// C019
+#[tokio::test]
+async fn a_user_that_was_left_when_its_directory_went_live_comes_in_once_its_way_is_clear() {
+    let gateway = Gateway::new().await;
+    let first = gateway.scim().await;
+    let mut rivals = Vec::new();
+    for name in [ADA, "bob@acme.example", "eve@acme.example"] {
+        rivals.push(first.created("/Users", &json!({"userName": name})).await);
+    }
+    let collects = gatehouse::directory::NewDirectory {
+        mode: gatehouse::directory::Mode::Collect,
+        ..new_directory("collects")
+    };
+    let late = gateway.scim_of(&gateway.workspace, collects).await;
+    for name in [ADA, "bob@acme.example", "eve@acme.example"] {
+        late.created("/Users", &json!({"userName": name})).await;
+    }
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let path = format!("/workspaces/acme/directories/{}/live", late.directory.id);
+    let live = async || {
+        let plan = format!("{path}/plan");
+        let plan = gateway.api(&key, "POST", &plan, Some(&json!({}))).await;
+        let body = json!({"hash": plan.body["hash"]});
+        let applied = gateway.api(&key, "POST", &path, Some(&body)).await;
+        (plan.status, plan.body["new"].clone(), applied.status)
+    };
+    assert_eq!(live().await, (200, json!(0), 200));
+    assert_eq!(gateway.adoption(&late, "conflicts").await.len(), 3);
+    assert_eq!(live().await.0, 409, "nobody could come in");
+    for rival in &rivals[..2] {
+        let path = format!("/Users/{rival}");
+        assert_eq!(first.send("DELETE", &path, None).await.0, 204);
+    }
+    let outcomes: Vec<_> = gateway.adoption(&late, "new").await;
+    let outcomes: Vec<_> = outcomes.iter().map(|it| it["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["new", "new", "conflict"]);
+    // One by an admin's word, the others with another going live.
+    let ada = gateway.adopt(&late, ADA).await.unwrap();
+    assert_eq!(gateway.listed(ada).await.status, Status::Active);
+    assert_eq!(gateway.adoption(&late, "matched").await.len(), 1);
+    assert_eq!(live().await, (200, json!(1), 200));
+    assert_eq!(gateway.adoption(&late, "matched").await.len(), 2);
+    assert_eq!(gateway.adoption(&late, "conflicts").await.len(), 1);
+    assert_eq!(gateway.present().await, 3);
+    assert_eq!(live().await.0, 409);
+    gateway.check().await;
+}
+
 /// A create in each of two directories and an admin who adds the same address, at once: whoever is
 /// first, there is one member in the end.
 // C019

@@ -227,6 +227,53 @@ async fn teams_and_roles_are_shown_as_they_were() {
 }
 
 #[tokio::test]
+async fn a_member_is_shown_with_the_names_that_its_rights_had() {
+    let (gateway, clock, key) = gateway().await;
+    let made = gateway
+        .about(&key, "POST", "/teams", json!({"name": "Support"}))
+        .await;
+    let team = format!("/teams/{}", made.body["id"].as_str().unwrap());
+    let role = json!({"name": "Lead", "permissions": ["members.read"]});
+    let made = gateway.about(&key, "POST", "/roles", role).await;
+    let role = format!("/roles/{}", made.body["id"].as_str().unwrap());
+    let scim = gateway.scim().await;
+    scim.created("/Users", &json!({"userName": "zoe"})).await;
+    let zoe = gateway.member("zoe").await.id.to_string();
+    for right in ["teams/Support", "roles/Lead"] {
+        let path = format!("/members/{zoe}/{right}");
+        let given = gateway.about(&key, "PUT", &path, Value::Null).await;
+        assert_eq!(given.status, 204, "{}", given.text);
+    }
+    gateway.work().await;
+    let at = clock.now();
+    clock.advance(STEP);
+    let care = json!({"name": "Care"});
+    gateway.about(&key, "PATCH", &team, care).await;
+    let chief = json!({"name": "Chief"});
+    gateway.about(&key, "PATCH", &role, chief).await;
+    let path = format!("/members/{zoe}");
+    let changed = json!({"user_id": "Z-1"});
+    let changed = gateway.about(&key, "PATCH", &path, changed).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    gateway.work().await;
+    let then = format!("{path}?as_of={at}");
+    let then = gateway.about(&key, "GET", &then, Value::Null).await;
+    assert_eq!(then.body["teams"], json!(["Support"]), "{}", then.text);
+    assert_eq!(then.body["roles"], json!(["Lead"]), "{}", then.text);
+    let now = format!("{path}?as_of={}", clock.now());
+    let now = gateway.about(&key, "GET", &now, Value::Null).await;
+    assert_eq!(now.body["teams"], json!(["Care"]), "{}", now.text);
+    // A new name is no other right.
+    let differ = format!("/history/diff?from={at}&to={}", clock.now());
+    let differ = gateway.about(&key, "GET", &differ, Value::Null).await;
+    let items = differ.body["items"].as_array().unwrap();
+    let of_zoe = items.iter().find(|it| it["member"] == zoe.as_str());
+    let of_zoe = of_zoe.unwrap();
+    assert_eq!(of_zoe["began"]["teams"], json!([]), "{}", differ.text);
+    assert_eq!(of_zoe["ended"]["roles"], json!([]), "{}", differ.text);
+}
+
+#[tokio::test]
 async fn one_person_is_put_back_as_a_new_change() {
     let (gateway, clock, key) = gateway().await;
     gateway

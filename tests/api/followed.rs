@@ -164,6 +164,64 @@ async fn a_manager_is_found_by_any_name_also_when_it_comes_later() {
 }
 
 #[tokio::test]
+async fn a_manager_and_a_report_that_missed_each_other_are_linked_by_the_next_round() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let late = "X-Late@acme.example";
+    scim.created("/Users", &reports_to("ada", late)).await;
+    let ada = gateway.member("ada").await.id;
+    // What two transactions leave that did not see each other: the one who waits was not there for the
+    // manager's create, which is there now.
+    let waits = async |key: Option<&str>| {
+        let key = key.map(str::to_owned);
+        gateway
+            .app
+            .write(move |tx| {
+                let key = key.clone();
+                Box::pin(async move {
+                    let sql = "UPDATE users SET manager_key = $1 WHERE user_name_key = $2";
+                    let query = tx.query(sql).bind(key).bind("ada".to_owned());
+                    Ok(query.execute().await?)
+                })
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(waits(None).await, 1);
+    scim.created("/Users", &reports_to("Late@acme.example", "nobody"))
+        .await;
+    assert_eq!(waits(Some("x-late@acme.example")).await, 1);
+    assert_eq!(gateway.manager_of(ada).await, None);
+    gateway.work().await;
+    let boss = gateway.member("late@acme.example").await.id;
+    assert_eq!(gateway.manager_of(ada).await, Some(boss));
+    let waiting = "users WHERE manager_key IS NOT NULL";
+    assert_eq!(gateway.count(waiting).await, 1, "the one for nobody");
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn managers_and_reports_that_are_made_at_once_are_all_linked() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    for pair in 0..12 {
+        let boss = format!("boss{pair}");
+        let report = reports_to(&format!("report{pair}"), &boss);
+        let boss = reports_to(&boss, "nobody");
+        tokio::join!(
+            scim.created("/Users", &report),
+            scim.created("/Users", &boss)
+        );
+    }
+    gateway.work().await;
+    for pair in 0..12 {
+        let boss = gateway.member(&format!("boss{pair}")).await.id;
+        let report = gateway.member(&format!("report{pair}")).await.id;
+        assert_eq!(gateway.manager_of(report).await, Some(boss), "{pair}");
+    }
+}
+
+#[tokio::test]
 async fn a_create_that_says_nothing_of_them_costs_no_statement_more() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;

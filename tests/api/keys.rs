@@ -265,6 +265,63 @@ async fn a_persons_own_key_ends_with_the_persons_access() {
 }
 
 #[tokio::test]
+async fn a_workspaces_key_outlives_its_maker_and_that_is_told_once() {
+    let gateway = Gateway::new().await;
+    let both = [Permission::KeysManage, Permission::MembersRead];
+    let (scim, ada, own) = own_key(&gateway, &both).await;
+    let maker = members::find(&gateway.app, gateway.workspace.id, "ada").await;
+    let may = both.map(|permission| Right {
+        kind: members::GrantKind::Permission,
+        name: permission.name().to_owned(),
+    });
+    let by = (&Origin::cli(), &Scopes::everything());
+    let which = (gateway.workspace.id, maker.unwrap().id);
+    manual::give(&gateway.app, by, which, may.to_vec())
+        .await
+        .unwrap();
+    let body = json!({"name": "sync", "scopes": ["members.read"]});
+
+    let made = gateway.api(&own, "POST", KEYS, Some(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let key = made.body["key"].as_str().unwrap().to_owned();
+    gateway.work().await;
+    let told = "changes WHERE kind = 'api_key.maker_out'";
+    assert_eq!(gateway.count(told).await, 0);
+    let out = operations(json!([{"op": "replace", "path": "active", "value": false}]));
+    let user = format!("/Users/{ada}");
+    scim.send("PATCH", &user, Some(&out)).await;
+    gateway.work().await;
+    assert_eq!(gateway.count(told).await, 1);
+    scim.send("DELETE", &user, None).await;
+    gateway.work().await;
+    assert_eq!(gateway.count(told).await, 1);
+    let path = "/workspaces/acme/members";
+    assert_eq!(gateway.api(&key, "GET", path, None).await.status, 200);
+    assert_eq!(gateway.api(&own, "GET", path, None).await.status, 401);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn what_is_done_to_operators_keys_is_listed() {
+    let gateway = Gateway::new().await;
+    let (issued, key) = gateway
+        .key_of(None, new_key(&[Permission::Everything]))
+        .await;
+    keys::revoke(&gateway.app, &Origin::cli(), None, issued)
+        .await
+        .unwrap();
+    let refused = keys::revoke(&gateway.app, &Origin::cli(), None, issued).await;
+    assert!(refused.is_err());
+    let acts = keys::acts(&gateway.app).await.unwrap();
+    let kinds: Vec<_> = acts.iter().map(|act| act.kind.as_str()).collect();
+    assert_eq!(kinds, ["api_key.revoked", "api_key.issued"]);
+    for act in &acts {
+        assert_eq!((act.key, act.actor.as_deref()), (issued, Some("cli")));
+        assert!(!act.detail.contains(&key), "{}", act.detail);
+    }
+}
+
+#[tokio::test]
 async fn a_persons_own_key_may_do_no_more_than_the_person() {
     let gateway = Gateway::new().await;
     let both = [Permission::MembersRead, Permission::RulesManage];

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 26] = [
+const SMALL: [&str; 27] = [
     "_sqlx_migrations",
     "adoptions",
     "api_keys",
@@ -27,6 +27,7 @@ const SMALL: [&str; 26] = [
     "domains",
     "imports",
     "leases",
+    "operator_acts",
     "permissions",
     "plans",
     "quotas",
@@ -91,7 +92,7 @@ const WALKS: [(&str, &str); 8] = [
 ];
 
 /// How statements begin that the tests themselves send.
-const TESTS: [&str; 17] = [
+const TESTS: [&str; 29] = [
     "DELETE FROM changes WHERE number",
     "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
     "SELECT COALESCE(",
@@ -108,7 +109,19 @@ const TESTS: [&str; 17] = [
     "UPDATE members SET rules_version = 1 WHERE user_name",
     "UPDATE user_groups SET deleted_at = 1",
     "UPDATE users SET document",
+    "UPDATE users SET manager_key = $1 WHERE user_name_key",
     "UPDATE users SET member = (SELECT",
+    "UPDATE api_keys SET member_epoch = 99",
+    "DELETE FROM login_names WHERE key",
+    "DELETE FROM memberships WHERE user_id = (SELECT",
+    "UPDATE counters SET total = total + 1 WHERE kind",
+    "UPDATE grants SET hold = 'last_admin' WHERE kind",
+    "UPDATE grants SET target",
+    "UPDATE grants SET to_at = from_at",
+    "UPDATE login_names SET sources = 2",
+    "UPDATE members SET person",
+    "UPDATE members SET status = 'suspended' WHERE user_name",
+    "UPDATE users SET active = FALSE",
 ];
 
 static HEARD: LazyLock<Mutex<Heard>> = LazyLock::new(Mutex::default);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gatehouse::clock::Clock;
+use gatehouse::ids::UserId;
 use gatehouse::workspace::keys::Permission;
 use gatehouse::workspace::members;
 use serde_json::{Value, json};
@@ -209,4 +210,49 @@ async fn who_cannot_come_back_is_named_and_keeps_nobody_out() {
     let dan = format!("/Users/{}", users[3]);
     assert_eq!(scim.send("GET", &dan, None).await.1["userName"], "dan");
     gateway.check().await;
+}
+
+// C078
+#[tokio::test]
+async fn one_of_whom_nothing_can_be_read_is_named_and_keeps_nobody_out() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let scim = gateway.scim().await;
+    let mut users = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        users.push(scim.created("/Users", &json!({"userName": name})).await);
+    }
+    gateway.work().await;
+    let from = clock.now();
+    clock.advance(MINUTE);
+    for user in &users {
+        scim.send("DELETE", &format!("/Users/{user}"), None).await;
+    }
+    gateway.work().await;
+    let ada: UserId = users[0].parse().unwrap();
+    let damaged = gateway
+        .app
+        .write(move |tx| {
+            Box::pin(async move {
+                let rows = tx
+                    .query("UPDATE changes SET sealed = $1 WHERE kind = $2 AND subject = $3")
+                    .bind(vec![7_u8; 64])
+                    .bind("user.deleted".to_owned())
+                    .bind(ada)
+                    .execute()
+                    .await?;
+                Ok(rows)
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(damaged, 1);
+    clock.advance(MINUTE);
+    let restored = restore(&gateway, &scim, &key, json!({"from": from})).await;
+    assert_eq!(restored.status, 200, "{}", restored.text);
+    assert_eq!(restored.body["users"], 2, "{}", restored.text);
+    let skipped = restored.body["skipped"].as_array().unwrap();
+    assert_eq!(skipped.len(), 1, "{}", restored.text);
+    assert_eq!(skipped[0]["user"], users[0].as_str());
 }

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use gatehouse::app::App;
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
-use gatehouse::directory::request_log;
+use gatehouse::directory::{Mode, NewDirectory, erasure, request_log};
+use gatehouse::ids::MemberId;
 use gatehouse::store::tables;
-use gatehouse::workspace::keys::Permission;
+use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::{self, deletion};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::gateway::{Gateway, member, new_directory, users};
+use crate::gateway::{Gateway, Scim, member, new_directory, users};
 use crate::keys::new_key;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -71,6 +73,145 @@ async fn who_left_is_erased_after_the_days_that_are_set_and_changes_stay() {
         200
     );
     gateway.check().await;
+}
+
+// C257
+#[tokio::test]
+async fn what_a_user_was_that_never_had_a_member_goes_after_its_time() {
+    let clock = clock();
+    let gateway = Gateway::at(clock.clone(), |config| {
+        config.retention.tombstones_days = Some(20);
+    })
+    .await;
+    let collecting = NewDirectory {
+        mode: Mode::Collect,
+        ..new_directory("collecting")
+    };
+    let collecting = gateway.scim_of(&gateway.workspace, collecting).await;
+    let made = users(&collecting, "fact", 2).await;
+    let live = gateway.scim().await;
+    let ada = live.created("/Users", &json!({"userName": "ada"})).await;
+    live.send("DELETE", &format!("/Users/{ada}"), None).await;
+    let gone = format!("/Users/{}", made[0]);
+    assert_eq!(collecting.send("DELETE", &gone, None).await.0, 204);
+    let destroyed = "person_keys WHERE length(sealed) = 0";
+    clock.advance(DAY * 19);
+    gateway.work().await;
+    assert_eq!(gateway.count("buried_users").await, 1);
+    assert_eq!(gateway.count(destroyed).await, 0);
+    clock.advance(DAY * 2);
+    gateway.work().await;
+    assert_eq!(gateway.count("buried_users").await, 0);
+    // The one who is still there keeps its key, and so does a member who left.
+    assert_eq!(gateway.count(destroyed).await, 1);
+    assert_eq!(gateway.count("person_keys").await, 3);
+    gateway.check().await;
+}
+
+/// How many lines the request log has.
+async fn lines(gateway: &Gateway) -> i64 {
+    let mut tx = gateway.app.db.read_log().await.unwrap();
+    let sql = "SELECT COUNT(*) AS rows FROM request_log";
+    let row: (i64,) = tx.query(sql).fetch_one().await.unwrap();
+    row.0
+}
+
+// C257
+#[tokio::test]
+async fn several_who_left_are_looked_for_at_once_and_a_sealed_line_keeps_nobody() {
+    let clock = clock();
+    let gateway = Gateway::at(clock.clone(), |config| {
+        config.retention.removed_members_days = Some(1);
+    })
+    .await;
+    let scim = gateway.scim().await;
+    let people = ["ada.lovelace", "grace.hopper", "mary.somerville"];
+    for name in people {
+        let asked = format!("/scim/v2/Users?filter=userName%20eq%20%22{name}%22");
+        let user = scim.created("/Users", &json!({"userName": name})).await;
+        scim.send("DELETE", &format!("/Users/{user}"), None).await;
+        let bearer = format!("Bearer {}", scim.token);
+        gateway.call("GET", &asked, &[&bearer], None).await;
+    }
+    request_log::flush(&gateway.app).await;
+    assert_eq!(lines(&gateway).await, 9);
+    // A line that was sealed with another key.
+    let mut tx = gateway.app.db.write_log().await.unwrap();
+    let spoiled = tx
+        .query(
+            "UPDATE request_log SET sealed = $1 WHERE id = (SELECT l.id FROM request_log l \
+             WHERE l.method = 'GET' ORDER BY l.id LIMIT 1)",
+        )
+        .bind(vec![7_u8; 64])
+        .execute()
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(spoiled, 1);
+    gateway.work().await;
+    clock.advance(DAY + DAY / 2);
+    gateway.work().await;
+    assert_eq!(gateway.count("erasures").await, 3);
+    assert_eq!(lines(&gateway).await, 1);
+    clock.advance(DAY / 24);
+    gateway.work().await;
+    assert_eq!(gateway.count("erasures WHERE log_at IS NULL").await, 0);
+    gateway.check().await;
+}
+
+/// Somebody who left, by that name.
+async fn who_left(gateway: &Gateway, scim: &Scim, name: &str) -> MemberId {
+    let user = scim.created("/Users", &json!({"userName": name})).await;
+    let id = gateway.member(name).await.id;
+    scim.send("DELETE", &format!("/Users/{user}"), None).await;
+    id
+}
+
+// C257
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_on_two_nodes_at_once_is_on_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("erased");
+    let path = list.clone();
+    let gateway = Gateway::with(|config| config.retention.erasure_list = Some(path)).await;
+    let node = gateway.second_node().await;
+    let mut drafts = Vec::new();
+    for at in 0..16 {
+        let person = json!({"email": format!("person{at}@acme.example")});
+        drafts.push(gateway.enter(person, &[]).await.unwrap().member);
+    }
+    let erase = async |app: &App, member: MemberId| {
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let which = (gateway.workspace.id, member);
+        erasure::erase(app, (&origin, &scopes), which, true).await
+    };
+    for pair in drafts.chunks(2) {
+        let (one, two) = tokio::join!(erase(&gateway.app, pair[0]), erase(&node, pair[1]));
+        one.unwrap();
+        two.unwrap();
+        let text = std::fs::read_to_string(&list).unwrap();
+        for member in pair {
+            assert!(text.contains(&member.to_string()), "{member} in {text}");
+        }
+    }
+}
+
+// C257
+#[tokio::test]
+async fn a_list_that_cannot_be_written_leaves_no_line_that_names_who_was_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("away").join("erased");
+    let gateway = Gateway::with(|config| config.retention.erasure_list = Some(list)).await;
+    let scim = gateway.scim().await;
+    let ada = who_left(&gateway, &scim, "ada.lovelace").await;
+    request_log::flush(&gateway.app).await;
+    assert_eq!(lines(&gateway).await, 2);
+    let (origin, scopes) = (Origin::cli(), Scopes::everything());
+    let which = (gateway.workspace.id, ada);
+    let erased = erasure::erase(&gateway.app, (&origin, &scopes), which, false).await;
+    assert!(erased.is_err(), "the list cannot be written");
+    assert_eq!(gateway.count("erasures").await, 1);
+    assert_eq!(lines(&gateway).await, 0);
 }
 
 // C084

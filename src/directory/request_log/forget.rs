@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{BATCH, PURPOSE, binding, place, read, writer};
+use super::{BATCH, PURPOSE, binding, place, writer};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -13,73 +13,139 @@ use crate::secrets::WorkspaceKey;
 use crate::store::request_log::{self as rows, Logged, Selection};
 use crate::workspace::erasure::Traces;
 
+/// How many pages of lines are looked through in a step.
+const PAGES: usize = 8;
+
 /// Deletes every line of a workspace that is about one of these Users or names one of these values;
 /// tells how many. All lines are opened for it, a page at a time.
 pub async fn forget(app: &App, workspace: WorkspaceId, traces: &Traces) -> Result<u64> {
-    writer::flush(app).await;
-    let key = app.keys.of_workspace(workspace, PURPOSE)?;
-    let values: BTreeSet<String> = traces.values.iter().flat_map(|text| quoted(text)).collect();
-    let mut deleted = 0;
-    for directory in read::directories(app).await? {
-        if directory.0 == workspace {
-            deleted += of_directory(app, directory, &key, (&traces.users, &values)).await?;
-        }
-    }
-    Ok(deleted)
+    let mut search = Search::new(app, workspace, traces).await?;
+    while !search.step(app).await? {}
+    Ok(search.deleted)
 }
 
-async fn of_directory(
-    app: &App,
-    directory: (WorkspaceId, DirectoryId),
-    key: &WorkspaceKey,
-    traces: (&BTreeSet<Uuid>, &BTreeSet<String>),
-) -> Result<u64> {
-    let all = Selection {
-        status: (0, i64::MAX),
-        method: None,
-        resource: None,
-        since: Timestamp(i64::MIN),
-    };
-    let mut before = (Timestamp(i64::MAX), RequestId(Uuid::max()));
-    let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
-    let mut deleted = 0;
-    loop {
+/// A way through the lines of a workspace that looks for several people at once, a few pages at a
+/// time, so that whoever goes it can do something else in between.
+pub struct Search {
+    workspace: WorkspaceId,
+    users: BTreeSet<Uuid>,
+    /// In the forms in which lines have them.
+    values: BTreeSet<String>,
+    key: WorkspaceKey,
+    /// The directory that is looked through, and the last line that was looked at.
+    directory: DirectoryId,
+    before: (Timestamp, RequestId),
+    deleted: u64,
+    /// Lines that cannot be opened.
+    sealed: u64,
+}
+
+/// Before a directory's newest line.
+fn newest() -> (Timestamp, RequestId) {
+    (Timestamp(i64::MAX), RequestId(Uuid::max()))
+}
+
+impl Search {
+    /// Begins to look for people of a workspace, with every line that this process has in hand.
+    pub async fn new(app: &App, workspace: WorkspaceId, traces: &Traces) -> Result<Self> {
+        writer::flush(app).await;
+        Ok(Self {
+            workspace,
+            users: traces.users.clone(),
+            values: traces.values.iter().flat_map(|text| quoted(text)).collect(),
+            key: app.keys.of_workspace(workspace, PURPOSE)?,
+            directory: DirectoryId(Uuid::nil()),
+            before: newest(),
+            deleted: 0,
+            sealed: 0,
+        })
+    }
+
+    /// Looks through the next few pages; true once every line was looked at.
+    pub async fn step(&mut self, app: &App) -> Result<bool> {
+        if !app.db.has_request_log() || (self.users.is_empty() && self.values.is_empty()) {
+            return Ok(true);
+        }
+        for _ in 0..PAGES {
+            if self.directory.0.is_nil() && !self.next(app).await? {
+                return Ok(true);
+            }
+            if self.page(app).await? {
+                continue;
+            }
+            if !self.next(app).await? {
+                if self.sealed > 0 {
+                    tracing::warn!(
+                        workspace.id = %self.workspace, lines = self.sealed,
+                        "lines of the request log cannot be opened, nor looked through for who was \
+                         erased; they go with their time"
+                    );
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Goes on to the next directory of the workspace that has lines; false after the last one.
+    async fn next(&mut self, app: &App) -> Result<bool> {
+        let after = Some((self.workspace, self.directory));
         let mut tx = app.db.read_log().await?;
-        let listed = rows::list(&mut tx, directory, &all, before, most).await?;
+        let found = rows::find_directory_after(&mut tx, after).await?;
+        let Some((_, directory)) = found.filter(|found| found.0 == self.workspace) else {
+            return Ok(false);
+        };
+        (self.directory, self.before) = (directory, newest());
+        Ok(true)
+    }
+
+    /// Looks through the next page of the directory; false when there is none.
+    async fn page(&mut self, app: &App) -> Result<bool> {
+        let directory = (self.workspace, self.directory);
+        let all = Selection {
+            status: (0, i64::MAX),
+            method: None,
+            resource: None,
+            since: Timestamp(i64::MIN),
+        };
+        let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let mut tx = app.db.read_log().await?;
+        let listed = rows::list(&mut tx, directory, &all, self.before, most).await?;
         drop(tx);
         let Some(last) = listed.last() else {
-            return Ok(deleted);
+            return Ok(false);
         };
-        before = (last.at, last.id);
+        self.before = (last.at, last.id);
         let mut found = Vec::new();
         for logged in &listed {
-            if names(key, logged, traces)? {
-                found.push(logged.id);
+            match self.names(logged) {
+                Some(true) => found.push(logged.id),
+                Some(false) => {}
+                None => self.sealed += 1,
             }
         }
         if !found.is_empty() {
             let mut tx = app.db.write_log().await?;
-            deleted += rows::delete(&mut tx, directory, &found).await?;
+            self.deleted += rows::delete(&mut tx, directory, &found).await?;
             tx.commit().await?;
         }
+        Ok(true)
     }
-}
 
-/// Whether a line is about one of the Users, or says an id or a value of one.
-fn names(
-    key: &WorkspaceKey,
-    logged: &Logged,
-    (users, values): (&BTreeSet<Uuid>, &BTreeSet<String>),
-) -> Result<bool> {
-    if logged.resource.is_some_and(|id| users.contains(&id)) {
-        return Ok(true);
+    /// Whether a line is about one of the Users, or says an id or a value of one. None if it cannot
+    /// be opened: nobody reads it either.
+    fn names(&self, logged: &Logged) -> Option<bool> {
+        if logged.resource.is_some_and(|id| self.users.contains(&id)) {
+            return Some(true);
+        }
+        let (workspace, directory) = place(logged);
+        let aad = binding(workspace, directory, logged.id);
+        let opened = self.key.open(&aad, &logged.sealed).ok()?;
+        let text = String::from_utf8_lossy(&opened).to_lowercase();
+        let mut ids = self.users.iter();
+        let names_id = ids.any(|id| text.contains(&id.to_string()));
+        Some(names_id || self.values.iter().any(|value| stands_alone(&text, value)))
     }
-    let (workspace, directory) = place(logged);
-    let opened = key.open(&binding(workspace, directory, logged.id), &logged.sealed)?;
-    let text = String::from_utf8_lossy(&opened).to_lowercase();
-    let mut ids = users.iter();
-    let names_id = ids.any(|id| text.contains(&id.to_string()));
-    Ok(names_id || values.iter().any(|value| stands_alone(&text, value)))
 }
 
 /// Whether a value stands in a text as itself, and not as a part of another word.

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::request_log::Logged;
 
-pub use forget::forget;
+pub use forget::{Search, forget};
 pub use read::{
     Entry, Follower, Page, Spot, Wanted, directories, find, list, note_read, page, statuses,
 };

@@ -29,6 +29,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
 use crate::store::changes as log;
+use crate::store::error::DbError;
 use crate::store::members;
 use crate::store::users::{self, Place};
 use crate::store::{edges, groups};
@@ -142,19 +143,42 @@ pub async fn restore(
 }
 
 impl Restored {
-    /// Notes who could not come back; what else went wrong ends it all, to be done again.
+    /// Notes who could not come back. What is wrong with one keeps nobody else out; a database that
+    /// fails ends it all, to be done again.
     fn note(&mut self, user: UserId, outcome: Result<bool>) -> Result<()> {
         let reason = match outcome {
             Ok(_) => return Ok(()),
             Err(Error::Conflict(reason)) => reason,
             Err(Error::Taken(what)) => format!("its {what} is taken"),
-            Err(error) => return Err(error),
+            Err(error) if is_of_the_database(&error) => return Err(error),
+            Err(Error::Internal(cause)) => {
+                let id = user;
+                tracing::error!(user.id = %id, error = ?cause, "user {id} could not be given back");
+                "what is kept of it cannot be used; the server's log says why".to_owned()
+            }
+            Err(error) => error.to_string(),
         };
         if self.skipped.len() < NAMED {
             self.skipped.push(Skipped { user, reason });
         }
         Ok(())
     }
+}
+
+/// Whether the next User would fare no better.
+fn is_of_the_database(error: &Error) -> bool {
+    match error {
+        Error::Unavailable | Error::Retry(_) => true,
+        Error::Internal(cause) => cause
+            .chain()
+            .any(|cause| matches!(cause.downcast_ref(), Some(error) if !is_of_one(error))),
+        _ => false,
+    }
+}
+
+/// A row that is missing, or there twice, is a fault of one User alone.
+fn is_of_one(error: &DbError) -> bool {
+    matches!(error, DbError::NotFound | DbError::Duplicate)
 }
 
 struct Work {

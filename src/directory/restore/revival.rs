@@ -22,17 +22,21 @@ use crate::store::error::{DbError, OnDuplicate};
 use crate::store::members::{self, Hold, Member, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
-use crate::store::{directories, edges, erasures, former, groups, login_names};
+use crate::store::{directories, edges, erasures, former, groups, login_names, retention};
 use crate::workspace::{guard, persons, schemas, seats};
 
-/// Seals into the change of a deletion what the User was, so that it can be given back.
+/// Seals into the change of a deletion what the User was, so that it can be given back. The User is
+/// still there; of one that never had a member is kept when its key may be destroyed.
 pub(in crate::directory) async fn keep(
     tx: &mut Tx,
     app: &App,
-    act: &Act,
+    (act, place): (&Act, Place),
     user: &User,
     change: Change,
 ) -> Result<Change> {
+    if user.member.is_none() && former::find_former(tx, place, user.id).await?.is_none() {
+        retention::insert_buried(tx, place, (user.id, user.person), act.at).await?;
+    }
     let Some(key) = persons::find(tx, app, act.workspace, user.person).await? else {
         return Ok(change);
     };
