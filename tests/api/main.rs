@@ -55,6 +55,7 @@ mod oracle;
 mod paused;
 mod people;
 mod plans;
+mod planted;
 mod pushdown;
 mod races;
 mod raw;

@@ -43,6 +43,13 @@ async fn keys_are_made_listed_and_ended_at_the_command_line() {
         let listed = key(&deployment, "list", of, &[]);
         assert!(listed[0]["revoked_at"].is_string());
     }
+    // What was done to the operators' key alone; the other's is in its workspace's log.
+    let acts = deployment.json(&["api-key", "acts"]);
+    let acts = acts.as_array().unwrap().iter();
+    let acts: Vec<_> = acts.map(|act| (&act["kind"], &act["actor"])).collect();
+    let cli = json!("cli");
+    let expected = [json!("api_key.revoked"), json!("api_key.issued")];
+    assert_eq!(acts, [(&expected[0], &cli), (&expected[1], &cli)]);
     let check = |arguments: &[&str], code: i32, told: &str| {
         let output = deployment.run(&[&["api-key", "create", "--name", "x"], arguments].concat());
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
