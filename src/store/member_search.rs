@@ -23,22 +23,14 @@ pub struct Selection<'a> {
 impl Selection<'_> {
     /// The conditions, whose first two placeholders are [`Self::bound`].
     fn sql(&self) -> String {
-        self.and(self.condition.map(Condition::sql))
+        conditions(self.condition.map(Condition::sql))
     }
 
     /// The same for members after one and up to another; both are placeholders.
     fn sql_within(&self, after: &str, through: &str) -> String {
         let sql = self.condition.map(|it| it.sql_within(after, through));
-        let sql = self.and(sql);
+        let sql = conditions(sql);
         format!("{sql} AND u.id > {after} AND u.id <= {through}")
-    }
-
-    fn and(&self, condition: Option<String>) -> String {
-        let base = "u.workspace = $1 AND u.status <> $2";
-        match condition {
-            Some(condition) => format!("{base} AND ({condition})"),
-            None => base.to_owned(),
-        }
     }
 
     fn bound<'t>(&self, tx: &'t mut Tx, sql: String) -> Query<'t> {
@@ -59,6 +51,14 @@ impl Selection<'_> {
             + self
                 .condition
                 .map_or(0, |condition| condition.binds().len())
+    }
+}
+
+fn conditions(condition: Option<String>) -> String {
+    let base = "u.workspace = $1 AND u.status <> $2";
+    match condition {
+        Some(condition) => format!("{base} AND ({condition})"),
+        None => base.to_owned(),
     }
 }
 
