@@ -71,6 +71,9 @@ pub struct Why {
     pub since: Timestamp,
     /// Whether it has effect now.
     pub effective: bool,
+    /// Why it has none whatever the member's status: `the team is put away`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<&'static str>,
     /// What kind of cause it has: `rule`, `admin`, …
     pub cause: String,
     /// The rule, with its groups.
@@ -268,7 +271,8 @@ fn why(
         kind: grant.kind,
         name,
         since: grant.from_at,
-        effective: is_in && (grant.cause_ended_at.is_none() || grant.is_kept),
+        effective: is_in && !grant.is_away && (grant.cause_ended_at.is_none() || grant.is_kept),
+        stopped_by: grant.is_away.then_some("the team is put away"),
         cause: grant.cause_kind,
         rule: grant
             .rule

@@ -47,7 +47,7 @@ pub struct Held {
     pub name: String,
     /// Since when.
     pub since: Timestamp,
-    /// Whether it has effect now.
+    /// Whether it has effect now; one of a team that is put away has none.
     pub effective: bool,
     /// Whether its end waits for the brake.
     pub braked: bool,
@@ -193,7 +193,7 @@ fn told_grant(grant: Explained, (name, rule): (String, Option<HeldRule>), is_in:
         kind: grant.kind,
         name,
         since: grant.from_at,
-        effective: is_in && (grant.cause_ended_at.is_none() || grant.is_kept),
+        effective: is_in && !grant.is_away && (grant.cause_ended_at.is_none() || grant.is_kept),
         braked: grant.is_braked,
         cause: grant.cause_kind,
         rule,

@@ -291,7 +291,7 @@ pub async fn find_rights(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) 
         .bind(member)
         .fetch_all()
         .await?;
-    Ok(rows.iter().filter_map(|row| row.0.parse().ok()).collect())
+    Ok(Scopes::of_person(rows.into_iter().map(|row| row.0)))
 }
 
 /// What a key may do in a workspace, and whose own it is, if it is good at an instant.

@@ -104,6 +104,8 @@ pub struct Explained {
     pub is_kept: bool,
     /// Whether the brake keeps it.
     pub is_braked: bool,
+    /// Whether it is of a team that is put away.
+    pub is_away: bool,
     /// The rule.
     pub rule: Option<RuleId>,
     /// The rule's version.
@@ -383,10 +385,11 @@ pub async fn list_explained(
     tx.query(
         "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
          c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
-         COALESCE(g.hold, '') = 'brake' AS is_braked, c.rule, c.rule_version, c.actor, h.request, h.method, \
-         h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
+         COALESCE(g.hold, '') = 'brake' AS is_braked, t.archived_at IS NOT NULL AS is_away, c.rule, \
+         c.rule_version, c.actor, h.request, h.method, h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause JOIN changes h ON h.workspace = g.workspace \
-         AND h.id = g.begun_change WHERE g.workspace = $1 AND g.member = $2 \
+         AND h.id = g.begun_change LEFT JOIN teams t ON t.workspace = g.workspace \
+         AND t.id = g.target WHERE g.workspace = $1 AND g.member = $2 \
          AND g.to_at IS NULL ORDER BY g.from_at, g.id",
     )
     .bind(workspace)

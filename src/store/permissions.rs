@@ -99,7 +99,13 @@ impl FromStr for Permission {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Scopes(BTreeSet<Permission>);
+pub struct Scopes {
+    named: BTreeSet<Permission>,
+    /// Of a person: the permissions of apps that it has. A key that is nobody's own has none, and is
+    /// not held to them.
+    #[serde(skip)]
+    of_apps: Option<BTreeSet<String>>,
+}
 
 impl Scopes {
     /// All that there is.
@@ -115,21 +121,47 @@ impl Scopes {
         all.all(|it| it == Permission::Everything || self.allow(it))
     }
 
+    /// What a person may do who has permissions of those names, Gatehouse's own and apps'.
+    #[must_use]
+    pub fn of_person(names: impl IntoIterator<Item = String>) -> Self {
+        let (mut named, mut of_apps) = (BTreeSet::new(), BTreeSet::new());
+        for name in names {
+            if let Ok(permission) = name.parse::<Permission>() {
+                named.insert(permission);
+            } else {
+                of_apps.insert(name);
+            }
+        }
+        Self {
+            named,
+            of_apps: Some(of_apps),
+        }
+    }
+
+    /// Whether whoever has them may give and take a permission, be it an app's.
+    #[must_use]
+    pub fn hold(&self, name: &str) -> bool {
+        match name.parse::<Permission>() {
+            Ok(permission) => self.allow(permission),
+            Err(_) => self.of_apps.as_ref().is_none_or(|of| of.contains(name)),
+        }
+    }
+
     /// Each permission that they name.
     pub fn iter(&self) -> impl Iterator<Item = Permission> {
-        self.0.iter().copied()
+        self.named.iter().copied()
     }
 
     /// Whether it is nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.named.is_empty()
     }
 
     /// Whether they name a permission themselves.
     #[must_use]
     pub fn name(&self, permission: Permission) -> bool {
-        self.0.contains(&permission)
+        self.named.contains(&permission)
     }
 
     /// Whether they allow what asks for a permission.
@@ -143,15 +175,17 @@ impl Scopes {
     /// Whether they allow all that others allow.
     #[must_use]
     pub fn cover(&self, others: &Self) -> bool {
-        others.0.iter().all(|other| self.allow(*other))
+        others.named.iter().all(|other| self.allow(*other))
     }
 
-    /// Those of them that others allow too.
+    /// Those of them that a person's rights allow too: what a key of that person may do.
     #[must_use]
-    pub fn within(&self, others: &Self) -> Self {
-        let both = self.0.iter().copied();
-        both.filter(|permission| others.allow(*permission))
-            .collect()
+    pub fn within(&self, rights: &Self) -> Self {
+        let both = self.named.iter().copied();
+        Self {
+            named: both.filter(|it| rights.allow(*it)).collect(),
+            of_apps: rights.of_apps.clone(),
+        }
     }
 
     /// As the column has them.
@@ -162,7 +196,10 @@ impl Scopes {
 
 impl FromIterator<Permission> for Scopes {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        Self(permissions.into_iter().collect())
+        Self {
+            named: permissions.into_iter().collect(),
+            of_apps: None,
+        }
     }
 }
 
@@ -178,6 +215,12 @@ impl From<String> for Scopes {
 mod tests {
     use super::{Permission, Scopes};
 
+    fn of(text: &str) -> Scopes {
+        text.split(' ')
+            .map(|name| name.parse::<Permission>().unwrap())
+            .collect()
+    }
+
     #[test]
     fn each_permission_has_one_name() {
         for permission in Permission::ALL {
@@ -192,11 +235,6 @@ mod tests {
 
     #[test]
     fn nothing_covers_more_than_it_allows() {
-        let of = |text: &str| -> Scopes {
-            text.split(' ')
-                .map(|name| name.parse::<Permission>().unwrap())
-                .collect()
-        };
         assert!(of("*").cover(&of("* keys.manage")));
         assert!(of("members.manage").cover(&of("members.read")));
         assert!(!of("members.read").cover(&of("members.manage")));
@@ -204,6 +242,25 @@ mod tests {
         assert_eq!(
             of("keys.manage data.export").within(&of("data.export members.manage")),
             of("data.export")
+        );
+    }
+
+    #[test]
+    fn a_person_holds_what_it_has_and_a_key_of_nobody_any_permission_of_apps() {
+        let rights = ["members.manage", "chats.transfer"].map(str::to_owned);
+        let person = of("members.manage keys.manage").within(&Scopes::of_person(rights));
+        let held = [
+            "members.read",
+            "chats.transfer",
+            "keys.manage",
+            "chats.burn",
+        ];
+        assert_eq!(held.map(|it| person.hold(it)), [true, true, false, false]);
+        let key = of("members.manage");
+        assert_eq!(held.map(|it| key.hold(it)), [true, true, false, true]);
+        assert_eq!(
+            serde_json::to_value(&person).unwrap(),
+            serde_json::json!(["members.manage"])
         );
     }
 }

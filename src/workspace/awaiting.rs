@@ -93,12 +93,12 @@ pub async fn check_over(
         match waiting.kind {
             GrantKind::Team => {}
             GrantKind::Permission => {
-                permissions::check_covered(scopes, waiting.name.as_ref())?;
+                permissions::check_over_these(scopes, waiting.name.as_ref())?;
             }
             GrantKind::Role => {
                 let role = RoleId(waiting.target);
                 let of = super::roles::permissions_of(tx, workspace, role).await?;
-                permissions::check_covered(scopes, &of)?;
+                permissions::check_over_these(scopes, &of)?;
             }
         }
     }

@@ -31,7 +31,8 @@ pub struct Right {
 }
 
 /// Gives rights to a member; what it has by hand already stays as it is. Tells how many are new.
-/// What `scopes` do not cover is [`Error::Forbidden`]: nobody gives more than one has.
+/// What `scopes` do not cover is [`Error::Forbidden`]: nobody gives more than one has, nor moves a
+/// member who may do more into a team.
 pub async fn give(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
@@ -47,6 +48,7 @@ pub async fn give(
         Box::pin(async move {
             let member = edit::lock(tx, &act, which.id).await?;
             which.precondition.check_match(member.version)?;
+            check_teams(tx, &act, &scopes, (&member, rights.as_slice())).await?;
             give_within(tx, &app, (&act, &scopes), &member, &rights).await
         })
     })
@@ -120,6 +122,7 @@ pub async fn take(
         Box::pin(async move {
             let member = edit::lock(tx, &act, which.id).await?;
             which.precondition.check_match(member.version)?;
+            check_teams(tx, &act, &scopes, (&member, rights.as_slice())).await?;
             let have = rows::list_by_hand(tx, workspace, &[member.id]).await?;
             let by_rule = rows::list_by_rule(tx, workspace, &[member.id]).await?;
             let mut ended: Vec<LiveGrant> = Vec::new();
@@ -181,6 +184,20 @@ async fn given(tx: &mut Tx, act: &Act, right: &Right) -> Result<Uuid> {
         },
     };
     found.ok_or(Error::NotFound("grant"))
+}
+
+/// Refuses to move a member between teams who may do more than whoever acts. What a role or a permission
+/// needs is asked of each.
+async fn check_teams(
+    tx: &mut Tx,
+    act: &Act,
+    scopes: &Scopes,
+    (member, rights): (&Member, &[Right]),
+) -> Result<()> {
+    if rights.iter().any(|right| right.kind == GrantKind::Team) {
+        permissions::check_over(tx, act.workspace, scopes, member.id).await?;
+    }
+    Ok(())
 }
 
 /// Refuses what whoever acts does not have.

@@ -29,22 +29,39 @@ fn built_in(name: &str) -> Option<Permission> {
     found.filter(|found| *found != Permission::Everything)
 }
 
-/// Refuses what would give or take rights of Gatehouse itself that whoever acts does not have:
-/// [`Error::Forbidden`]. What an app's own permissions are worth is the app's to know.
+/// Refuses what would give or take permissions that whoever acts does not have: [`Error::Forbidden`].
+/// A person is held to all that it has, apps' permissions included. A key of a workspace or of the
+/// operators is nobody's own and can have no app's permission: it is held to those of Gatehouse alone,
+/// and passes on apps' permissions with the right to give at all. Whoever may make such keys
+/// (`keys.manage`) may therefore pass on apps' permissions by one.
 pub fn check_covered<'a>(
     scopes: &Scopes,
     names: impl IntoIterator<Item = &'a String>,
 ) -> Result<()> {
-    let mut asked = names.into_iter().filter_map(|name| built_in(name));
-    if asked.all(|permission| scopes.allow(permission)) {
+    let mut asked = names.into_iter();
+    if asked.all(|name| scopes.hold(name)) {
         Ok(())
     } else {
         Err(Error::Forbidden)
     }
 }
 
-/// Refuses whoever acts upon a member who may do more: [`Error::Forbidden`]. Rights count that wait for
-/// the member to come in.
+/// The same for what is done to a member who has those permissions. Apps' permissions make nobody
+/// greater here: an admin looks after people who answer chats without answering any.
+pub fn check_over_these<'a>(
+    scopes: &Scopes,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<()> {
+    let mut theirs = names.into_iter().filter_map(|name| built_in(name));
+    if theirs.all(|permission| scopes.allow(permission)) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden)
+    }
+}
+
+/// Refuses whoever acts upon a member who may do more of what Gatehouse itself lets people do:
+/// [`Error::Forbidden`]. Rights count that wait for the member to come in.
 pub async fn check_over(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -53,7 +70,7 @@ pub async fn check_over(
 ) -> Result<()> {
     awaiting::check_over(tx, workspace, scopes, member).await?;
     let rights = api_keys::find_rights(tx, workspace, member).await?;
-    if rights.iter().all(|permission| scopes.allow(permission)) {
+    if scopes.cover(&rights) {
         Ok(())
     } else {
         Err(Error::Forbidden)

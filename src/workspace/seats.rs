@@ -86,7 +86,33 @@ pub async fn set_within(tx: &mut Tx, act: &Act, limit: &Limit) -> Result<()> {
     });
     let subject = ("workspace", workspace.0);
     let change = act.change("workspace.seats_set", subject, None, &detail);
-    changes::record(tx, workspace, &[change]).await
+    changes::record(tx, workspace, &[change]).await?;
+    tell_nearer(tx, act, (before.seat_limit, limit.seat_limit)).await
+}
+
+/// Tells when another limit alone has a further part of it be reached.
+async fn tell_nearer(
+    tx: &mut Tx,
+    act: &Act,
+    (before, now): (Option<i64>, Option<i64>),
+) -> Result<()> {
+    let Some((now, taken)) = now.zip(rows::find_taken(tx, act.workspace).await?) else {
+        return Ok(());
+    };
+    let (part, part_before) = (
+        reached(now, taken),
+        before.and_then(|before| reached(before, taken)),
+    );
+    match part.filter(|_| part > part_before) {
+        Some(percent) => tell_reached(tx, act, (now, taken, percent)).await,
+        None => Ok(()),
+    }
+}
+
+/// The highest part of the limit that is reached, in percent.
+fn reached(seats: i64, taken: i64) -> Option<i64> {
+    let mut parts = THRESHOLDS.into_iter().rev();
+    parts.find(|part| taken * 100 >= seats * part)
 }
 
 fn check(limit: &Limit) -> Result<()> {
@@ -154,12 +180,18 @@ pub async fn follow(
 
 /// Tells when a part of the limit is reached.
 async fn tell(tx: &mut Tx, act: &Act, seats: i64, taken: i64) -> Result<()> {
-    let reached = |taken: i64, percent: i64| taken * 100 >= seats * percent;
-    let mut crossed = THRESHOLDS.into_iter().rev();
-    let crossed = crossed.find(|part| reached(taken, *part) && !reached(taken - 1, *part));
-    let Some(percent) = crossed else {
-        return Ok(());
-    };
+    let part = reached(seats, taken);
+    match part.filter(|_| part > reached(seats, taken - 1)) {
+        Some(percent) => tell_reached(tx, act, (seats, taken, percent)).await,
+        None => Ok(()),
+    }
+}
+
+async fn tell_reached(
+    tx: &mut Tx,
+    act: &Act,
+    (seats, taken, percent): (i64, i64, i64),
+) -> Result<()> {
     let detail = json!({"percent": percent, "taken": taken, "limit": seats});
     let subject = ("workspace", act.workspace.0);
     let change = act.change("workspace.seats_reached", subject, None, &detail);

@@ -259,7 +259,7 @@ async fn a_rule_that_is_wrong_is_refused_and_says_why() {
     );
 }
 
-// C073
+// C083
 #[tokio::test]
 async fn nobody_gives_by_a_rule_what_he_could_not_give_himself() {
     let gateway = Gateway::new().await;

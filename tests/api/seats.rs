@@ -232,3 +232,29 @@ async fn an_explanation_says_who_takes_a_seat_and_why_somebody_waits() {
     assert_eq!(explained("ada").await["standing"], "none");
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn a_lower_limit_tells_what_part_of_it_is_reached() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    users(&scim, "u", 8).await;
+    let told = async || {
+        let told = "changes WHERE kind = 'workspace.seats_reached'";
+        gateway.count(told).await
+    };
+    for (limit, expected, percent) in [
+        (Some(20), 0, ""),
+        (Some(10), 1, "\"percent\":80"),
+        (Some(9), 1, ""),
+        (Some(12), 1, ""),
+        (Some(5), 2, "\"percent\":100"),
+        (Some(4), 2, ""),
+        (None, 2, ""),
+        (Some(8), 3, "\"limit\":8"),
+    ] {
+        gateway.limit(limit, SeatPolicy::Refuse).await;
+        assert_eq!(told().await, expected, "{limit:?}");
+        assert!(gateway.told(percent).await, "{limit:?}");
+    }
+    gateway.check().await;
+}

@@ -2,6 +2,7 @@
 
 use gatehouse::changes::Origin;
 use gatehouse::error::Error;
+use gatehouse::mapping::explain::explain;
 use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::manual::{self, Right};
 use gatehouse::workspace::members;
@@ -133,6 +134,16 @@ async fn an_archived_team_gives_no_access_and_is_still_to_be_taken_away() {
     let edit = |edit| teams::edit(app, &origin, (workspace, team.id), edit);
     edit(away(true)).await.unwrap();
     assert_eq!(gateway.in_team("Support").await, 0);
+    let why = async || {
+        let member = members::find(app, workspace, "ada").await.unwrap();
+        let explained = explain(app, workspace, &member).await.unwrap();
+        let why = &explained.grants[0];
+        (why.effective, why.stopped_by)
+    };
+    assert_eq!(why().await, (false, Some("the team is put away")));
+    edit(away(false)).await.unwrap();
+    assert_eq!(why().await, (true, None));
+    edit(away(true)).await.unwrap();
     let given = manual::give(app, by, which, vec![right.clone()]).await;
     assert!(matches!(given, Err(Error::NotFound("team"))));
     manual::take(app, by, which, vec![right]).await.unwrap();

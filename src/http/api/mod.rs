@@ -61,7 +61,19 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ("/workspaces", &[("GET", None)]),
     (
         "/workspaces/{workspace}",
-        &[("GET", None), ("DELETE", Some(Permission::Everything))],
+        &[
+            ("GET", None),
+            ("PATCH", Some(Permission::Everything)),
+            ("DELETE", Some(Permission::Everything)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/suspend",
+        &[("POST", Some(Permission::Everything))],
+    ),
+    (
+        "/workspaces/{workspace}/resume",
+        &[("POST", Some(Permission::Everything))],
     ),
     (
         "/workspaces/{workspace}/undelete",
@@ -386,7 +398,11 @@ pub fn router(shared: Shared) -> Router<Shared> {
 fn handlers(path: &str) -> MethodRouter<Shared> {
     match path.trim_start_matches("/workspaces") {
         "" => get(workspaces::list),
-        "/{workspace}" => get(workspaces::show).delete(workspaces::delete),
+        "/{workspace}" => get(workspaces::show)
+            .patch(workspaces::edit)
+            .delete(workspaces::delete),
+        "/{workspace}/suspend" => post(workspaces::suspend),
+        "/{workspace}/resume" => post(workspaces::resume),
         "/{workspace}/undelete" => post(workspaces::undelete),
         "/{workspace}/members" => get(members::list).post(members::create),
         "/{workspace}/members/export" => get(exports::members),

@@ -18,7 +18,7 @@ use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::profile::Say;
 use crate::workspace::seats::{self, Limit, SeatPolicy, Seats};
-use crate::workspace::{self, Workspace, deletion};
+use crate::workspace::{self, Workspace, deletion, lifecycle};
 
 /// The workspaces that the key opens, by slug.
 pub(super) async fn list(caller: ApiCaller) -> Result<Response, Problem> {
@@ -63,6 +63,54 @@ pub(super) async fn undelete(
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace_or_deleted(Permission::Everything).await?;
     deletion::undelete(&shared.app, &caller.origin, &workspace).await?;
+    now(&shared, &workspace).await
+}
+
+/// What of a workspace is to be another; what is left out stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WorkspaceEdit")]
+struct EditBody {
+    /// Its name for people.
+    name: Option<String>,
+}
+
+/// Gives it another name, for operators.
+pub(super) async fn edit(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    let edit: EditBody = body::read(&shared, &headers, body).await?;
+    if let Some(name) = edit.name {
+        lifecycle::rename(&shared.app, &caller.origin, &workspace, &name).await?;
+    }
+    now(&shared, &workspace).await
+}
+
+/// Shuts it, for operators: nothing of it opens anything until it is resumed.
+pub(super) async fn suspend(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    lifecycle::suspend(&shared.app, &caller.origin, &workspace).await?;
+    now(&shared, &workspace).await
+}
+
+/// Opens it again, for operators.
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::Everything).await?;
+    lifecycle::resume(&shared.app, &caller.origin, &workspace).await?;
+    now(&shared, &workspace).await
+}
+
+async fn now(shared: &Shared, workspace: &Workspace) -> Result<Response, Problem> {
     let workspace = workspace::find_named(&shared.app, &workspace.slug).await?;
     json(StatusCode::OK, &workspace)
 }
@@ -145,6 +193,26 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives_page::<Workspace>(),
         Operation::new("GET", "/workspaces/{workspace}", "Show a workspace")
             .gives::<Workspace>(200, "The workspace."),
+        Operation::new("PATCH", "/workspaces/{workspace}", "Change a workspace")
+            .note("For keys of operators. Its slug stays.")
+            .takes::<EditBody>()
+            .gives::<Workspace>(200, "The workspace."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/suspend",
+            "Suspend a workspace",
+        )
+        .note("For keys of operators. Nothing of it opens anything until it is resumed.")
+        .gives::<Workspace>(200, "The workspace.")
+        .refuses(409, "It is suspended or deleted already."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/resume",
+            "Resume a workspace",
+        )
+        .note("For keys of operators.")
+        .gives::<Workspace>(200, "The workspace.")
+        .refuses(409, "It is active already, or deleted."),
         Operation::new("DELETE", "/workspaces/{workspace}", "Delete a workspace")
             .note(
                 "For keys of operators. Nothing of it opens anything any more; its rows go after a \
