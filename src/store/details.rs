@@ -6,6 +6,29 @@ use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, WorkspaceId};
 
+/// When a member took the steps on its way in and out. It was a draft from its making on.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    schemars::JsonSchema,
+    sqlx::FromRow,
+)]
+pub struct Steps {
+    /// When the member was told last.
+    pub invited_at: Option<Timestamp>,
+    /// When the member came in last; none if that was before this was noted.
+    pub activated_at: Option<Timestamp>,
+    /// Since when the member is suspended.
+    pub suspended_at: Option<Timestamp>,
+    /// Since when the member is removed.
+    pub removed_at: Option<Timestamp>,
+}
+
 /// What a member shows beside its profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Details {
@@ -25,6 +48,9 @@ pub struct Details {
     pub manager: Option<MemberId>,
     /// The address of a picture.
     pub picture: Option<String>,
+    /// When it took which step.
+    #[sqlx(flatten)]
+    pub steps: Steps,
 }
 
 /// The details of one of several members.
@@ -42,7 +68,8 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> 
     let mut found = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT id, user_id, phone, line, line_number, language, time_zone, manager, picture \
+            "SELECT id, user_id, phone, line, line_number, language, time_zone, manager, picture, \
+             invited_at, activated_at, suspended_at, removed_at \
              FROM members WHERE workspace = $1 AND id IN ({})",
             placeholders(2, members.len())
         );

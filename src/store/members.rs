@@ -141,9 +141,9 @@ pub async fn insert(
     tx.query(
         "INSERT INTO members (workspace, id, status, source, person, user_name, display_name, \
          given_name, family_name, email, email_key, access_epoch, rules_version, version, \
-         created_at, updated_at, suspended_at, manual, user_name_key) \
+         created_at, updated_at, suspended_at, manual, user_name_key, invited_at, activated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17, \
-         $18)",
+         $18, CASE WHEN $3 = 'invited' THEN $15 END, CASE WHEN $3 = 'active' THEN $15 END)",
     )
     .bind(workspace)
     .bind(member.id)
@@ -295,6 +295,10 @@ pub async fn update(
              family_name = $6, email = $7, email_key = $8, \
              access_epoch = access_epoch + CASE WHEN status = 'active' AND $9 <> 'active' \
              THEN 1 ELSE 0 END, \
+             invited_at = CASE WHEN $9 = 'invited' AND status <> 'invited' THEN $10 \
+             WHEN $9 <> 'draft' THEN invited_at END, \
+             activated_at = CASE WHEN $9 = 'active' AND status <> 'active' THEN $10 \
+             WHEN $9 <> 'draft' THEN activated_at END, \
              suspended_at = CASE WHEN $9 = 'suspended' THEN COALESCE(suspended_at, $10) END, \
              user_id = CASE WHEN $9 = 'removed' THEN NULL ELSE user_id END, \
              user_id_key = CASE WHEN $9 = 'removed' THEN NULL ELSE user_id_key END, \

@@ -196,5 +196,6 @@ fn changed(before: &Details, edit: &Edit) -> Details {
         time_zone: edit.time_zone.or(before.time_zone.as_ref()),
         manager: edit.manager.or(before.manager.as_ref()),
         picture: edit.picture.or(before.picture.as_ref()),
+        steps: before.steps,
     }
 }

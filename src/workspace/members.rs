@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
-use crate::store::details::{self, Details};
+use crate::store::details::{self, Details, Steps};
 use crate::store::tx::Tx;
 use crate::store::{candidates, grants, members as rows, workspaces};
 
@@ -111,6 +111,9 @@ pub struct Full {
     pub manual: BTreeSet<Field>,
     /// The fields that rules filled in, where neither an admin nor a directory says any.
     pub ruled: BTreeSet<Field>,
+    /// When it took which step since.
+    #[serde(flatten)]
+    pub steps: Steps,
     /// When the member was made.
     pub created_at: Timestamp,
     /// When it changed last.
@@ -158,6 +161,7 @@ impl Full {
             time_zone: details.time_zone,
             manager: details.manager,
             picture: details.picture,
+            steps: details.steps,
             protected: member.protected,
             barred_at: member.barred_at,
             directories,

@@ -78,6 +78,7 @@ mod secure;
 mod shapes;
 mod sorting;
 mod standard;
+mod steps;
 mod teams;
 mod templates;
 mod tls;

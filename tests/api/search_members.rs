@@ -109,6 +109,8 @@ async fn the_database_finds_the_members_that_the_evaluator_finds() {
         "protected eq false".to_owned(),
         "barred_at pr".to_owned(),
         "held_at pr".to_owned(),
+        "activated_at pr".to_owned(),
+        "not (suspended_at pr)".to_owned(),
         format!("created_at gt \"{at}\""),
         format!("created_at le \"{at}\""),
         format!("updated_at ge \"{at}\""),

@@ -99,9 +99,8 @@ impl Compiler {
             "id" | "status" | "source" | "protected" | "created_at" | "updated_at" | "version" => {
                 Part::exact("TRUE".to_owned())
             }
-            "manager" | "held_at" | "waiting_at" | "barred_at" => {
-                Part::exact(format!("u.{key} IS NOT NULL"))
-            }
+            "manager" | "held_at" | "waiting_at" | "barred_at" | "invited_at" | "activated_at"
+            | "suspended_at" | "removed_at" => Part::exact(format!("u.{key} IS NOT NULL")),
             "user_name" | "email" | "user_id" | "display_name" | "given_name" | "family_name"
             | "phone" | "language" | "time_zone" | "picture" => {
                 Part::exact(format!("(u.{key} IS NOT NULL AND u.{key} <> '')"))
