@@ -23,7 +23,7 @@ const PAGE: i64 = 500;
 pub(super) struct Import {
     /// The table: CSV, or JSON if its name ends with .json. Columns are id, email, firstName,
     /// lastName, displayName, userId, roles, permissions, teams, language, timeZone, phone, line,
-    /// lineNumber and manager; several names of a cell have ; between.
+    /// lineNumber, manager, picture and revive; several names of a cell have ; between.
     file: PathBuf,
     /// The workspace's slug.
     #[arg(long)]
@@ -31,7 +31,7 @@ pub(super) struct Import {
     /// Only tell what would become of each row.
     #[arg(long)]
     preview: bool,
-    /// Bring those back who had left.
+    /// Bring those back who had left, where the column revive does not say yes or no.
     #[arg(long)]
     revive: bool,
     #[command(flatten)]
@@ -119,7 +119,9 @@ fn text(told: &Told) -> String {
             row.field.clone().unwrap_or_default(),
             match (&row.problem, row.outcome) {
                 (Some(problem), _) => problem.clone(),
-                (None, Outcome::Left) => "has left; --revive brings back".to_owned(),
+                (None, Outcome::Left) => {
+                    "has left; --revive, or yes in the column revive, brings back".to_owned()
+                }
                 (None, _) => format!("kept by a directory: {}", row.kept.join(", ")),
             },
         ]

@@ -34,11 +34,15 @@ pub enum Column {
     LineNumber,
     /// Whom the member reports to: an address, a `UserID` or an id.
     Manager,
+    /// The address of a picture.
+    Picture,
+    /// Whether one who left is brought back, `yes` or `no`; in no export.
+    Revive,
 }
 
 impl Column {
-    /// All of them, in the order in which an export has them.
-    pub const ALL: [Self; 15] = [
+    /// Those that an export has, in its order.
+    pub const ALL: [Self; 16] = [
         Self::Id,
         Self::Email,
         Self::FirstName,
@@ -54,6 +58,7 @@ impl Column {
         Self::Line,
         Self::LineNumber,
         Self::Manager,
+        Self::Picture,
     ];
 
     /// Its name in the first line of a table.
@@ -74,6 +79,8 @@ impl Column {
             Self::Line => "line",
             Self::LineNumber => "lineNumber",
             Self::Manager => "manager",
+            Self::Picture => "picture",
+            Self::Revive => "revive",
         }
     }
 
@@ -97,8 +104,11 @@ impl Column {
             "line" => Self::Line,
             "linenumber" => Self::LineNumber,
             "manager" | "reportingto" | "reportsto" => Self::Manager,
+            "picture" => Self::Picture,
+            "revive" => Self::Revive,
             // What an export tells besides.
-            "username" | "status" | "source" => return Named::Told,
+            "username" | "status" | "source" | "createdat" | "invitedat" | "activatedat"
+            | "suspendedat" => return Named::Told,
             _ => return Named::Unknown,
         };
         Named::Column(known)

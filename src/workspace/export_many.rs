@@ -11,6 +11,7 @@ use super::members::{GrantKind, Source, Status, names};
 use super::profile::Line;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
 use crate::store::tx::Tx;
@@ -19,7 +20,15 @@ use crate::store::{details, grants, members as rows};
 /// How many members are read at a time.
 const PAGE: i64 = 500;
 /// What the table tells besides what an import reads.
-const TOLD: [&str; 3] = ["userName", "status", "source"];
+const TOLD: [&str; 7] = [
+    "userName",
+    "status",
+    "source",
+    "createdAt",
+    "invitedAt",
+    "activatedAt",
+    "suspendedAt",
+];
 
 /// What a table is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +79,14 @@ struct Row {
     phone: Option<String>,
     line: Option<Line>,
     manager: Option<MemberId>,
+    picture: Option<String>,
     user_name: Option<String>,
     status: Status,
     source: Source,
+    created_at: Timestamp,
+    invited_at: Option<Timestamp>,
+    activated_at: Option<Timestamp>,
+    suspended_at: Option<Timestamp>,
     /// What a spreadsheet shows of the manager.
     #[serde(skip)]
     manager_name: Option<String>,
@@ -184,9 +198,14 @@ async fn page(tx: &mut Tx, workspace: WorkspaceId, after: Option<MemberId>) -> R
                 _ => id.to_string(),
             }),
             manager: details.manager,
+            picture: details.picture,
             user_name: member.user_name,
             status: member.status,
             source: member.source,
+            created_at: member.created_at,
+            invited_at: details.steps.invited_at,
+            activated_at: details.steps.activated_at,
+            suspended_at: details.steps.suspended_at,
         }
     });
     Ok(page.collect())
@@ -235,11 +254,17 @@ fn cells(row: &Row) -> Vec<String> {
             Column::Line => line.to_owned(),
             Column::LineNumber => number.clone(),
             Column::Manager => cell(&row.manager_name),
+            Column::Picture => cell(&row.picture),
+            Column::Revive => String::new(),
         });
     }
     cells.push(cell(&row.user_name));
     for word in [json!(row.status), json!(row.source)] {
         cells.push(word.as_str().unwrap_or_default().to_owned());
+    }
+    let steps = [row.invited_at, row.activated_at, row.suspended_at];
+    for at in [Some(row.created_at)].into_iter().chain(steps) {
+        cells.push(at.map(|at| at.to_string()).unwrap_or_default());
     }
     cells
 }

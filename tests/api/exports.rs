@@ -41,6 +41,7 @@ async fn no_cell_is_a_formula_and_an_import_of_it_finds_nothing_to_do() {
         "email": "own@acme.example", "user_id": "=O-1", "phone": "+442079460958",
         "line": {"kind": "numbered", "number": "+12025550123"}, "manager": boss,
         "time_zone": "Europe/Vienna", "language": "pt-BR",
+        "picture": "https://acme.example/own.png",
     });
     let own = gateway
         .enter(own, &[crate::members::role("admin")])
@@ -79,6 +80,16 @@ async fn no_cell_is_a_formula_and_an_import_of_it_finds_nothing_to_do() {
     assert_eq!(&rows[0][at("teams")], "Deck\\; upper \\\\ lower");
     assert_eq!(&rows[7][at("manager")], "boss@acme.example");
     assert_eq!(&rows[7][at("phone")], "'+442079460958");
+    assert_eq!(&rows[7][at("picture")], "https://acme.example/own.png");
+    let step = |row: usize, name: &str| !rows[row][at(name)].is_empty();
+    for (row, expected) in [
+        (0, [true, true, false]),
+        (1, [true, true, true]),
+        (7, [true, false, false]),
+    ] {
+        let shown = ["createdAt", "activatedAt", "suspendedAt"].map(|name| step(row, name));
+        assert_eq!(shown, expected, "row {row}");
+    }
     assert!(csv.text.contains("\r\n"));
     assert!(
         gateway

@@ -369,3 +369,47 @@ async fn a_row_means_the_member_whom_a_directory_knows_by_another_address_too() 
     assert_eq!(gateway.count("members").await, 1);
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn a_row_says_of_itself_whether_one_who_left_comes_back_and_brings_a_picture() {
+    let gateway = Gateway::new().await;
+    let key = gateway.importer().await;
+    let mut gone = Vec::new();
+    for name in ["a", "b", "c"] {
+        let fields = json!({"email": format!("{name}@acme.example")});
+        let member = gateway.enter(fields, &[]).await.unwrap().member;
+        gateway.remove(member).await.unwrap();
+        gone.push(member);
+    }
+    let table = "email,revive,picture\n\
+                 a@acme.example,Yes,https://acme.example/a.png\n\
+                 b@acme.example,no,\n\
+                 c@acme.example,,\n\
+                 d@acme.example,maybe,\n\
+                 e@acme.example,,http://acme.example/e.png\n";
+    let preview = gateway.csv(&key, "?preview=true", table).await;
+    let expected = ["revived", "left", "left", "refused", "refused"];
+    assert_eq!(outcomes(&preview), expected, "{preview}");
+    let done = gateway.csv(&key, "", table).await;
+    assert_eq!(outcomes(&done), expected, "{done}");
+    assert_eq!(problem(&done, 4), ("revive", "expected yes or no"));
+    assert_eq!(problem(&done, 5).0, "picture");
+    assert_eq!(gateway.member("a@acme.example").await.id, gone[0]);
+    let picture = gateway.details(gone[0]).await.picture;
+    assert_eq!(picture.as_deref(), Some("https://acme.example/a.png"));
+    let rows = json!([
+        {"email": "b@acme.example", "revive": false},
+        {"email": "c@acme.example", "revive": null},
+    ]);
+    let all = gateway
+        .import(&key, "?revive=true", "application/json", &rows.to_string())
+        .await;
+    assert_eq!(outcomes(&all.body), ["left", "revived"], "{}", all.text);
+    let again = gateway.csv(
+        &key,
+        "",
+        "email,picture\na@acme.example,https://acme.example/a.png\n",
+    );
+    assert_eq!(outcomes(&again.await), ["unchanged"]);
+    gateway.check().await;
+}

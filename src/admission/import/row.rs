@@ -29,7 +29,7 @@ pub(super) struct Batch<'a> {
     pub(super) app: &'a App,
     pub(super) act: &'a Act,
     pub(super) scopes: &'a Scopes,
-    /// Whether those who had left are brought back.
+    /// Whether those who had left are brought back of whom their rows do not say.
     pub(super) revive: bool,
     pub(super) rules_version: i64,
     /// The names of teams, roles and permissions, by id.
@@ -139,7 +139,7 @@ pub(super) async fn admit(
             let made = entry::make(tx, app, act, Source::Import, batch.rules_version).await?;
             (made, Some(Outcome::Created))
         }
-        Some(member) if member.status == Status::Removed && !batch.revive => {
+        Some(member) if member.status == Status::Removed && !row.revive.unwrap_or(batch.revive) => {
             return Ok(Came {
                 outcome: Outcome::Left,
                 member: Some(member.id),
@@ -238,6 +238,12 @@ async fn fields(
             &details.time_zone,
         ),
         (Column::Phone, Field::Phone, &row.phone, &details.phone),
+        (
+            Column::Picture,
+            Field::Picture,
+            &row.picture,
+            &details.picture,
+        ),
     ];
     let mut said = Vec::new();
     for (column, field, text, before) in texts {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Invalid, Result};
-use crate::scim::json;
+use crate::scim::{fold, json};
 use crate::workspace::columns::{Column, Named, split, unguarded};
 
 /// How many rows an import may have.
@@ -43,6 +43,9 @@ pub(super) struct Row {
     pub(super) line: Option<String>,
     pub(super) line_number: Option<String>,
     pub(super) manager: Option<String>,
+    pub(super) picture: Option<String>,
+    /// Whether the member is brought back if it left; as the whole import has it if nothing is said.
+    pub(super) revive: Option<bool>,
     /// The row of the manager, if the table has it.
     pub(super) above: Option<i64>,
     /// What is wrong with the row as it stands.
@@ -83,6 +86,17 @@ impl Row {
             return;
         }
         let list = match column {
+            Column::Revive => {
+                self.revive = match fold::key(text).as_str() {
+                    "yes" | "true" => Some(true),
+                    "no" | "false" => Some(false),
+                    _ => {
+                        self.refuse(Some(column.name()), "expected yes or no");
+                        None
+                    }
+                };
+                return;
+            }
             Column::Roles => &mut self.roles,
             Column::Permissions => &mut self.permissions,
             Column::Teams => &mut self.teams,
@@ -119,9 +133,12 @@ impl Row {
             Column::Line => &mut self.line,
             Column::LineNumber => &mut self.line_number,
             Column::Manager => &mut self.manager,
-            Column::DisplayName | Column::Roles | Column::Permissions | Column::Teams => {
-                &mut self.display_name
-            }
+            Column::Picture => &mut self.picture,
+            Column::DisplayName
+            | Column::Roles
+            | Column::Permissions
+            | Column::Teams
+            | Column::Revive => &mut self.display_name,
         }
     }
 }
@@ -239,7 +256,8 @@ fn header<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<Option<Column>
 }
 
 fn unknown(name: &str) -> Error {
-    let known = Column::ALL.map(Column::name).join(", ");
+    let known = Column::ALL.into_iter().chain([Column::Revive]);
+    let known = known.map(Column::name).collect::<Vec<_>>().join(", ");
     let name: String = name.chars().take(100).collect();
     Error::value(format!("unknown column {name:?}, expected some of {known}"))
 }
@@ -301,6 +319,7 @@ fn take(row: &mut Row, column: Column, value: Value) {
         Value::Null => {}
         Value::String(text) => row.fill(column, &text),
         Value::Number(number) => row.fill(column, &number.to_string()),
+        Value::Bool(said) if column == Column::Revive => row.fill(column, &said.to_string()),
         Value::Array(list) if is_list => {
             for value in list {
                 match value {

@@ -143,7 +143,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .query(
                 "revive",
-                "Whether those who had left are brought back.",
+                "Whether those who had left are brought back; the column revive says so for one.",
                 flag(),
             )
             .takes::<serde_json::Value>()
