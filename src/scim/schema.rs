@@ -128,6 +128,12 @@ impl Attribute {
         find(&self.sub_attributes, name)
     }
 
+    /// Whether it refers to something outside of the service, as an address on the web does.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.reference_types.iter().any(|kind| kind == "external")
+    }
+
     /// The `value` of a complex attribute, for which the attribute itself can stand.
     #[must_use]
     pub fn value(&self) -> Option<&Attribute> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, Scim, member, new_directory, operations, users};
 use crate::raw::exchange;
 
-fn refused(answer: &(u16, Value), scim_type: &str) {
+pub(crate) fn refused(answer: &(u16, Value), scim_type: &str) {
     assert_eq!(
         (answer.0, &answer.1["scimType"]),
         (400, &json!(scim_type)),
@@ -17,7 +17,7 @@ fn refused(answer: &(u16, Value), scim_type: &str) {
 }
 
 /// One user, and how to hold it against what it was.
-async fn standing(gateway: &Gateway) -> (Scim, String, (u16, Value)) {
+pub(crate) async fn standing(gateway: &Gateway) -> (Scim, String, (u16, Value)) {
     let scim = gateway.scim().await;
     let body = json!({
         "userName": "ada@acme.example", "title": "Lead",
@@ -28,7 +28,7 @@ async fn standing(gateway: &Gateway) -> (Scim, String, (u16, Value)) {
     (scim, path, before)
 }
 
-async fn patch(scim: &Scim, path: &str, ops: Value) -> (u16, Value) {
+pub(crate) async fn patch(scim: &Scim, path: &str, ops: Value) -> (u16, Value) {
     scim.send("PATCH", path, Some(&operations(ops))).await
 }
 

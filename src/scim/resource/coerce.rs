@@ -341,10 +341,27 @@ fn text_value(attribute: &Attribute, text: String) -> Result<Option<Value>> {
             "shorter text without NUL characters",
         ));
     }
-    if attribute.kind == Kind::DateTime && Timestamp::parse(&text).is_none() {
+    let is_sound = match attribute.kind {
+        Kind::DateTime => Timestamp::parse(&text).is_some(),
+        Kind::Reference if attribute.is_external() => is_https(&text),
+        _ => true,
+    };
+    if !is_sound {
         return Err(expected(attribute));
     }
     Ok(Some(Value::String(text)))
+}
+
+/// Whether it is an https URL with a host. What is shown as a link or a picture must not be able to run,
+/// nor to lead whoever looks at it into a network of its own (C206).
+fn is_https(text: &str) -> bool {
+    const SCHEME: &str = "https://";
+    // The parser leaves out spaces around a URL and breaks within it, and needs no slashes.
+    let is_plain = text
+        .get(..SCHEME.len())
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    is_plain && url::Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
 fn unwrap_value(mut object: Map<String, Value>) -> Option<Value> {
@@ -370,6 +387,7 @@ fn expected(attribute: &Attribute) -> Error {
     wrong(
         &attribute.name,
         match attribute.kind {
+            Kind::Reference if attribute.is_external() => "an https URL",
             Kind::String | Kind::Reference => "text",
             Kind::Boolean => "true or false",
             Kind::Decimal => "a number",
