@@ -197,6 +197,9 @@ async fn check(
         when: when.as_ref(),
         teams: gives(GrantKind::Team),
         roles: gives(GrantKind::Role),
+        permissions: gives(GrantKind::Permission),
+        line: rule.line,
+        language: rule.language.as_deref(),
     };
     examples::check(&rule.examples, &subject)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::scim::filter::Filter;
 use crate::scim::{evaluate, fold};
+use crate::store::rules::LinePolicy;
 
 /// The most examples of a rule.
 const MOST: usize = 20;
@@ -33,6 +34,26 @@ pub struct Example {
     /// The names of all roles that it gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<BTreeSet<String>>,
+    /// All permissions that it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<BTreeSet<String>>,
+    /// The line that it fills in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<LinePolicy>,
+    /// The language that it fills in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+impl Example {
+    fn expects_something(&self) -> bool {
+        self.gives.is_some()
+            || self.teams.is_some()
+            || self.roles.is_some()
+            || self.permissions.is_some()
+            || self.line.is_some()
+            || self.language.is_some()
+    }
 }
 
 /// A rule, as far as examples look at it.
@@ -46,6 +67,12 @@ pub struct Subject<'r> {
     pub teams: BTreeSet<String>,
     /// The names of the roles that it gives.
     pub roles: BTreeSet<String>,
+    /// The permissions that it gives.
+    pub permissions: BTreeSet<String>,
+    /// The line that it fills in.
+    pub line: Option<LinePolicy>,
+    /// The language that it fills in.
+    pub language: Option<&'r str>,
 }
 
 /// Holds the examples against a rule; the first that does not come out is an error, which says what
@@ -59,8 +86,9 @@ pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
         if serde_json::to_string(example).map_or(0, |text| text.len()) > BYTES {
             return wrong(format!("it has more than {BYTES} bytes"));
         }
-        if example.gives.is_none() && example.teams.is_none() && example.roles.is_none() {
-            return wrong("it expects nothing; say gives, teams or roles".to_owned());
+        if !example.expects_something() {
+            let all = "gives, teams, roles, permissions, line or language";
+            return wrong(format!("it expects nothing; say {all}"));
         }
         let holds = holds(example, rule);
         if let Some(gives) = example.gives.filter(|gives| *gives != holds) {
@@ -72,6 +100,7 @@ pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
         for (what, expected, gives) in [
             ("teams", &example.teams, &rule.teams),
             ("roles", &example.roles, &rule.roles),
+            ("permissions", &example.permissions, &rule.permissions),
         ] {
             let nothing = BTreeSet::new();
             let gives = if holds { gives } else { &nothing };
@@ -85,8 +114,32 @@ pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
                 ));
             }
         }
+        let line = rule.line.filter(|_| holds).map(line_name);
+        let language = rule.language.filter(|_| holds);
+        for (what, expected, fills_in) in [
+            ("line", example.line.map(line_name), line),
+            ("language", example.language.as_deref(), language),
+        ] {
+            let Some(expected) = expected else {
+                continue;
+            };
+            let is_it = fills_in.is_some_and(|it| it.eq_ignore_ascii_case(expected));
+            if !is_it {
+                let fills_in = fills_in.unwrap_or("none");
+                return wrong(format!(
+                    "the rule fills in {what} {fills_in}, expected is {expected}"
+                ));
+            }
+        }
     }
     Ok(())
+}
+
+fn line_name(line: LinePolicy) -> &'static str {
+    match line {
+        LinePolicy::Numberless => "numberless",
+        LinePolicy::Numbered => "numbered",
+    }
 }
 
 fn told(holds: bool) -> &'static str {
@@ -120,6 +173,7 @@ mod tests {
 
     use super::{Example, Subject, check};
     use crate::scim::{filter, schema};
+    use crate::store::rules::LinePolicy;
 
     #[test]
     fn an_example_that_does_not_come_out_says_what_did() {
@@ -129,6 +183,9 @@ mod tests {
             when: Some(&when),
             teams: ["Sales".to_owned()].into(),
             roles: [].into(),
+            permissions: ["members.read".to_owned()].into(),
+            line: Some(LinePolicy::Numbered),
+            language: Some("de-AT"),
         };
         let run = |example: serde_json::Value| {
             let example: Example = serde_json::from_value(example).unwrap();
@@ -158,5 +215,29 @@ mod tests {
         );
         bad(json!({"groups": ["Sales"], "teams": ["Sales"]}), "none");
         bad(json!({"groups": ["Sales"]}), "expects nothing");
+        let held = |expected: serde_json::Value| {
+            let mut example = json!({"groups": ["Sales"], "user": lead});
+            example["permissions"] = expected["permissions"].clone();
+            example["line"] = expected["line"].clone();
+            example["language"] = expected["language"].clone();
+            example
+        };
+        good(held(json!({"permissions": ["members.read"]})));
+        good(held(json!({"line": "numbered", "language": "de-at"})));
+        bad(held(json!({"permissions": []})), "\"members.read\"");
+        bad(
+            held(json!({"permissions": ["members.read", "keys.manage"]})),
+            "expected are \"keys.manage\", \"members.read\"",
+        );
+        bad(
+            held(json!({"line": "numberless"})),
+            "fills in line numbered, expected is numberless",
+        );
+        bad(held(json!({"language": "de"})), "language de-AT");
+        bad(
+            json!({"groups": ["Sales"], "language": "de-AT"}),
+            "language none",
+        );
+        good(json!({"groups": ["Sales"], "permissions": []}));
     }
 }
