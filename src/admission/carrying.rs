@@ -11,6 +11,7 @@ use super::runs::{self, Of, Run, RunKind, RunState};
 use super::settle::{Rules, settle_linked_by};
 use crate::app::App;
 use crate::changes::{self, Act};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{CauseId, GroupId, RuleId, RunId, UserId};
 use crate::store::grants::GrantKind;
@@ -74,11 +75,11 @@ impl Step {
     }
 
     /// The sets of groups whose common users can be concerned: those of the rule now and as it is to
-    /// be, as far as it has effect.
-    pub(super) fn scopes(&self, act: &Act) -> Vec<Vec<GroupId>> {
+    /// be, as far as it has effect at that time.
+    pub(super) fn scopes(&self, at: Timestamp) -> Vec<Vec<GroupId>> {
         let before = self.before.iter().filter(|(rule, _)| rule.has_effect());
         let before = before.map(|(_, of)| of.bound());
-        let after = self.after.iter().filter(|of| of.has_effect(act.at));
+        let after = self.after.iter().filter(|of| of.has_effect(at));
         let mut scopes: Vec<_> = before.chain(after.map(Definition::bound)).collect();
         scopes.dedup();
         scopes
@@ -181,7 +182,7 @@ async fn smallest(tx: &mut Tx, place: Place, bound: &[GroupId]) -> Result<Option
 /// Where many are to gain, it begins with the run; where many lose, they lose it now.
 pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Outcome> {
     let place = step.place(act)?;
-    let reach = Reach::of(tx, app, place, &step.scopes(act)).await?;
+    let reach = Reach::of(tx, app, place, &step.scopes(act.at)).await?;
     let run = step.run.or(reach.run);
     let is_gift = step.after.as_ref().is_some_and(|of| of.has_effect(act.at));
     let mut of_run = match run {

@@ -2,7 +2,7 @@
 //!
 //! Rules as they are and as they would be are held against the same facts, a batch of users at a
 //! time; what is kept of a batch are counts, a sample and 32 bytes for each member who would get
-//! other rights. A right that somebody has by hand, or that is kept, is neither gained nor lost.
+//! other rights, or show another line or language. A right that somebody has by hand, or that is kept, is neither gained nor lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::adoption;
 use super::definition::Made;
+use super::fields::{Refilled, Said, refilled};
 use super::runs::concerned;
 use crate::error::Result;
 use crate::ids::{GroupId, MemberId, UserId};
@@ -22,12 +23,13 @@ use crate::store::live_rules::LiveRule;
 use crate::store::plans;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
+use crate::workspace::profile::Field;
 
 /// How many users are looked at together.
 const BATCH: i64 = 500;
 /// How many members a sample has at most.
 const SAMPLE: usize = 50;
-/// How many bytes stand for a member: its id, and a digest of what it would gain and lose.
+/// How many bytes stand for a member: its id, and a digest of what it would gain, lose and show.
 const DIGEST: usize = 32;
 /// For how many members that is kept with the plan, to name those for whom it came otherwise.
 const KEPT: usize = 20_000;
@@ -52,12 +54,21 @@ pub(super) struct World<'r> {
 pub(super) struct Effects {
     /// How many users were looked at.
     pub(super) looked_at: i64,
-    /// How many members would get other rights.
+    /// How many members would get other rights, or show something else.
     pub(super) members: i64,
     /// How many would gain what.
     pub(super) gains: Vec<(GrantKind, Uuid, i64)>,
     /// How many would lose what.
     pub(super) losses: Vec<(GrantKind, Uuid, i64)>,
+    /// How many would show what in a field.
+    #[serde(default)]
+    pub(super) fields: Vec<(Field, Option<String>, i64)>,
+    /// How many would gain some right.
+    #[serde(default)]
+    pub(super) gainers: i64,
+    /// How many would lose some right.
+    #[serde(default)]
+    pub(super) losers: i64,
     /// Some of the members, in the order of their users.
     pub(super) sample: Vec<Effect>,
     /// How many more people who are no members yet would get something as soon as they are, and how
@@ -80,6 +91,9 @@ pub(super) struct Effect {
     pub(super) gains: BTreeSet<Right>,
     /// What it would lose.
     pub(super) losses: BTreeSet<Right>,
+    /// What it would show otherwise.
+    #[serde(default)]
+    pub(super) fields: Vec<Refilled>,
 }
 
 /// The same, with what it is told apart by.
@@ -151,6 +165,9 @@ struct Counted {
     looked_at: i64,
     gains: BTreeMap<Right, i64>,
     losses: BTreeMap<Right, i64>,
+    fields: BTreeMap<(Field, Option<String>), i64>,
+    gainers: i64,
+    losers: i64,
     sample: Vec<Effect>,
     digests: Vec<[u8; DIGEST]>,
     newcomers: i64,
@@ -167,6 +184,12 @@ impl Counted {
         for right in &effect.losses {
             *self.losses.entry(*right).or_default() += 1;
         }
+        for of in &effect.fields {
+            let shown = (of.field, of.to.clone());
+            *self.fields.entry(shown).or_default() += 1;
+        }
+        self.gainers += i64::from(!effect.gains.is_empty());
+        self.losers += i64::from(!effect.losses.is_empty());
         self.digests.push(digest(&effect));
         if self.sample.len() < SAMPLE {
             self.sample.push(effect);
@@ -179,12 +202,17 @@ impl Counted {
             let listed = of.into_iter().map(|((kind, id), count)| (kind, id, count));
             listed.collect()
         };
+        let fields = self.fields.into_iter();
+        let fields = fields.map(|((field, shown), count)| (field, shown, count));
         Computed {
             effects: Effects {
                 looked_at: self.looked_at,
                 members: i64::try_from(self.digests.len()).unwrap_or(i64::MAX),
                 gains: list(self.gains),
                 losses: list(self.losses),
+                fields: fields.collect(),
+                gainers: self.gainers,
+                losers: self.losers,
                 sample: self.sample,
                 newcomers: self.newcomers,
                 seats: self.seats,
@@ -202,6 +230,17 @@ fn digest(effect: &Effect) -> [u8; DIGEST] {
             text.push(sign);
             text.push(*kind as u8);
             text.extend_from_slice(id.as_bytes());
+        }
+    }
+    for of in &effect.fields {
+        for part in [Some(of.field.name()), of.from.as_deref(), of.to.as_deref()] {
+            // Nothing is not the empty text, and where a text ends is told.
+            text.extend_from_slice(
+                &part
+                    .map_or(u64::MAX, |text| text.len() as u64)
+                    .to_be_bytes(),
+            );
+            text.extend_from_slice(part.unwrap_or_default().as_bytes());
         }
     }
     let mut digest = [0; DIGEST];
@@ -226,7 +265,7 @@ async fn look(
         None => None,
         Some(_) => Some(facts(tx, place, &members, world, world.without).await?),
     };
-    let mut differing = Vec::new();
+    let (mut differing, mut filled) = (Vec::new(), Vec::new());
     for member in members {
         let of = before.get(&member).unwrap_or(&nobody);
         // Who is in a group that was looked at was looked at with it.
@@ -240,10 +279,16 @@ async fn look(
             Some(after) => after.get(&member).unwrap_or(&nobody),
         };
         let (has, gets) = (rights(world.before, of), rights(world.after, then));
-        if has != gets {
+        let (fills, filled_then) = (fills(world.before, of), fills(world.after, then));
+        let is_filled = fills != filled_then;
+        if has != gets || is_filled {
             differing.push((member, has, gets));
         }
+        if is_filled {
+            filled.push((member, fills, filled_then));
+        }
     }
+    let mut refilled = refilled(tx, workspace, &filled).await?;
     let ids: Vec<_> = differing.iter().map(|differs| differs.0).collect();
     let mut standing: HashMap<MemberId, BTreeSet<Right>> = HashMap::new();
     for grant in grants::list_standing(tx, workspace, &ids).await? {
@@ -257,8 +302,9 @@ async fn look(
             member,
             gains: gets.difference(&has).filter(not_kept).copied().collect(),
             losses: has.difference(&gets).filter(not_kept).copied().collect(),
+            fields: refilled.remove(&member).unwrap_or_default(),
         };
-        if !effect.gains.is_empty() || !effect.losses.is_empty() {
+        if !effect.gains.is_empty() || !effect.losses.is_empty() || !effect.fields.is_empty() {
             counted.add(effect);
         }
     }
@@ -308,6 +354,15 @@ async fn foresee(
 fn rights(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Right> {
     let wanted = mapping::wanted(rules, facts).into_iter();
     wanted.map(|(kind, target, _)| (kind, target)).collect()
+}
+
+/// What rules fill in; where none fills in anything, nobody is looked at for it.
+fn fills(rules: &[LiveRule], facts: &Facts) -> Said {
+    let mut filling = rules.iter();
+    if filling.any(|rule| rule.line.is_some() || rule.language.is_some()) {
+        return mapping::filled_in(rules, facts);
+    }
+    Said::default()
 }
 
 async fn facts(

@@ -1,20 +1,71 @@
 //! Fields that rules fill in: the line and the language of members for whom neither an admin nor a
 //! directory says any. What a rule filled in goes with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::settle::{Rules, facts};
 use crate::changes::{self, Act};
 use crate::error::Result;
-use crate::ids::MemberId;
+use crate::ids::{MemberId, WorkspaceId};
 use crate::mapping;
 use crate::store::details::{self, Details};
 use crate::store::members::{Member, Status};
 use crate::store::rules::LinePolicy;
 use crate::store::tx::Tx;
 use crate::workspace::profile::{Field, Manual};
+
+/// What rules say of somebody's line and language.
+pub(super) type Said = (Option<LinePolicy>, Option<String>);
+
+/// A field of a member that comes to show something else.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Refilled {
+    /// Which one.
+    pub field: Field,
+    /// What it shows: the kind of line, or the language; none where it is empty.
+    pub from: Option<String>,
+    /// What it is to show.
+    pub to: Option<String>,
+}
+
+/// What members would show otherwise if rules said the second of them instead of the first. What an
+/// admin or a directory says stays.
+pub(super) async fn refilled(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    said: &[(MemberId, Said, Said)],
+) -> Result<HashMap<MemberId, Vec<Refilled>>> {
+    let ids: Vec<_> = said.iter().map(|of| of.0).collect();
+    let listed = details::list_filled(tx, workspace, &ids).await?;
+    let mut known: HashMap<_, _> = listed.into_iter().map(|of| (of.id, of)).collect();
+    let mut refilled = HashMap::new();
+    for (member, before, after) in said {
+        let Some(known) = known.remove(member) else {
+            continue;
+        };
+        if known.status == Status::Removed {
+            continue;
+        }
+        let whose = (known.manual.as_str(), known.ruled.as_str());
+        let (before, _) = filled(whose, &known.details, before.clone());
+        let (after, _) = filled(whose, &known.details, after.clone());
+        let fields = [
+            (Field::Line, before.line, after.line),
+            (Field::Language, before.language, after.language),
+        ];
+        let fields = fields.into_iter().filter(|(_, from, to)| from != to);
+        let fields: Vec<_> = fields
+            .map(|(field, from, to)| Refilled { field, from, to })
+            .collect();
+        if !fields.is_empty() {
+            refilled.insert(*member, fields);
+        }
+    }
+    Ok(refilled)
+}
 
 /// Whether there may be something to fill in, or to take back, for one of the members.
 pub(super) fn are_concerned(locked: &[Member], rules: &Rules) -> bool {
@@ -34,12 +85,13 @@ pub(super) async fn fill(tx: &mut Tx, act: &Act, locked: &[Member], rules: &Rule
     for member in locked {
         let facts = facts.remove(&member.id).unwrap_or_default();
         let before = known.remove(&member.id).unwrap_or_default();
-        let (line, language) = if member.status == Status::Removed {
+        let said = if member.status == Status::Removed {
             (None, None)
         } else {
             mapping::filled_in(&rules.live, &facts)
         };
-        let (after, theirs) = filled(member, &before, line, language);
+        let whose = (member.manual.as_str(), member.ruled.as_str());
+        let (after, theirs) = filled(whose, &before, said);
         let is_same = (&after.line, &after.language) == (&before.line, &before.language);
         let text = theirs.to_text();
         if is_same && text == member.ruled {
@@ -66,14 +118,14 @@ pub(super) async fn fill(tx: &mut Tx, act: &Act, locked: &[Member], rules: &Rule
     changes::record(tx, act.workspace, &told).await
 }
 
-/// What a member shows with what the rules say, and the fields that are theirs then.
+/// What a member shows with what the rules say, and the fields that are theirs then; given are the
+/// fields that an admin wrote and those that rules filled in.
 fn filled(
-    member: &Member,
+    (manual, ruled): (&str, &str),
     before: &Details,
-    line: Option<LinePolicy>,
-    language: Option<String>,
+    (line, language): Said,
 ) -> (Details, Manual) {
-    let (manual, was_ruled) = (Manual::of(&member.manual), Manual::of(&member.ruled));
+    let (manual, was_ruled) = (Manual::of(manual), Manual::of(ruled));
     let (mut after, mut ruled) = (before.clone(), BTreeSet::new());
     // What somebody else says is theirs.
     let is_free = |field, is_there: bool| {

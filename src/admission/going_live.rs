@@ -1,19 +1,23 @@
 //! A directory that collects goes live: its Users become members, by the same admission as whoever
 //! arrives. First it is foreseen, then done if nothing has changed; many are worked off in a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::adoption::{self, Foreseen, Outcome};
 use super::arrival::{self, Arrival, Newcomer};
+use super::effects::Right;
 use super::followed;
+use super::planned::{Count, counts, texts};
+use super::prospects::{self, Prospect};
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
+use crate::mapping::rules;
 use crate::scim::resource;
 use crate::secrets::Digest;
 use crate::store::candidates::{self, Unlinked};
@@ -24,6 +28,7 @@ use crate::store::members::{self, Status};
 use crate::store::seats::{self as seat_rows, SeatPolicy};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
+use crate::workspace::members::names;
 use crate::workspace::seats;
 
 /// How many Users are foreseen in one statement.
@@ -51,10 +56,26 @@ pub struct Plan {
     pub seats_free: Option<i64>,
     /// What becomes of those who find no seat.
     pub seats_policy: SeatPolicy,
+    /// How many get what by the rules.
+    pub gains: Vec<Count>,
+    /// How many lose what: with what the directory says, a rule that gave it does not hold any more.
+    pub losses: Vec<Count>,
     /// The first Users, conflicts before the others.
-    pub sample: Vec<Foreseen>,
+    pub sample: Vec<Sampled>,
     /// Names these effects: whoever applies the plan says it, and nothing else is done.
     pub hash: String,
+}
+
+/// What becomes of one User.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Sampled {
+    /// Who it is, and what it comes to.
+    #[serde(flatten)]
+    pub foreseen: Foreseen,
+    /// What it gets: `team NAME`, `role NAME` or `permission NAME`.
+    pub gains: Vec<String>,
+    /// What it loses.
+    pub losses: Vec<String>,
 }
 
 /// What going live would come to now. A directory that is live is [`Error::Conflict`], unless it has
@@ -67,7 +88,7 @@ pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId))
     let mut tx = app.db.read().await?;
     let found = directories::find(&mut tx, place).await?;
     let found = found.ok_or(Error::NotFound("directory"))?;
-    foresee_due(&mut tx, place, (found.mode, found.ended_at)).await
+    foresee_due(&mut tx, app, place, (found.mode, found.ended_at)).await
 }
 
 /// What became of a plan.
@@ -111,7 +132,7 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     let directory = rows::lock_whole(tx, place)
         .await?
         .ok_or(Error::NotFound("directory"))?;
-    let plan = foresee_due(tx, place, (directory.mode, directory.ended_at)).await?;
+    let plan = foresee_due(tx, app, place, (directory.mode, directory.ended_at)).await?;
     if plan.hash != hash {
         return Ok(Applied::Stale(Box::new(plan)));
     }
@@ -144,13 +165,14 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
 /// What there is to do for a directory.
 async fn foresee_due(
     tx: &mut Tx,
+    app: &App,
     place: Place,
     (mode, ended_at): (Mode, Option<Timestamp>),
 ) -> Result<Plan> {
     if ended_at.is_some() {
         return Err(Error::Conflict("the directory is switched off".to_owned()));
     }
-    let plan = foresee(tx, place).await?;
+    let plan = foresee(tx, app, place).await?;
     if mode == Mode::Live {
         let runs = rows::list(tx, place.workspace, place.directory).await?;
         let is_busy = runs.iter().any(|run| run.finished_at.is_none());
@@ -162,11 +184,13 @@ async fn foresee_due(
 }
 
 /// What becomes of every User that is linked to nobody.
-async fn foresee(tx: &mut Tx, place: Place) -> Result<Plan> {
+async fn foresee(tx: &mut Tx, app: &App, place: Place) -> Result<Plan> {
     let limit = seat_rows::find_limit(tx, place.workspace).await?;
     let taken = seat_rows::find_taken(tx, place.workspace).await?;
     let free = limit.seat_limit.zip(taken);
     let free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
+    let (version, live) = rules::current(tx, app, place.workspace).await?;
+    let rules = Rules { version, live };
     let mut plan = Plan {
         directory: place.directory,
         new: 0,
@@ -175,11 +199,15 @@ async fn foresee(tx: &mut Tx, place: Place) -> Result<Plan> {
         seats_needed: 0,
         seats_free: free,
         seats_policy: limit.seat_policy,
+        gains: Vec::new(),
+        losses: Vec::new(),
         sample: Vec::new(),
         hash: String::new(),
     };
+    let names = names(tx, place.workspace).await?;
     let mut hash = Digest::new();
     hash.update(place.directory.0.as_bytes());
+    let (mut gains, mut losses) = (BTreeMap::new(), BTreeMap::new());
     let (mut after, mut others) = (None, Vec::new());
     let mut taken = BTreeSet::new();
     loop {
@@ -188,34 +216,69 @@ async fn foresee(tx: &mut Tx, place: Place) -> Result<Plan> {
             break;
         };
         after = Some(last.id);
-        for user in adoption::foresee(tx, place, page, &mut taken).await? {
-            let (text, member) = (user.user_name.as_str(), user.member);
-            let member = member.map(|id| id.to_string()).unwrap_or_default();
-            let effect = format!(
-                "{}\t{text}\t{:?}\t{member}\t{}\n",
-                user.user, user.outcome, user.active
-            );
-            hash.update(effect.as_bytes());
+        let foreseen = adoption::foresee(tx, place, page, &mut taken).await?;
+        let mut prospects = prospects::of(tx, place, &rules, &foreseen).await?;
+        for user in foreseen {
+            let rights = prospects.remove(&user.user).unwrap_or_default();
+            hash.update(effect(&user, &rights).as_bytes());
             match user.outcome {
                 Outcome::New => plan.new += 1,
                 Outcome::Linked => plan.linked += 1,
                 Outcome::Conflict => plan.conflicts += 1,
             }
             plan.seats_needed += i64::from(user.takes_seat);
+            add(&mut gains, &rights.gains);
+            add(&mut losses, &rights.losses);
             let place = if user.outcome == Outcome::Conflict {
                 &mut plan.sample
             } else {
                 &mut others
             };
             if place.len() < SAMPLE {
-                place.push(user);
+                place.push(Sampled {
+                    foreseen: user,
+                    gains: texts(&names, &rights.gains),
+                    losses: texts(&names, &rights.losses),
+                });
             }
         }
     }
+    plan.gains = counts(
+        &names,
+        gains.into_iter().map(|((kind, id), of)| (kind, id, of)),
+    );
+    plan.losses = counts(
+        &names,
+        losses.into_iter().map(|((kind, id), of)| (kind, id, of)),
+    );
     plan.sample.extend(others);
     plan.sample.truncate(SAMPLE);
     plan.hash = hash.hex();
     Ok(plan)
+}
+
+fn add(to: &mut BTreeMap<Right, i64>, rights: &BTreeSet<Right>) {
+    for right in rights {
+        *to.entry(*right).or_default() += 1;
+    }
+}
+
+/// What becomes of a User, as the hash has it: one line, for a name has no breaks.
+fn effect(user: &Foreseen, rights: &Prospect) -> String {
+    let member = user.member.map(|id| id.to_string()).unwrap_or_default();
+    let list = |rights: &BTreeSet<Right>| {
+        let listed = rights.iter().map(|(kind, id)| format!("{kind:?}:{id}"));
+        listed.collect::<Vec<_>>().join(",")
+    };
+    format!(
+        "{}\t{}\t{:?}\t{member}\t{}\t{}\t{}\n",
+        user.user,
+        user.user_name,
+        user.outcome,
+        user.active,
+        list(&rights.gains),
+        list(&rights.losses)
+    )
 }
 
 /// Admits the next Users of a directory that goes live.

@@ -2,7 +2,8 @@
 //!
 //! `arrival` makes, links or revives the member of a person, whom `recognition` finds among those whom
 //! the workspace has, and `adoption` lets admins say who is who; `going_live` and `exit`
-//! do so for all Users of a directory, and `import` brings many in from a table; `departure` takes access
+//! do so for all Users of a directory, of whom `prospects` tells what they get, and `import` brings many
+//! in from a table; `departure` takes access
 //! away; `followed` keeps fields in line with a directory, and `reports` looks again for managers who
 //! were not there; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
@@ -32,6 +33,7 @@ mod parting;
 pub mod phases;
 pub mod planned;
 pub mod plans;
+mod prospects;
 pub mod recognition;
 pub mod reports;
 pub mod rules;

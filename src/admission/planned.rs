@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::carrying::definition;
 use super::effects::{Computed, Effects, Right};
+use super::fields::Refilled;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::store::seats;
 use crate::store::tx::Tx;
 use crate::workspace::keys::{Permission, Scopes};
 use crate::workspace::members::names;
+use crate::workspace::profile::Field;
 
 /// A plan.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +33,10 @@ pub struct Shown {
     pub rule_version: Option<i64>,
     /// Groups that the rule would wait for.
     pub waits_for: Vec<String>,
+    /// When the rule begins to have effect, if that is still to come: what is told is told of then.
+    pub in_effect_from: Option<Timestamp>,
+    /// When the rule ends to have effect by itself.
+    pub in_effect_until: Option<Timestamp>,
     /// The hash over the effects.
     pub hash: String,
     /// What would become of it.
@@ -51,7 +57,7 @@ pub struct Shown {
 pub struct Told {
     /// How many users were looked at.
     pub looked_at: i64,
-    /// How many members would get other rights.
+    /// How many members would get other rights, or show another line or language.
     pub members: i64,
     /// How many more people of the directory would get something as soon as they are members: of one
     /// that collects, once it is live.
@@ -70,6 +76,8 @@ pub struct Told {
     pub gains: Vec<Count>,
     /// How many would lose what.
     pub losses: Vec<Count>,
+    /// How many would show which line or language.
+    pub fields: Vec<Shows>,
     /// Some of the members; 50 at most.
     pub sample: Vec<Sampled>,
 }
@@ -87,6 +95,17 @@ pub struct Count {
     pub members: i64,
 }
 
+/// How many members come to show that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shows {
+    /// The field.
+    pub field: Field,
+    /// What it is to show: the kind of line, or the language; none where it comes to be empty.
+    pub to: Option<String>,
+    /// How many members.
+    pub members: i64,
+}
+
 /// What would become of one member.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sampled {
@@ -97,6 +116,8 @@ pub struct Sampled {
     pub gains: Vec<String>,
     /// What it would lose.
     pub losses: Vec<String>,
+    /// What it would show otherwise.
+    pub fields: Vec<Refilled>,
 }
 
 /// A member; with names for who may read members.
@@ -173,7 +194,10 @@ pub(super) async fn show(
     let effects: Effects = serde_json::from_str(&plan.effects).map_err(Error::internal)?;
     let mut tx = app.db.read().await?;
     let told = told(&mut tx, (workspace, scopes), effects).await?;
-    let waiting = definition(plan.body.as_deref())?.into_iter();
+    let rule = definition(plan.body.as_deref())?;
+    let from = rule.as_ref().and_then(|rule| rule.from);
+    let until = rule.as_ref().and_then(|rule| rule.until);
+    let waiting = rule.into_iter();
     let waiting = waiting.flat_map(|rule| rule.groups);
     let waiting = waiting.filter(|group| group.id.is_none());
     Ok(Shown {
@@ -182,6 +206,8 @@ pub(super) async fn show(
         rule: plan.rule,
         rule_version: plan.rule_version,
         waits_for: waiting.map(|group| group.name).collect(),
+        in_effect_from: from.filter(|from| *from > plan.created_at),
+        in_effect_until: until,
         hash: plan.hash,
         told,
         made_at: plan.created_at,
@@ -222,31 +248,16 @@ async fn told(
     for made in &effects.made {
         names.insert(made.id, made.name.clone());
     }
-    let name = |id: &Uuid| names.get(id).cloned().unwrap_or_default();
-    let count = |listed: Vec<(GrantKind, Uuid, i64)>| {
-        let counts = listed.into_iter().map(|(kind, id, members)| Count {
-            kind,
-            id,
-            name: name(&id),
-            members,
-        });
-        counts.collect::<Vec<_>>()
-    };
-    let text = |rights: &BTreeSet<Right>| {
-        let texts = rights.iter().map(|(kind, id)| match kind {
-            GrantKind::Team => format!("team {}", name(id)),
-            GrantKind::Role => format!("role {}", name(id)),
-            GrantKind::Permission => format!("permission {}", name(id)),
-        });
-        texts.collect::<Vec<_>>()
-    };
+    let fields = effects.fields.into_iter();
+    let fields = fields.map(|(field, to, members)| Shows { field, to, members });
     let ids: Vec<_> = effects.sample.iter().map(|effect| effect.member).collect();
     let whose = who(tx, (workspace, scopes), &ids).await?;
     let limit = seats::find_limit(tx, workspace).await?;
     let taken = seats::find_taken(tx, workspace).await?;
     let free = limit.seat_limit.zip(taken);
     let seats_free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
-    let sample = whose.into_iter().zip(&effects.sample);
+    let sample = whose.into_iter().zip(effects.sample);
+    let makes = effects.made.iter().map(|it| (it.kind, it.id)).collect();
     Ok(Told {
         looked_at: effects.looked_at,
         members: effects.members,
@@ -255,17 +266,46 @@ async fn told(
         seats_free,
         fits: seats_free.is_none_or(|free| effects.seats <= free),
         seats_contact: limit.seat_contact,
-        makes: text(&effects.made.iter().map(|it| (it.kind, it.id)).collect()),
-        gains: count(effects.gains),
-        losses: count(effects.losses),
+        makes: texts(&names, &makes),
+        gains: counts(&names, effects.gains.into_iter()),
+        losses: counts(&names, effects.losses.into_iter()),
+        fields: fields.collect(),
         sample: sample
             .map(|(who, effect)| Sampled {
                 who,
-                gains: text(&effect.gains),
-                losses: text(&effect.losses),
+                gains: texts(&names, &effect.gains),
+                losses: texts(&names, &effect.losses),
+                fields: effect.fields,
             })
             .collect(),
     })
+}
+
+/// Rights and how many members they are about, with names.
+pub(super) fn counts(
+    names: &HashMap<Uuid, String>,
+    listed: impl Iterator<Item = (GrantKind, Uuid, i64)>,
+) -> Vec<Count> {
+    let counts = listed.map(|(kind, id, members)| Count {
+        kind,
+        id,
+        name: names.get(&id).cloned().unwrap_or_default(),
+        members,
+    });
+    counts.collect()
+}
+
+/// Rights by kind and name.
+pub(super) fn texts(names: &HashMap<Uuid, String>, rights: &BTreeSet<Right>) -> Vec<String> {
+    let texts = rights.iter().map(|(kind, id)| {
+        let name = names.get(id).map(String::as_str).unwrap_or_default();
+        match kind {
+            GrantKind::Team => format!("team {name}"),
+            GrantKind::Role => format!("role {name}"),
+            GrantKind::Permission => format!("permission {name}"),
+        }
+    });
+    texts.collect()
 }
 
 async fn who(

@@ -20,6 +20,7 @@ use super::runs;
 use super::settle::Rules;
 use crate::app::App;
 use crate::changes::{Act, Origin};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{RuleId, RunId, WorkspaceId};
 use crate::mapping::rules as live;
@@ -368,16 +369,29 @@ async fn decide(
     }
 }
 
+/// The instant of which a plan tells: now, or the beginning of a rule that is still to begin. A rule
+/// that has effect now and is put off ends with the change, and that is told.
+fn told_of(act: &Act, step: &Step) -> Timestamp {
+    let mut before = step.before.iter();
+    if before.any(|(rule, _)| rule.has_effect()) {
+        return act.at;
+    }
+    let from = step.after.as_ref().and_then(|after| after.from);
+    from.map_or(act.at, |from| from.max(act.at))
+}
+
 async fn effects_of(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Computed> {
     let place = step.place(act)?;
-    let reach = Reach::of(tx, app, place, &step.scopes(act)).await?;
+    let at = told_of(act, step);
+    let scopes = step.scopes(at);
+    let reach = Reach::of(tx, app, place, &scopes).await?;
     let rules = Rules::current(tx, app, act).await?;
     let registry = schemas::registry_within(tx, app, act.workspace).await?;
     let live = match &step.after {
-        Some(after) => after.live(step.id, act.at, registry.user())?,
+        Some(after) => after.live(step.id, at, registry.user())?,
         None => None,
     };
-    let groups = step.scopes(act).concat();
+    let groups = scopes.concat();
     let after = with(&rules, step.id, live);
     let world = World {
         before: &rules.live,

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::directories::Named;
+use super::plans::{count_lines, rights_text};
 use crate::admission::exit::{self, DirectoryRun, End, Leaving};
 use crate::admission::going_live::{self, Applied, Plan};
 use crate::app::App;
@@ -123,10 +124,18 @@ fn text(plan: &Plan) -> String {
         "{} new members, {} linked to members, {} conflicts; {} seats of {free} free ones",
         plan.new, plan.linked, plan.conflicts, plan.seats_needed
     )];
-    for user in &plan.sample {
+    lines.extend(count_lines(&plan.gains, &plan.losses));
+    for sampled in &plan.sample {
+        let user = &sampled.foreseen;
         let member = user.member.map(|id| format!(" {id}")).unwrap_or_default();
         let outcome = format!("{:?}", user.outcome).to_lowercase();
-        lines.push(format!("  {}: {outcome}{member}", user.user_name));
+        let rights = rights_text(&sampled.gains, &sampled.losses);
+        let rights = if rights.is_empty() {
+            rights
+        } else {
+            format!("; {rights}")
+        };
+        lines.push(format!("  {}: {outcome}{member}{rights}", user.user_name));
     }
     lines.push(format!("apply it with --apply {}", plan.hash));
     lines.join("\n")

@@ -8,13 +8,19 @@ pub(super) fn plan_text(plan: &Shown) -> String {
     if !plan.waits_for.is_empty() {
         lines.push(format!("waits for group {}", plan.waits_for.join(", ")));
     }
+    if let Some(from) = plan.in_effect_from {
+        lines.push(format!("in effect from {from}; what follows is of then"));
+    }
+    if let Some(until) = plan.in_effect_until {
+        lines.push(format!("in effect until {until}"));
+    }
     lines.extend(told_lines(&plan.told));
     lines.join("\n")
 }
 
 fn told_lines(told: &Told) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} of {} members would get other rights; that costs them no seat",
+        "{} of {} members would get or show something else; that costs them no seat",
         told.members, told.looked_at
     )];
     if told.newcomers > 0 {
@@ -30,21 +36,51 @@ fn told_lines(told: &Told) -> Vec<String> {
             .iter()
             .map(|made| format!("  {made} would be made")),
     );
+    lines.extend(count_lines(&told.gains, &told.losses));
+    for of in &told.fields {
+        let shown = shown_text(of.to.as_ref());
+        lines.push(format!(
+            "  {} would show {} {shown}",
+            of.members,
+            of.field.name()
+        ));
+    }
+    for sampled in &told.sample {
+        let name = sampled.who.user_name.clone();
+        let name = name.unwrap_or_else(|| sampled.who.member.to_string());
+        let rights = rights_text(&sampled.gains, &sampled.losses);
+        let fields = sampled.fields.iter().map(|of| {
+            let (from, to) = (shown_text(of.from.as_ref()), shown_text(of.to.as_ref()));
+            format!("{} {from} -> {to}", of.field.name())
+        });
+        let rights = Some(rights).filter(|rights| !rights.is_empty());
+        let all: Vec<_> = rights.into_iter().chain(fields).collect();
+        lines.push(format!("  {name}: {}", all.join(", ")));
+    }
+    lines
+}
+
+fn shown_text(shown: Option<&String>) -> &str {
+    shown.map_or("nothing", String::as_str)
+}
+
+/// How many would gain and lose what, a line for each right.
+pub(super) fn count_lines(gains: &[Count], losses: &[Count]) -> Vec<String> {
     let count = |what: &str, of: &Count| {
         let kind = format!("{:?}", of.kind).to_lowercase();
         format!("  {} would {what} {kind} \"{}\"", of.members, of.name)
     };
-    lines.extend(told.gains.iter().map(|of| count("gain", of)));
-    lines.extend(told.losses.iter().map(|of| count("lose", of)));
-    for sampled in &told.sample {
-        let name = sampled.who.user_name.clone();
-        let name = name.unwrap_or_else(|| sampled.who.member.to_string());
-        let gains = sampled.gains.iter().map(|right| format!("+ {right}"));
-        let losses = sampled.losses.iter().map(|right| format!("- {right}"));
-        let rights: Vec<_> = gains.chain(losses).collect();
-        lines.push(format!("  {name}: {}", rights.join(", ")));
-    }
-    lines
+    let gains = gains.iter().map(|of| count("gain", of));
+    gains
+        .chain(losses.iter().map(|of| count("lose", of)))
+        .collect()
+}
+
+/// What one would gain and lose.
+pub(super) fn rights_text(gains: &[String], losses: &[String]) -> String {
+    let gains = gains.iter().map(|right| format!("+ {right}"));
+    let losses = losses.iter().map(|right| format!("- {right}"));
+    gains.chain(losses).collect::<Vec<_>>().join(", ")
 }
 
 fn seats_text(told: &Told) -> String {

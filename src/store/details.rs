@@ -1,6 +1,7 @@
 //! What admins keep of a member beside its profile, and who stands between them and a change.
 
 use super::error::Result;
+use super::members::Status;
 use super::tx::Tx;
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
@@ -78,6 +79,44 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> 
             query = query.bind(member);
         }
         found.extend(query.fetch_all::<Of>().await?);
+    }
+    Ok(found)
+}
+
+/// What one of several members shows, and who says it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Filled {
+    /// Whose it is.
+    pub id: MemberId,
+    /// How far the member is in.
+    pub status: Status,
+    /// The fields that an admin wrote.
+    pub manual: String,
+    /// The fields that rules filled in.
+    pub ruled: String,
+    /// What it is.
+    #[sqlx(flatten)]
+    pub details: Details,
+}
+
+/// What members show, and who says it.
+pub async fn list_filled(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Filled>> {
+    let mut found = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT id, status, manual, ruled, user_id, phone, line, line_number, language, \
+             time_zone, manager, picture FROM members WHERE workspace = $1 AND id IN ({})",
+            placeholders(2, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<Filled>().await?);
     }
     Ok(found)
 }

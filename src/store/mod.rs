@@ -61,6 +61,7 @@ pub mod permissions;
 pub mod phases;
 pub mod plans;
 mod postgres;
+pub mod prospects;
 pub mod purge;
 pub mod quotas;
 pub mod replacement;

@@ -18,7 +18,7 @@ use crate::members::role;
 const DAY: Duration = Duration::from_hours(24);
 
 impl Gateway {
-    async fn collects(&self) -> Scim {
+    pub(crate) async fn collects(&self) -> Scim {
         let new = NewDirectory {
             mode: Mode::Collect,
             ..new_directory("idp")
@@ -26,14 +26,14 @@ impl Gateway {
         self.scim_of(&self.workspace, new).await
     }
 
-    async fn of(&self, scim: &Scim, method: &str, end: &str, body: Value) -> Answer {
+    pub(crate) async fn of(&self, scim: &Scim, method: &str, end: &str, body: Value) -> Answer {
         let key = self.key(&Permission::ALL[..9]).await;
         let path = format!("/workspaces/acme/directories/{}{end}", scim.directory.id);
         let body = Some(body).filter(|body| !body.is_null());
         self.api(&key, method, &path, body.as_ref()).await
     }
 
-    async fn done(&self, scim: &Scim, end: &str, body: Value) -> Value {
+    pub(crate) async fn done(&self, scim: &Scim, end: &str, body: Value) -> Value {
         let answer = self.of(scim, "POST", end, body).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         self.work().await;

@@ -41,6 +41,7 @@ mod keys;
 mod lapses;
 mod life;
 mod limits;
+mod live_plans;
 mod log_writer;
 mod manage_brake;
 mod manage_members;

@@ -173,3 +173,100 @@ async fn who_has_a_right_is_told_with_the_reasons_a_page_at_a_time() {
         (&json!(4), &json!(true))
     );
 }
+
+#[tokio::test]
+async fn a_plan_tells_which_line_and_language_members_come_to_show() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 3).await;
+    group(&scim, "Desk", &ids).await;
+    let key = gateway.ruler(&[], &[]).await;
+    // What an admin says is told of nobody.
+    let own = shown(&gateway, &key, "u2@acme.example").await;
+    let path = format!("/members/{}", own["id"].as_str().unwrap());
+    let french = json!({"language": "fr"});
+    gateway.asked(&key, ("PATCH", &path), french, 200).await;
+    let rule = json!({"directory": "idp", "groups": ["Desk"], "language": "de"});
+    let rule = gateway.asked(&key, ("POST", "/rules"), rule, 201).await;
+    let planned = async |edit: Value| {
+        let plan = json!({"action": "change", "id": rule["id"], "rule": edit});
+        gateway
+            .asked(&key, ("POST", "/rules/plan"), plan, 201)
+            .await
+    };
+    let italian = planned(json!({"language": "it"})).await;
+    assert_eq!(italian["members"], 2, "{italian}");
+    let expected = json!([{"field": "language", "to": "it", "members": 2}]);
+    assert_eq!(italian["fields"], expected);
+    let expected = json!([{"field": "language", "from": "de", "to": "it"}]);
+    assert_eq!(italian["sample"][0]["fields"], expected);
+    assert_eq!(italian["sample"][0]["gains"], json!([]));
+    let same = planned(json!({"language": "de"})).await;
+    assert_eq!(same["members"], 0);
+    assert_ne!(same["hash"], italian["hash"]);
+    let spanish = planned(json!({"language": "es"})).await;
+    assert_ne!(spanish["hash"], italian["hash"]);
+    let lined = planned(json!({"line": "numbered"})).await;
+    let expected = json!([{"field": "line", "to": "numbered", "members": 3}]);
+    assert_eq!(lined["fields"], expected);
+    // Whoever is an admin's by now is told of anew.
+    let own = shown(&gateway, &key, "u1@acme.example").await;
+    let path = format!("/members/{}", own["id"].as_str().unwrap());
+    let french = json!({"language": "fr"});
+    gateway.asked(&key, ("PATCH", &path), french, 200).await;
+    let apply = json!({"plan": italian["id"]});
+    let stale = gateway
+        .asked(&key, ("POST", "/rules/apply"), apply, 409)
+        .await;
+    assert_eq!(stale["code"], "plan_stale");
+    assert_eq!(stale["difference"]["now"]["members"], 1);
+    let anew = planned(json!({"language": "it"})).await;
+    let apply = json!({"plan": anew["id"]});
+    gateway
+        .asked(&key, ("POST", "/rules/apply"), apply, 200)
+        .await;
+    let mut languages = Vec::new();
+    for name in ["u0", "u1", "u2"] {
+        let name = format!("{name}@acme.example");
+        languages.push(shown(&gateway, &key, &name).await["language"].clone());
+    }
+    assert_eq!(languages, ["it", "fr", "fr"]);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_is_still_to_begin_is_planned_as_of_its_beginning() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 2).await;
+    group(&scim, "Crew", &ids).await;
+    let key = gateway.ruler(&["Crew"], &[]).await;
+    let (from, until) = ("2999-01-01T00:00:00.000Z", "2999-02-01T00:00:00.000Z");
+    let rule = json!({
+        "directory": "idp", "groups": ["Crew"], "teams": ["Crew"], "from": from, "until": until,
+    });
+    let plan = json!({"action": "add", "rule": rule});
+    let plan = gateway
+        .asked(&key, ("POST", "/rules/plan"), plan, 201)
+        .await;
+    assert_eq!(plan["members"], 2, "{plan}");
+    assert_eq!(plan["gains"][0]["name"], "Crew");
+    assert!(
+        plan["in_effect_from"]
+            .as_str()
+            .unwrap()
+            .starts_with("2999-01-01")
+    );
+    assert!(
+        plan["in_effect_until"]
+            .as_str()
+            .unwrap()
+            .starts_with("2999-02-01")
+    );
+    let apply = json!({"plan": plan["id"]});
+    let applied = gateway
+        .asked(&key, ("POST", "/rules/apply"), apply, 200)
+        .await;
+    assert_eq!(applied["changed"], 0, "it is still to begin");
+    assert_eq!(gateway.in_team("Crew").await, 0);
+}

@@ -1,0 +1,100 @@
+//! What Users that are linked to nobody get with their admission, by the rules as they are.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::adoption::{Foreseen, Outcome};
+use super::effects::Right;
+use super::settle::{Rules, facts};
+use crate::error::Result;
+use crate::ids::{MemberId, UserId};
+use crate::mapping::{self, Facts};
+use crate::scim::resource;
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+use crate::store::{grants, prospects as rows};
+
+/// What becomes of the rights of whom a User is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Prospect {
+    /// What rules give that the person does not have.
+    pub(super) gains: BTreeSet<Right>,
+    /// What the person has by rules that do not hold any more.
+    pub(super) losses: BTreeSet<Right>,
+}
+
+/// What each of the Users gets that is admitted: by all that its directory says of it and, where it is
+/// linked to a member, by what other directories say. Those of whom nothing changes are left out.
+pub(super) async fn of(
+    tx: &mut Tx,
+    place: Place,
+    rules: &Rules,
+    users: &[Foreseen],
+) -> Result<HashMap<UserId, Prospect>> {
+    let admitted = users
+        .iter()
+        .filter(|user| user.outcome != Outcome::Conflict)
+        .map(|user| (user.user, user.member));
+    let admitted: Vec<_> = admitted.collect();
+    let ids: Vec<_> = admitted.iter().map(|of| of.0).collect();
+    let members: Vec<_> = admitted.iter().filter_map(|of| of.1).collect();
+    let mut said = said(tx, place, rules, &ids).await?;
+    let mut known = facts(tx, place.workspace, &members, rules).await?;
+    let mut by_rule = rights(grants::list_by_rule(tx, place.workspace, &members).await?);
+    let mut standing = rights(grants::list_standing(tx, place.workspace, &members).await?);
+    let mut prospects = HashMap::new();
+    for (user, member) in admitted {
+        let mut all = said.remove(&user).unwrap_or_default();
+        let (mut has, mut stays) = (BTreeSet::new(), BTreeSet::new());
+        if let Some(member) = member {
+            let known = known.remove(&member).unwrap_or_default();
+            all.groups.extend(known.groups);
+            all.users.extend(known.users);
+            has = by_rule.remove(&member).unwrap_or_default();
+            stays = standing.remove(&member).unwrap_or_default();
+        }
+        let wanted = mapping::wanted(&rules.live, &all).into_iter();
+        let gets: BTreeSet<Right> = wanted.map(|(kind, id, _)| (kind, id)).collect();
+        let not_kept = |right: &&Right| !stays.contains(*right);
+        let prospect = Prospect {
+            gains: gets.difference(&has).filter(not_kept).copied().collect(),
+            losses: has.difference(&gets).filter(not_kept).copied().collect(),
+        };
+        if prospect != Prospect::default() {
+            prospects.insert(user, prospect);
+        }
+    }
+    Ok(prospects)
+}
+
+fn rights(listed: Vec<grants::LiveGrant>) -> HashMap<MemberId, BTreeSet<Right>> {
+    let mut rights: HashMap<MemberId, BTreeSet<Right>> = HashMap::new();
+    for grant in listed.into_iter().filter(|grant| grant.is_effective) {
+        let of = rights.entry(grant.member).or_default();
+        of.insert((grant.kind, grant.target));
+    }
+    rights
+}
+
+/// What the directory says about Users, as far as the rules look at it.
+async fn said(
+    tx: &mut Tx,
+    place: Place,
+    rules: &Rules,
+    users: &[UserId],
+) -> Result<HashMap<UserId, Facts>> {
+    let mut said: HashMap<UserId, Facts> = HashMap::new();
+    if rules.live.iter().any(|rule| !rule.groups.is_empty()) {
+        for fact in rows::list_facts(tx, place, users).await? {
+            let of = said.entry(fact.user_id).or_default();
+            of.groups.insert(fact.group_id);
+        }
+    }
+    if rules.live.iter().any(|rule| rule.when.is_some()) {
+        for of in rows::list_documents(tx, place, users).await? {
+            let user = resource::from_stored(&of.document)?.into();
+            let facts = said.entry(of.id).or_default();
+            facts.users.insert(place.directory, user);
+        }
+    }
+    Ok(said)
+}
