@@ -48,7 +48,7 @@ pub(crate) async fn exports(bench: &Bench<'_>, figures: &mut Vec<Figures>) -> Re
         let figures = (&bench.target.watch, &mut *figures);
         let answers = bench.api.run(figures, &scenario, vec![call]).await?;
         // A line each, whatever the format.
-        let lines = answers[0].iter().filter(|byte| **byte == b'\n').count();
+        let lines = answers[0].split(|byte| *byte == b'\n').count();
         ensure!(
             lines > bench.users.len(),
             "{lines} lines for {}",

@@ -44,6 +44,7 @@ const RULES: usize = 10;
 
 /// Measures a release build of gatehouse and a bare reference beside it.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Options {
     /// Users in the directory before the scenarios
     #[arg(long, default_value_t = 10_000)]

@@ -51,8 +51,8 @@ async fn pages(
     api.run((watch, figures), &scenario, first).await?;
     let scenario = format!("{name}: a walk");
     let work = walk(bench, &path);
-    let (taken, (seen, last)) = measure(watch, &scenario, 1, work).await?;
-    figures.push(taken);
+    let (figure, (seen, last)) = measure(watch, &scenario, 1, work).await?;
+    figures.push(figure);
     let scenario = format!("{name}: last page");
     let last = vec![Call::get(last); TIMES];
     api.run((watch, figures), &scenario, last).await?;
@@ -66,10 +66,10 @@ async fn pages(
         "a walk saw {seen} of {total}"
     );
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let (seen, least) = (seen as f64, bench.users.len() as f64 * share);
+    let (listed, due) = (seen as f64, bench.users.len() as f64 * share);
     ensure!(
-        seen >= least.floor(),
-        "{name}: only {seen} where {least} are"
+        listed >= due.floor(),
+        "{name}: only {listed} where {due} are"
     );
     Ok(())
 }

@@ -282,6 +282,7 @@ async fn take_in(
         id: user.id,
         user_name_key: user.user_name_key.clone(),
         active: user.active,
+        refused: None,
     };
     let foreseen = foresee(tx, place, vec![unlinked], &mut BTreeSet::new()).await?;
     if foreseen.iter().any(|user| user.outcome != Outcome::New) {

@@ -64,7 +64,7 @@ pub enum Applied {
     /// It is applied.
     Done(Done),
     /// It would do something else than was told.
-    Stale(planned::Stale),
+    Stale(Box<planned::Stale>),
 }
 
 /// A plan that was applied.
@@ -195,7 +195,7 @@ pub async fn apply(
         Outcomes::Done(done) => Ok(Applied::Done(done)),
         Outcomes::Stale(stale) => {
             let stale = planned::stale(app, (workspace, scopes), *stale).await?;
-            Ok(Applied::Stale(stale))
+            Ok(Applied::Stale(Box::new(stale)))
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn plan_text(plan: &Shown) -> String {
 
 fn told_lines(told: &Told) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} of {} members would get or show something else; that costs them no seat",
+        "{} of {} users would get or show something else; that costs them no seat",
         told.members, told.looked_at
     )];
     if told.newcomers > 0 {

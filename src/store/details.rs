@@ -109,7 +109,7 @@ pub async fn list_filled(
     for members in members.chunks(MOST) {
         let sql = format!(
             "SELECT id, status, manual, ruled, user_id, phone, line, line_number, language, \
-             time_zone, manager, picture FROM members WHERE workspace = $1 AND id IN ({})",
+             time_zone, manager, picture, invited_at, activated_at, suspended_at, removed_at FROM members WHERE workspace = $1 AND id IN ({})",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);

@@ -123,9 +123,9 @@ impl Scopes {
 
     /// What a person may do who has permissions of those names, Gatehouse's own and apps'.
     #[must_use]
-    pub fn of_person(names: impl IntoIterator<Item = String>) -> Self {
+    pub fn of_person(of: impl IntoIterator<Item = String>) -> Self {
         let (mut named, mut of_apps) = (BTreeSet::new(), BTreeSet::new());
-        for name in names {
+        for name in of {
             if let Ok(permission) = name.parse::<Permission>() {
                 named.insert(permission);
             } else {

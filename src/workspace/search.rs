@@ -135,7 +135,17 @@ impl<'a> Scanned<'a> {
             needs_details: filter.mentions(|name| {
                 matches!(
                     name,
-                    "user_id" | "phone" | "line" | "language" | "time_zone" | "manager" | "picture"
+                    "user_id"
+                        | "phone"
+                        | "line"
+                        | "language"
+                        | "time_zone"
+                        | "manager"
+                        | "picture"
+                        | "invited_at"
+                        | "activated_at"
+                        | "suspended_at"
+                        | "removed_at"
                 )
             }),
             needs_directories: filter.mentions(|name| name == "directories"),

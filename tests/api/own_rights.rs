@@ -14,6 +14,17 @@ impl Gateway {
         let made = self.asked(key, ("POST", "/members"), new, 201).await;
         made["member"]["id"].as_str().unwrap().parse().unwrap()
     }
+
+    /// The key may not do that.
+    async fn refused(&self, key: &str, (method, path): (&str, &str), body: Value) {
+        let refused = self.ask(key, method, path, body).await;
+        let (status, text) = (refused.status, &refused.text);
+        assert_eq!(status, 403, "{method} {path}: {text}");
+        assert_eq!(
+            refused.body["code"], "insufficient_scope",
+            "{method} {path}"
+        );
+    }
 }
 
 // C083: of the permissions of apps too
@@ -76,7 +87,7 @@ async fn a_person_gives_and_takes_only_the_permissions_that_it_has() {
     let closer = format!("/roles/{}", closer["id"].as_str().unwrap());
     let before = gateway.count("changes").await;
     let both = json!({"permissions": ["chats.close", "chats.transfer"]});
-    let rule = json!({"directory": "idp", "groups": ["G"], "roles": ["Mover"]});
+    let wide = json!({"directory": "idp", "groups": ["G"], "roles": ["Mover"]});
     let user = json!({"userName": "eve@acme.example"});
     let group = json!({"displayName": "G"});
     for (method, path, body) in [
@@ -93,19 +104,12 @@ async fn a_person_gives_and_takes_only_the_permissions_that_it_has() {
         ),
         ("DELETE", right(bob, "roles/Mover"), Value::Null),
     ] {
-        let refused = gateway.ask(&own, method, &path, body).await;
-        assert_eq!(
-            (refused.status, &refused.body["code"]),
-            (403, &json!("insufficient_scope")),
-            "{method} {path}: {}",
-            refused.text
-        );
+        gateway.refused(&own, (method, &path), body).await;
     }
     assert_eq!(gateway.count("changes").await, before, "nothing happened");
     scim.created("/Groups", &group).await;
     scim.created("/Users", &user).await;
-    let refused = gateway.ask(&own, "POST", "/rules", rule).await;
-    assert_eq!(refused.status, 403, "{}", refused.text);
+    gateway.refused(&own, ("POST", "/rules"), wide).await;
     // What the person has it passes on, and who answers chats is looked after like everybody.
     for (method, path, body, status) in [
         ("PUT", right(bob, "roles/Closer"), Value::Null, 204),
@@ -127,8 +131,7 @@ async fn a_person_gives_and_takes_only_the_permissions_that_it_has() {
         .asked(&all, ("DELETE", &path), Value::Null, 204)
         .await;
     let path = right(bob, "roles/Closer");
-    let refused = gateway.ask(&own, "PUT", &path, Value::Null).await;
-    assert_eq!(refused.status, 403, "{}", refused.text);
+    gateway.refused(&own, ("PUT", &path), Value::Null).await;
     gateway.check().await;
 }
 

@@ -27,7 +27,7 @@ async fn each_step_shows_when_it_was_taken_on_every_path() {
     let key = gateway.key(&Permission::ALL[..9]).await;
     let scim = gateway.scim().await;
     let tick = || {
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         json!(clock.now())
     };
     let none = Value::Null;
@@ -36,8 +36,8 @@ async fn each_step_shows_when_it_was_taken_on_every_path() {
         .await;
     let path = format!("/Users/{user}");
     let active = async |is: bool| {
-        let patch = operations(json!([{"op": "replace", "path": "active", "value": is}]));
-        assert_eq!(scim.send("PATCH", &path, Some(&patch)).await.0, 200);
+        let body = operations(json!([{"op": "replace", "path": "active", "value": is}]));
+        assert_eq!(scim.send("PATCH", &path, Some(&body)).await.0, 200);
     };
     let ada = gateway.member("ada@acme.example").await.id;
     let came = json!(clock.now());

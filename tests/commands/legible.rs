@@ -32,7 +32,7 @@ async fn nothing_that_is_sent_forges_a_line_or_steers_a_terminal() {
         ];
         for user in bad {
             let (status, answer) = server.send("POST", &users, token, Some(&user)).await;
-            assert_eq!(status, 400, "{answer}");
+            assert!(matches!(status, 400 | 413), "{answer}");
         }
         let escaped = "%0a%0dINFO%20all%20is%20well%1b%5b31m";
         let path = format!("{users}/{escaped}?filter={escaped}");

@@ -101,7 +101,7 @@ async fn rights_are_given_and_taken_by_hand() {
     deployment.tells(&format!("members protect {ADA} --off"), &["no longer"]);
     deployment.value(&format!("members grant {ADA} --role admin"));
     deployment.refuses(&format!("members suspend {ADA}"), 4, "admin");
-    deployment.refuses(&format!("members remove {ADA}"), 4, "admin");
+    deployment.refuses(&format!("members remove {ADA}"), 4, "take it out there");
     let bob = "--workspace acme --member bob@acme.example";
     deployment.tells(&format!("members remove {bob}"), &["is removed"]);
     deployment.tells(

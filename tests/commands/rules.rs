@@ -109,7 +109,7 @@ async fn a_rule_is_shown_edited_bound_and_ended() {
     );
     deployment.tells(&format!("rule rebind {named}"), &["bound"]);
     deployment.refuses(
-        &format!("rule edit {named} --no teams"),
+        "rule add --workspace acme --directory idp --group Sales",
         2,
         "must give at least one",
     );

@@ -7,7 +7,7 @@ use gatehouse::admission::brake::Mode;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
 
-use super::reference::{Held, World};
+use super::reference::{Held, Member, World};
 
 const WINDOW: Duration = Duration::from_hours(1);
 
@@ -84,15 +84,43 @@ impl World {
         Some(((self.active * 10 / 100).max(5), lost))
     }
 
-    pub(super) fn admits(&mut self, members: &[MemberId]) -> bool {
+    /// Whether all that members have by these rules may end at once. What is had by something else as
+    /// well, or is kept anyway, is no loss.
+    pub(super) fn admits(&mut self, over: &BTreeSet<usize>) -> bool {
+        if over.is_empty() {
+            return true;
+        }
         let Some((most, lost)) = self.open() else {
             return true;
         };
-        if self.mode == Mode::Hold && lost + i64::try_from(members.len()).unwrap() > most {
+        let since = self.now.before(WINDOW);
+        let losing: Vec<MemberId> = self.losing(over);
+        let is_new = |id: &&MemberId| self.losses.get(*id).is_none_or(|at| *at <= since);
+        let new = i64::try_from(losing.iter().filter(is_new).count()).unwrap();
+        if self.mode == Mode::Hold && new > (most - lost).max(0) {
             return false;
         }
-        self.losses.extend(members.iter().map(|id| (*id, self.now)));
+        self.losses.extend(losing.iter().map(|id| (*id, self.now)));
         true
+    }
+
+    fn losing(&self, over: &BTreeSet<usize>) -> Vec<MemberId> {
+        let is_losing = |member: &Member| {
+            let gone = member.by_rule.iter();
+            let mut gone = gone.filter(|(rule, kept)| over.contains(rule) && !**kept);
+            gone.any(|(rule, _)| {
+                let team = self.rules[*rule].says.team;
+                let mut stays = member.by_rule.iter();
+                let stays = stays.any(|(other, kept)| {
+                    self.rules[*other].says.team == team && (*kept || !over.contains(other))
+                });
+                !stays && !member.by_hand.contains(&team)
+            })
+        };
+        let active = self.members.iter();
+        let active = active.filter(|(_, member)| member.status == Status::Active);
+        let losing = active.filter(|(_, member)| is_losing(member));
+        losing.map(|(id, _)| *id).collect()
     }
 
     /// Of members who lose something, in order, those whose loss waits.

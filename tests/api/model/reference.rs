@@ -231,7 +231,7 @@ impl World {
                 broken.insert(at);
             }
         }
-        if !broken.is_empty() && self.admits(&members) {
+        if self.admits(&broken) {
             self.end_at_once(&broken);
         }
         let is_run = i64::try_from(members.len()).unwrap() > self.threshold;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse::admission::brake::Mode;
 use gatehouse::admission::rules::{self, Missing, NewRule, RuleEdit};
 use gatehouse::changes::Origin;
 use gatehouse::ids::{MemberId, RuleId};
@@ -121,8 +120,9 @@ impl World {
         let one = reach.first().copied().filter(|_| reach.len() == 1);
         self.rules[at].is_over = true;
         self.rules.extend(after);
-        if is_run && !(is_gift && gives_on) && before.is_live() && self.ends_now(one) {
-            self.end_at_once(&[at].into());
+        let over = [at].into();
+        if is_run && !(is_gift && gives_on) && self.admits(&over) {
+            self.end_at_once(&over);
         }
         let users: BTreeSet<usize> = match one {
             None if is_run => self.users.keys().copied().collect(),
@@ -151,17 +151,6 @@ impl World {
     fn smallest(&self, groups: &BTreeSet<usize>) -> usize {
         let count = |group: &&usize| self.groups[*group].users.len();
         *groups.iter().min_by_key(count).unwrap()
-    }
-
-    /// Whether all of a group may lose something at once; of others than those of one group each is
-    /// looked at where the brake holds.
-    fn ends_now(&mut self, group: Option<usize>) -> bool {
-        let Some(group) = group else {
-            return self.open().is_none() || self.mode != Mode::Hold;
-        };
-        let users = self.groups[&group].users.iter();
-        let members: Vec<MemberId> = users.map(|user| self.users[user].member).collect();
-        self.admits(&members)
     }
 }
 
