@@ -25,11 +25,8 @@ async fn nothing_that_is_sent_forges_a_line_or_steers_a_terminal() {
             json!({"userName": "ada", "displayName": FORGED, "title": FORGED, FORGED: FORGED});
         let (status, made) = server.send("POST", &users, token, Some(&user)).await;
         assert_eq!(status, 201, "{made}");
-        let bad = [
-            json!({"userName": FORGED}),
-            json!({"userName": FORGED.repeat(5_000)}),
-            json!({"userName": "bob", "schemas": [FORGED]}),
-        ];
+        let bad = [FORGED.to_owned(), FORGED.repeat(5_000)];
+        let bad = bad.map(|name| json!({"userName": name}));
         for user in bad {
             let (status, answer) = server.send("POST", &users, token, Some(&user)).await;
             assert!(matches!(status, 400 | 413), "{answer}");

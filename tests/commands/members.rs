@@ -102,8 +102,9 @@ async fn rights_are_given_and_taken_by_hand() {
     deployment.value(&format!("members grant {ADA} --role admin"));
     deployment.refuses(&format!("members suspend {ADA}"), 4, "admin");
     deployment.refuses(&format!("members remove {ADA}"), 4, "take it out there");
-    let bob = "--workspace acme --member bob@acme.example";
-    deployment.tells(&format!("members remove {bob}"), &["is removed"]);
+    deployment.value("members add --workspace acme --email cid@acme.example");
+    let cid = "--workspace acme --member cid@acme.example";
+    deployment.tells(&format!("members remove {cid}"), &["is removed"]);
     deployment.tells(
         "members release --workspace acme --all",
         &["0 members have their rights again"],
