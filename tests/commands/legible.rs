@@ -25,11 +25,11 @@ async fn nothing_that_is_sent_forges_a_line_or_steers_a_terminal() {
             json!({"userName": "ada", "displayName": FORGED, "title": FORGED, FORGED: FORGED});
         let (status, made) = server.send("POST", &users, token, Some(&user)).await;
         assert_eq!(status, 201, "{made}");
-        let bad = [FORGED.to_owned(), FORGED.repeat(5_000)];
+        let bad = [FORGED.to_owned(), FORGED.repeat(1_000)];
         let bad = bad.map(|name| json!({"userName": name}));
         for user in bad {
             let (status, answer) = server.send("POST", &users, token, Some(&user)).await;
-            assert!(matches!(status, 400 | 413), "{answer}");
+            assert_eq!(status, 400, "{answer}");
         }
         let escaped = "%0a%0dINFO%20all%20is%20well%1b%5b31m";
         let path = format!("{users}/{escaped}?filter={escaped}");
