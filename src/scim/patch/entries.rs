@@ -223,7 +223,7 @@ fn finish(
     if attribute.multi_valued && !touched.is_empty() {
         // A part that was set may have made two entries the same (RFC 7643 section 2.4).
         let places;
-        (entries, places) = distinct(attribute, entries);
+        (entries, places) = distinct(attribute, entries, touched);
         keep = claimed.map(|claimed| places[claimed]);
     }
     if let Some(keep) = keep {

@@ -89,7 +89,7 @@ impl Intake {
         for item in items {
             entries.extend(self.entry(attribute, item)?);
         }
-        let (mut entries, _) = distinct(attribute, entries);
+        let (mut entries, _) = distinct(attribute, entries, &[]);
         if let Some(first) = primary_at(&entries) {
             make_primary(&mut entries, first);
         }
@@ -218,10 +218,12 @@ impl Intake {
 }
 
 /// Entries of which no two share value and type: a later one adds what it says to the earlier
-/// (RFC 7643 section 2.4). With them, where each of the given ones is now.
+/// (RFC 7643 section 2.4), and where both say something, the later is right, unless only the
+/// earlier is `fresh`. With them, where each of the given ones is now.
 pub(in crate::scim) fn distinct(
     attribute: &Attribute,
     entries: Vec<Value>,
+    fresh: &[usize],
 ) -> (Vec<Value>, Vec<usize>) {
     if entries.len() < 2 {
         let places = (0..entries.len()).collect();
@@ -241,15 +243,29 @@ pub(in crate::scim) fn distinct(
     let mut kept: Vec<Value> = Vec::with_capacity(entries.len());
     let mut known = HashMap::with_capacity(entries.len());
     let mut places = Vec::with_capacity(entries.len());
-    for entry in entries {
+    let mut is_kept_fresh = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.into_iter().enumerate() {
         let next = kept.len();
         let place = part(&entry, "value").map_or(next, |value| {
             *known.entry((value, part(&entry, "type"))).or_insert(next)
         });
         places.push(place);
+        let is_fresh = fresh.contains(&index);
         match (kept.get_mut(place), entry) {
-            (Some(Value::Object(known)), Value::Object(entry)) => known.extend(entry),
-            (_, entry) => kept.push(entry),
+            (Some(Value::Object(known)), Value::Object(entry)) => {
+                if is_kept_fresh[place] && !is_fresh {
+                    for (name, value) in entry {
+                        known.entry(name).or_insert(value);
+                    }
+                } else {
+                    known.extend(entry);
+                }
+                is_kept_fresh[place] |= is_fresh;
+            }
+            (_, entry) => {
+                kept.push(entry);
+                is_kept_fresh.push(is_fresh);
+            }
         }
     }
     (kept, places)

@@ -361,6 +361,12 @@ fn lists_are_extended_replaced_and_thinned() {
         ),
         json!({"emails": [{"value": "A", "type": "work", "primary": true}]}),
     );
+    // What was said last is how it is spelled, wherever the two stood.
+    check(
+        json!({"emails": [{"value": "b"}, {"value": "A", "display": "old"}]}),
+        one("add", "emails[value eq \"b\"]", json!({"value": "a"})),
+        json!({"emails": [{"value": "a", "display": "old"}]}),
+    );
     check(
         two.clone(),
         one("replace", "emails", json!([{"value": "c"}])),
