@@ -1,9 +1,10 @@
-//! Causes that are no rule: single acts of somebody.
+//! Causes: single acts of somebody, and rules.
 
 use super::error::Result;
 use super::tx::Tx;
+use super::values::{self, MOST, pad};
 use crate::clock::Timestamp;
-use crate::ids::{CauseId, WorkspaceId};
+use crate::ids::{CauseId, RuleId, WorkspaceId};
 
 /// What kind of act gave something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -37,4 +38,34 @@ pub async fn insert(
     .execute()
     .await?;
     Ok(())
+}
+
+/// What gave something.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Cause {
+    /// Its id.
+    pub id: CauseId,
+    /// `rule`, `admin`, `api_key` or `import`.
+    pub kind: String,
+    /// The rule, where it is one.
+    pub rule: Option<RuleId>,
+    /// Who it was, where it is none.
+    pub actor: Option<String>,
+}
+
+/// The causes of those ids, ended ones included.
+pub async fn list(tx: &mut Tx, workspace: WorkspaceId, ids: &[CauseId]) -> Result<Vec<Cause>> {
+    let mut causes = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(MOST) {
+        let sql = format!(
+            "SELECT id, kind, rule, actor FROM causes WHERE workspace = $1 AND id IN ({})",
+            values::list(2, ids.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for id in pad(ids) {
+            query = query.bind(id);
+        }
+        causes.extend(query.fetch_all::<Cause>().await?);
+    }
+    Ok(causes)
 }

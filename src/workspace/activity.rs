@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{members, persons};
@@ -13,11 +13,13 @@ use crate::app::App;
 use crate::changes::{self, Change};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{ChangeId, CredentialId, DirectoryId, MemberId, PersonId, RequestId, WorkspaceId};
+use crate::ids::{
+    CauseId, ChangeId, CredentialId, DirectoryId, MemberId, PersonId, RequestId, WorkspaceId,
+};
 use crate::secrets::PersonKey;
 use crate::store::changes::{self as rows, Logged};
 use crate::store::tx::Tx;
-use crate::store::{former, members as member_rows};
+use crate::store::{causes, former, members as member_rows};
 
 /// What happened to a member, a page of it.
 #[derive(Debug, Serialize)]
@@ -45,7 +47,8 @@ pub struct Event {
     pub subject: Uuid,
     /// The directory that it came through.
     pub directory: Option<DirectoryId>,
-    /// What changed, without personal values; teams, roles and permissions with their present names.
+    /// What changed, without personal values; teams, roles and permissions with their present names,
+    /// and with what gave them: `cause_kind`, its `rule`, and the `actor` who made it.
     pub detail: Value,
     /// The personal values.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,29 +157,64 @@ pub async fn page(
     let mut events = Vec::with_capacity(told.len());
     for told in told {
         let (personal, erased) = keys.open(tx, &told.change).await?;
-        events.push(event(told, &names, personal, erased)?);
+        events.push(event(told, personal, erased)?);
     }
+    name_grants(tx, workspace, &names, &mut events).await?;
     Ok(events)
 }
 
-fn event(
-    told: Logged,
+/// Says of all grants that began or ended what they give and what gave them.
+async fn name_grants(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
     names: &HashMap<Uuid, String>,
-    personal: Option<Value>,
-    erased: bool,
-) -> Result<Event> {
-    let change = told.change;
-    let mut detail: Value = serde_json::from_str(&change.detail).map_err(Error::internal)?;
-    for list in ["begun", "ended"] {
-        let grants = detail.get_mut(list).and_then(Value::as_array_mut);
-        for grant in grants.into_iter().flatten() {
-            let target = grant["target"].as_str().and_then(|text| text.parse().ok());
-            let name = target.and_then(|target: Uuid| names.get(&target));
-            if let (Some(name), Some(grant)) = (name, grant.as_object_mut()) {
-                grant.insert("name".to_owned(), name.clone().into());
-            }
-        }
+    events: &mut [Event],
+) -> Result<()> {
+    let mut grants: Vec<&mut Map<String, Value>> = Vec::new();
+    for event in events {
+        let details = event.detail.as_object_mut().into_iter().flatten();
+        let lists = details.filter(|(name, _)| ["begun", "ended"].contains(&name.as_str()));
+        let listed = lists.filter_map(|(_, list)| list.as_array_mut()).flatten();
+        grants.extend(listed.filter_map(Value::as_object_mut));
     }
+    let mut ids: Vec<_> = grants
+        .iter()
+        .filter_map(|grant| id(grant, "cause"))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<_> = ids.into_iter().map(CauseId).collect();
+    let found = causes::list(tx, workspace, &ids).await?;
+    let found: HashMap<_, _> = found.iter().map(|cause| (cause.id.0, cause)).collect();
+    for grant in grants {
+        let name = id(grant, "target").and_then(|target| names.get(&target));
+        let cause = id(grant, "cause").and_then(|cause| found.get(&cause));
+        let mut say = |key: &str, value: Option<Value>| {
+            grant.extend(value.map(|value| (key.to_owned(), value)));
+        };
+        say("name", name.map(|name| json!(name)));
+        say("cause_kind", cause.map(|cause| json!(cause.kind)));
+        say(
+            "rule",
+            cause.and_then(|cause| cause.rule).map(|rule| json!(rule)),
+        );
+        say(
+            "actor",
+            cause
+                .and_then(|cause| cause.actor.as_ref())
+                .map(|actor| json!(actor)),
+        );
+    }
+    Ok(())
+}
+
+fn id(grant: &Map<String, Value>, of: &str) -> Option<Uuid> {
+    grant.get(of)?.as_str()?.parse().ok()
+}
+
+fn event(told: Logged, personal: Option<Value>, erased: bool) -> Result<Event> {
+    let change = told.change;
+    let detail: Value = serde_json::from_str(&change.detail).map_err(Error::internal)?;
     Ok(Event {
         id: change.id,
         number: told.number,

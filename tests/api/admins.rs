@@ -1,13 +1,19 @@
 //! Admins: the last one who is in, and protected ones.
 
+use std::time::Duration;
+
+use gatehouse::admission::rules::{self, Missing, RuleEdit};
 use gatehouse::changes::Origin;
+use gatehouse::clock::Clock;
 use gatehouse::error::Error;
 use gatehouse::ids::MemberId;
-use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::keys::{Permission, Scopes};
+use gatehouse::workspace::profile::Say;
 use gatehouse::workspace::status;
 use serde_json::json;
 
 use crate::gateway::{Gateway, member, operations};
+use crate::keys::new_key;
 use crate::members::{conflict, person, role};
 
 // C073, C027
@@ -44,6 +50,50 @@ async fn the_last_admin_stays_one_whatever_is_aimed_at_that_person() {
     gateway.give(bob, role("admin")).await.unwrap();
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
     conflict(gateway.suspend(bob).await, last);
+    gateway.check().await;
+}
+
+// C073: what the last admin does to that admin's own access, and what time does
+#[tokio::test]
+async fn the_last_admins_own_key_opens_what_it_opened_after_it_was_refused() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let scim = gateway.scim().await;
+    let rule = RuleEdit {
+        directory: Some("idp".to_owned()),
+        groups: Some(vec!["Admins".to_owned()]),
+        roles: Some(vec!["admin".to_owned()]),
+        until: Say::Set(clock.now().after(Duration::from_hours(48))),
+        ..RuleEdit::default()
+    };
+    let (app, workspace) = (&gateway.app, &gateway.workspace);
+    let by = (&Origin::cli(), &Scopes::everything());
+    rules::create(app, by, workspace.id, rule, Missing::Refuse)
+        .await
+        .unwrap();
+    let (user, ada) = person(&gateway, &scim, "ada").await;
+    let group = json!({"displayName": "Admins", "members": [member(&user)]});
+    scim.created("/Groups", &group).await;
+    gateway.give(ada, role("admin")).await.unwrap();
+    let mut new = new_key(&[Permission::MembersManage, Permission::DataExport]);
+    new.member = Some(ada);
+    let (_, key) = gateway.key_of(Some(workspace), new).await;
+    let own = format!("/workspaces/acme/members/{ada}");
+    let api = async |method: &str, path: &str| gateway.api(&key, method, path, None).await;
+    // By hand and by a rule: the one goes, and with the rule's end in sight nothing is to be had.
+    assert_eq!(
+        api("DELETE", &format!("{own}/roles/admin")).await.status,
+        204
+    );
+    clock.advance(Duration::from_hours(72));
+    gateway.work().await;
+    assert!(gateway.listed(ada).await.roles.contains("admin"));
+    for (method, path) in [("POST", format!("{own}/suspend")), ("DELETE", own.clone())] {
+        let refused = api(method, &path).await;
+        assert_eq!(refused.status, 409, "{}", refused.text);
+        assert!(refused.text.contains("last admin"), "{}", refused.text);
+        assert_eq!(api("GET", &own).await.status, 200);
+    }
     gateway.check().await;
 }
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use gatehouse::admission::brake::{self, Mode, Outcome, Setting, Which};
+use gatehouse::admission::rules as defining;
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::directory::credentials;
 use gatehouse::ids::MemberId;
-use gatehouse::mapping::explain;
+use gatehouse::mapping::{explain, rules};
+use gatehouse::scim::etag::Precondition;
+use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::members::{self, Status};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -268,6 +271,7 @@ async fn there_is_no_way_round_the_brake() {
         "group",
         "two tokens",
         "slowly",
+        "unmapping",
         "leave",
     ] {
         let clock = Clock::fixed(Clock::system().now());
@@ -318,6 +322,13 @@ async fn there_is_no_way_round_the_brake() {
                     off(&scim, std::slice::from_ref(id)).await;
                     clock.advance(Duration::from_mins(1));
                 }
+            }
+            "unmapping" => {
+                let listed = rules::list(&gateway.app, gateway.workspace.id).await;
+                let which = (gateway.workspace.id, listed.unwrap()[0].id);
+                let by = (&Origin::cli(), &Scopes::everything());
+                let ended = defining::end(&gateway.app, by, which, Precondition::default()).await;
+                ended.unwrap();
             }
             _ => {
                 // Of each the place in the group first, and then the rest: one person counts once.

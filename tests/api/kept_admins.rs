@@ -1,13 +1,15 @@
 //! The last admin who was kept is kept no longer once another one is in, whatever brought that one in.
 
 use gatehouse::admission::holds;
-use gatehouse::admission::rules::{self, NewRule};
+use gatehouse::admission::plans::{self, Proposal};
+use gatehouse::admission::rules::{self, Missing, NewRule};
 use gatehouse::changes::Origin;
 use gatehouse::ids::MemberId;
+use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::seats::SeatPolicy;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, member, operations};
+use crate::gateway::{Gateway, Scim, member, operations, users};
 use crate::members::{person, role};
 
 fn active(is: bool) -> Value {
@@ -103,4 +105,43 @@ async fn by_the_release_of_another_one_whom_a_restore_held() {
         .await
         .unwrap();
     is_let_go(&gateway, (ada, bob)).await;
+}
+
+// C253: what holds for every end of access holds for one that was planned as well
+#[tokio::test]
+async fn neither_brake_nor_last_admin_is_got_round_by_a_plan() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 20).await;
+    let people: Vec<_> = ids.iter().map(|id| member(id)).collect();
+    let rule = NewRule {
+        directory: "idp".to_owned(),
+        groups: vec!["Crew".to_owned()],
+        teams: vec!["Crew".to_owned()],
+        ..NewRule::default()
+    };
+    let by = (&Origin::cli(), &Scopes::everything());
+    let crew = rules::add(&gateway.app, by.0, &gateway.workspace, rule);
+    let crew = crew.await.unwrap().id;
+    let group = json!({"displayName": "Crew", "members": people});
+    scim.created("/Groups", &group).await;
+    let (ada, _) = by_rule(&gateway, &scim).await;
+    let admins = gatehouse::mapping::rules::list(&gateway.app, gateway.workspace.id).await;
+    let admins = admins.unwrap().into_iter().find(|rule| rule.id != crew);
+    let end = async |id| {
+        let what = (Proposal::End { id }, Missing::Refuse);
+        let planned = plans::plan(&gateway.app, by, gateway.workspace.id, what).await;
+        let which = (gateway.workspace.id, planned.unwrap().id);
+        plans::apply(&gateway.app, by, which).await.unwrap();
+        gateway.work().await;
+    };
+    end(crew).await;
+    assert_eq!(
+        gateway.in_team("Crew").await,
+        15,
+        "five may go within the hour"
+    );
+    end(admins.unwrap().id).await;
+    assert!(gateway.listed(ada).await.roles.contains("admin"));
+    gateway.check().await;
 }

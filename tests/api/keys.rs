@@ -246,6 +246,7 @@ async fn own_key(
     (scim, ada, key)
 }
 
+// C069, C072
 #[tokio::test]
 async fn a_persons_own_key_ends_with_the_persons_access() {
     let gateway = Gateway::new().await;

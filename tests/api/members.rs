@@ -11,7 +11,7 @@ use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::manual::{self, Right};
 use gatehouse::workspace::members::{self, Listed, Member, Source, Status};
 use gatehouse::workspace::profile::Edit;
-use gatehouse::workspace::{edit, status};
+use gatehouse::workspace::{activity, edit, status};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations};
@@ -346,6 +346,34 @@ async fn what_was_given_twice_ends_with_the_last_origin() {
     let back = operations(json!([{"op": "add", "path": "members", "value": [member(&user)]}]));
     assert_eq!(scim.send("PATCH", &paths[0], Some(&back)).await.0, 200);
     conflict(gateway.take(ada, crew()).await, "given by a rule");
+    // Each beginning and end says what gave the team, the oldest first.
+    let of = (gateway.workspace.id, ada);
+    let told = activity::list(&gateway.app, of.0, of.1, activity::Spot::newest(), 100).await;
+    let (mut said, mut rules) = (Vec::new(), Vec::new());
+    for event in told.unwrap().events.iter().rev() {
+        for list in ["begun", "ended"] {
+            for grant in event.detail[list].as_array().into_iter().flatten() {
+                assert_eq!(grant["name"], "Crew");
+                let kind = grant["cause_kind"].as_str().unwrap();
+                said.push(format!("{list} {kind}"));
+                assert_eq!(grant["rule"].is_string(), kind == "rule", "{grant}");
+                assert_eq!(grant["actor"], "cli");
+                rules.extend(grant["rule"].as_str().map(str::to_owned));
+            }
+        }
+    }
+    let expected = [
+        "begun rule",
+        "begun rule",
+        "begun admin",
+        "ended rule",
+        "ended rule",
+        "ended admin",
+        "begun rule",
+    ];
+    assert_eq!(said, expected);
+    assert!(rules[0] != rules[1] && rules[0] == rules[2], "{rules:?}");
+    assert!(rules[1] == rules[3] && rules[0] == rules[4], "{rules:?}");
     gateway.check().await;
 }
 

@@ -1,11 +1,15 @@
 //! A request of the log is sent again.
 
 use gatehouse::admission::brake::Mode;
+use gatehouse::changes::Origin;
 use gatehouse::directory::request_log::{self, Entry, Wanted};
 use gatehouse::workspace::keys::Permission;
+use gatehouse::workspace::lifecycle;
+use gatehouse::workspace::seats::SeatPolicy;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations, users};
+use crate::members::role;
 
 impl Gateway {
     /// The latest request of the log.
@@ -190,5 +194,54 @@ async fn nobody_else_sees_or_sends_it_and_nothing_is_done_twice() {
         (&json!(200), &json!(1)),
         "{done}"
     );
+    gateway.check().await;
+}
+
+// C256: it is looked at as if it came now, not as it was looked at then
+#[tokio::test]
+async fn what_is_sent_again_passes_the_checks_of_now() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let ids = users(&scim, "u", 3).await;
+    let limit = async |limit| gateway.limit(limit, SeatPolicy::Refuse).await;
+    limit(Some(3)).await;
+    // Refused by the limit of then, it is none of that of now.
+    let new = json!({"userName": "new@acme.example"});
+    assert_eq!(scim.send("POST", "/Users", Some(&new)).await.0, 409);
+    let refused = gateway.latest(&scim).await;
+    assert_eq!(gateway.again(&key, &refused, true).await.1["status"], 409);
+    limit(None).await;
+    assert_eq!(gateway.again(&key, &refused, true).await.1["status"], 201);
+    // Done then, it is refused by what stands against it now.
+    let path = format!("/Users/{}", ids[0]);
+    let active = |is: bool| operations(json!([{"op": "replace", "path": "active", "value": is}]));
+    for is in [false, true] {
+        assert_eq!(scim.send("PATCH", &path, Some(&active(is))).await.0, 200);
+    }
+    request_log::flush(&gateway.app).await;
+    let place = (gateway.workspace.id, scim.directory.id);
+    let logged = request_log::list(&gateway.app, place, &Wanted::default(), 2).await;
+    let off = logged.unwrap().remove(1);
+    assert_eq!(gateway.again(&key, &off, true).await.1["status"], 200);
+    let admin = gateway.member("u0@acme.example").await.id;
+    gateway.give(admin, role("admin")).await.unwrap();
+    for rehearsal in [true, false] {
+        let (_, done) = gateway.again(&key, &off, rehearsal).await;
+        assert_eq!(done["status"], 409, "{done}");
+        assert!(
+            done["answer"]["detail"]
+                .as_str()
+                .unwrap()
+                .contains("last admin")
+        );
+    }
+    // And none comes into a workspace that is shut.
+    lifecycle::suspend(&gateway.app, &Origin::cli(), &gateway.workspace)
+        .await
+        .unwrap();
+    let (status, done) = gateway.again(&key, &refused, false).await;
+    assert!([401, 403, 404].contains(&status), "{status} {done}");
+    assert_eq!(gateway.count("users").await, 3);
     gateway.check().await;
 }

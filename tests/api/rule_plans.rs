@@ -208,6 +208,7 @@ async fn a_plan_that_would_do_something_else_by_now_is_refused_with_the_differen
     );
 }
 
+// C253
 #[tokio::test]
 async fn a_plan_is_applied_by_the_rights_of_now_in_its_own_workspace_alone() {
     let gateway = Gateway::new().await;
@@ -256,6 +257,7 @@ async fn a_plan_is_applied_by_the_rights_of_now_in_its_own_workspace_alone() {
     assert_eq!(gateway.count("rules").await, 0);
 }
 
+// C253
 #[tokio::test]
 async fn a_plan_is_good_for_a_day_and_applied_once_by_two_at_the_same_moment() {
     let clock = Clock::fixed(Clock::system().now());

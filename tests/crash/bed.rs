@@ -137,6 +137,31 @@ impl Bed {
         }
     }
 
+    /// A key for the management API: a member's own, or one of the operators that may do everything.
+    pub(crate) fn key(&self, own: Option<(&str, &[&str])>) -> String {
+        let mut create = vec!["api-key", "create", "--name", "key"];
+        match own {
+            Some((member, scopes)) => {
+                create.extend(["--workspace", "acme", "--member", member]);
+                create.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+            }
+            None => create.extend(["--operator", "--scope", "*"]),
+        }
+        let made = self.deployment.json(&create);
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// One server, and on a database that bears it another one: two clients in any case.
+    pub(crate) async fn nodes(&self) -> (Vec<Server>, [Client; 2]) {
+        let mut servers = vec![self.deployment.serve().await];
+        if !self.is_sqlite() {
+            servers.push(self.deployment.serve().await);
+        }
+        let last = servers.len() - 1;
+        let clients = [0, last].map(|at| self.client(&servers[at]));
+        (servers, clients)
+    }
+
     /// Makes a further token of the directory.
     pub(crate) fn rotate(&self) -> Token {
         self.rotate_with(&[])

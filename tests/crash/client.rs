@@ -58,8 +58,19 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Lost> {
+        self.ask(method, &format!("/scim/v2{path}"), body).await
+    }
+
+    /// Sends a request of the management API about the workspace; it must be answered.
+    pub(crate) async fn manage(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let path = format!("/api/v1/workspaces/acme{path}");
+        let answer = self.ask(method, &path, body).await;
+        answer.unwrap_or_else(|lost| panic!("{method} {path}: {lost:?}"))
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Lost> {
         let method = method.parse::<reqwest::Method>().expect("a method");
-        let url = format!("{}/scim/v2{path}", self.url);
+        let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);

@@ -1,7 +1,9 @@
 //! The process is killed at random moments.
 
+use serde_json::json;
+
 use crate::bed::{Bed, knob, pause, seed};
-use crate::client::{Client, Random};
+use crate::client::{Client, Random, patch};
 use crate::deployment::Server;
 use crate::load::{finished, repeated, streaming};
 use crate::writer::Writer;
@@ -51,4 +53,51 @@ async fn killed(
     pause(after).await;
     server.child.kill().expect("killed");
     finished(streams).await
+}
+
+// C069
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_shut_out_is_so_after_a_kill_that_follows_the_answer() {
+    let bed = Bed::new().await;
+    let mut server = bed.deployment.serve().await;
+    let operator = bed.key(None);
+    // No more than the brake lets go.
+    for round in 0..5 {
+        let client = bed.client(&server);
+        let name = format!("u{round}@acme.example");
+        let user = json!({"userName": name});
+        let user = format!("/Users/{}", client.created("/Users", &user).await);
+        let key = bed.key(Some((&name, &["members.read"])));
+        let own = |client: &Client| client.with_token(&key);
+        let mut grant = vec!["members", "grant", "--workspace", "acme"];
+        grant.extend(["--member", &name, "--permission", "members.read"]);
+        bed.deployment.json(&grant);
+        let answer = own(&client).manage("GET", "/members", None).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let answer = match round % 2 {
+            0 => {
+                let out = patch("replace", "active", json!(false));
+                client.call("PATCH", &user, Some(&out)).await
+            }
+            _ => client.call("DELETE", &user, None).await,
+        };
+        server.child.kill().expect("killed");
+        assert!([200, 204].contains(&answer.status), "{}", answer.body);
+        server = bed.deployment.serve().await;
+        let client = bed.client(&server);
+        let refused = own(&client).manage("GET", "/members", None).await;
+        assert_eq!(refused.status, 401, "{}", refused.body);
+        if round % 2 == 0 {
+            // Nor does it come back with the person.
+            let back = patch("replace", "active", json!(true));
+            let back = client.call("PATCH", &user, Some(&back)).await;
+            assert_eq!(back.status, 200, "{}", back.body);
+            let refused = own(&client).manage("GET", "/members", None).await;
+            assert_eq!(refused.status, 401, "{}", refused.body);
+        }
+        let others = client.with_token(&operator);
+        assert_eq!(others.manage("GET", "/members", None).await.status, 200);
+    }
+    bed.check().await;
+    server.stop();
 }

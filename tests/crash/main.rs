@@ -4,8 +4,10 @@
 //! The numbers of rounds are those of a run that must be over in minutes; `tests/long/crash` asks
 //! for more by variables of the environment.
 
+mod admins;
 mod away;
 mod bed;
+mod brake;
 mod client;
 mod crowd;
 #[path = "../support/database.rs"]
