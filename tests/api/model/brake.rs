@@ -16,18 +16,24 @@ impl World {
         for id in ids {
             let user = self.users.values().find(|user| user.member == *id);
             let said = user.map(|user| user.active);
-            let member = self.member(*id);
+            let member = &self.members[id];
             if member.braked.is_none() {
                 continue;
             }
-            if member.wants.is_some() {
-                member.status = match (said, member.status) {
-                    (None, Status::Active | Status::Suspended) => Status::Removed,
-                    (Some(true), Status::Active) if !member.barred => Status::Active,
-                    (Some(_), Status::Active) => Status::Suspended,
-                    (_, status) => status,
-                };
+            let becomes = match (said, member.status) {
+                (None, Status::Active | Status::Suspended) => Some(Status::Removed),
+                (Some(said), Status::Active) if !said || member.barred => Some(Status::Suspended),
+                _ => None,
+            };
+            if let Some(becomes) = becomes.filter(|_| member.wants.is_some()) {
+                if !self.may_go(*id) {
+                    // What nobody may do goes on waiting.
+                    self.member(*id).braked = Some(Held { until: None });
+                    continue;
+                }
+                self.put(*id, becomes);
             }
+            let member = self.member(*id);
             member.braked = None;
             member.wants = None;
             for kept in member.by_rule.values_mut() {
@@ -109,12 +115,12 @@ impl World {
             let gone = member.by_rule.iter();
             let mut gone = gone.filter(|(rule, kept)| over.contains(rule) && !**kept);
             gone.any(|(rule, _)| {
-                let team = self.rules[*rule].says.team;
+                let right = self.rules[*rule].says.right;
                 let mut stays = member.by_rule.iter();
                 let stays = stays.any(|(other, kept)| {
-                    self.rules[*other].says.team == team && (*kept || !over.contains(other))
+                    self.rules[*other].says.right == right && (*kept || !over.contains(other))
                 });
-                !stays && !member.by_hand.contains(&team)
+                !stays && !member.by_hand.contains(&right)
             })
         };
         let active = self.members.iter();

@@ -2,9 +2,9 @@
 //!
 //! I1 by a workspace beside, which nobody touches and nobody reads; I2 by who is linked to whom; I3 by
 //! the access epochs; I6, and what the design promises of the database, by the checks of `verify`; I7
-//! by what the log tells, without a gap and under a chain that is whole; I8 by the teams, which the
+//! by what the log tells, without a gap and under a chain that is whole; I8 by the rights, which the
 //! model gives by rules and admins alone; I10 by each answer, which is the one that is expected. Nobody
-//! signs in, is an admin or calls anything outside here: I4, I5, I9, I11 and I12 have tests of their own.
+//! signs in or calls anything outside here: I4, I5, I9, I11 and I12 have tests of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,14 @@ use gatehouse::admission::adoption;
 use gatehouse::admission::brake as braked;
 use gatehouse::admission::check;
 use gatehouse::changes::sequencer::verify_chain;
+use gatehouse::clock::Timestamp;
 use gatehouse::ids::{MemberId, WorkspaceId};
 use gatehouse::store::verify::{CHECKS, count_faults};
-use gatehouse::workspace::members::{self, Status};
+use gatehouse::workspace::manual::Right;
+use gatehouse::workspace::members::{self, GrantKind, Status};
+use gatehouse::workspace::seats;
 
-use super::Pair;
+use super::{Pair, RIGHTS, right};
 use crate::gateway::Gateway;
 
 /// What was seen after the step before.
@@ -54,36 +57,42 @@ impl Beside {
 impl Pair<'_> {
     /// An act must have its one record.
     pub(super) fn count(&mut self, kind: &'static str) {
-        *self.seen.told.entry(kind).or_default() += 1;
+        self.count_many(kind, 1);
+    }
+
+    pub(super) fn count_many(&mut self, kind: &'static str, count: usize) {
+        let told = self.seen.told.entry(kind).or_default();
+        *told += i64::try_from(count).unwrap();
     }
 
     /// Both sides are one, and what must hold holds.
-    pub(super) async fn compare(&mut self, told: &str) {
-        self.compare_members(told).await;
-        self.compare_links(told).await;
-        self.compare_epochs(told).await;
+    pub(super) async fn compare(&mut self) {
+        self.compare_members().await;
+        self.compare_seats().await;
+        self.compare_links().await;
+        self.compare_epochs().await;
         let (gateway, workspace) = (self.gateway, self.workspace.id);
         let changes = count_changes(gateway, workspace).await;
         for (kind, count) in &self.seen.told {
-            assert_eq!(changes.get(*kind), Some(count), "{kind}: {told}");
+            assert_eq!(changes.get(*kind), Some(count), "{kind}");
         }
         let broken = verify_chain(&gateway.app, workspace).await.unwrap();
-        assert!(broken.is_none(), "{broken:?}: {told}");
+        assert!(broken.is_none(), "{broken:?}");
         let mut tx = gateway.app.db.read().await.unwrap();
         for check in CHECKS {
             let faults = count_faults(&mut tx, check).await.unwrap();
-            assert_eq!(faults, 0, "{}: {told}", check.holds);
+            assert_eq!(faults, 0, "{}", check.holds);
         }
         drop(tx);
         let unsettled = check::count_unsettled(&gateway.app, workspace).await;
-        assert_eq!(unsettled.unwrap(), 0, "{told}");
+        assert_eq!(unsettled.unwrap(), 0);
         let path = format!("/Users/{}", self.beside.user);
         self.send("GET", &path, None, 404).await;
         let beside = count_changes(gateway, self.beside.workspace).await;
-        assert_eq!(beside.values().sum::<i64>(), self.beside.changes, "{told}");
+        assert_eq!(beside.values().sum::<i64>(), self.beside.changes);
     }
 
-    async fn compare_members(&self, told: &str) {
+    async fn compare_members(&self) {
         let (app, workspace) = (&self.gateway.app, self.workspace.id);
         let listed = members::list(app, workspace, None, 1000).await.unwrap();
         let found: BTreeMap<_, _> = listed.iter().map(|it| (it.id, it.status)).collect();
@@ -92,29 +101,37 @@ impl Pair<'_> {
         let expected: BTreeMap<_, _> = expected
             .filter(|(_, status)| *status != Status::Removed)
             .collect();
-        assert_eq!(found, expected, "{told}");
-        let teams = |member: &members::Listed| {
-            let teams = member.teams.iter().map(|name| name[1..].parse().unwrap());
-            (member.id, teams.collect::<BTreeSet<usize>>())
-        };
-        let found = listed
-            .iter()
-            .map(teams)
-            .filter(|(_, teams)| !teams.is_empty());
+        assert_eq!(found, expected);
+        let waits = |id: &MemberId, at: Option<Timestamp>| at.map(|at| (*id, at));
+        let found = listed.iter().filter_map(|it| waits(&it.id, it.waiting_at));
+        let expected = self.world.members.iter();
+        let expected = expected.filter_map(|(id, member)| waits(id, member.waits));
         assert_eq!(
             found.collect::<BTreeMap<_, _>>(),
-            self.world.teams(),
-            "{told}"
+            expected.collect::<BTreeMap<_, _>>()
         );
+        let rights = listed.iter().map(|member| (member.id, rights(member)));
+        let found = rights.filter(|(_, rights)| !rights.is_empty());
+        assert_eq!(found.collect::<BTreeMap<_, _>>(), self.world.rights());
         let held = braked::held(app, workspace, None, 1000).await.unwrap();
         let held: BTreeMap<_, _> = held.into_iter().map(|it| (it.member, it.until)).collect();
         let expected = self.world.members.iter();
         let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?.until)));
-        assert_eq!(held, expected.collect::<BTreeMap<_, _>>(), "{told}");
+        assert_eq!(held, expected.collect::<BTreeMap<_, _>>());
+    }
+
+    /// Seats are counted once, on every path.
+    async fn compare_seats(&self) {
+        let shown = seats::show(&self.gateway.app, self.workspace.id).await;
+        let (shown, world) = (shown.unwrap(), &self.world);
+        assert_eq!(shown.limit, world.limit);
+        assert_eq!(shown.taken, world.limit.seat_limit.map(|_| world.taken()));
+        let waiting = world.members.values().filter(|it| it.waits.is_some());
+        assert_eq!(usize::try_from(shown.waiting), Ok(waiting.count()));
     }
 
     /// Whom a User is linked to stays so, whatever its names are.
-    async fn compare_links(&self, told: &str) {
+    async fn compare_links(&self) {
         let of = (self.workspace.id, self.scim.directory.id);
         let matched = adoption::matched(&self.gateway.app, of, None, 1000).await;
         let found = matched.unwrap().into_iter();
@@ -123,13 +140,12 @@ impl Pair<'_> {
         let expected = expected.map(|user| (user.id.clone(), user.member));
         assert_eq!(
             found.collect::<BTreeMap<_, _>>(),
-            expected.collect::<BTreeMap<_, _>>(),
-            "{told}"
+            expected.collect::<BTreeMap<_, _>>()
         );
     }
 
     /// Out means out: whoever is in no longer has another epoch than before.
-    async fn compare_epochs(&mut self, told: &str) {
+    async fn compare_epochs(&mut self) {
         let mut tx = self.gateway.app.db.one().await.unwrap();
         let rows: Vec<(MemberId, i64)> = tx
             .query("SELECT id, access_epoch FROM members WHERE workspace = $1")
@@ -143,13 +159,30 @@ impl Pair<'_> {
             let is_in = self.world.members[&id].status == Status::Active;
             if let Some((was_in, before)) = self.seen.epochs.get(&id) {
                 let least = before + i64::from(*was_in && !is_in);
-                assert!(epoch >= least, "{id}: {epoch} after {before}: {told}");
+                assert!(epoch >= least, "{id}: {epoch} after {before}");
             }
             epochs.insert(id, (is_in, epoch));
         }
-        assert_eq!(epochs.len(), self.world.members.len(), "{told}");
+        assert_eq!(epochs.len(), self.world.members.len());
         self.seen.epochs = epochs;
     }
+}
+
+/// What a member has, by its number.
+fn rights(member: &members::Listed) -> BTreeSet<usize> {
+    let all = (0..RIGHTS).filter(|at| {
+        let Right { kind, name } = right(*at);
+        let of_kind = match kind {
+            GrantKind::Team => &member.teams,
+            GrantKind::Role => &member.roles,
+            GrantKind::Permission => &member.permissions,
+        };
+        of_kind.contains(&name)
+    });
+    let all: BTreeSet<usize> = all.collect();
+    let count = member.teams.len() + member.roles.len() + member.permissions.len();
+    assert_eq!(all.len(), count, "{member:?}");
+    all
 }
 
 async fn count_changes(gateway: &Gateway, workspace: WorkspaceId) -> BTreeMap<String, i64> {

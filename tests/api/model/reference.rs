@@ -1,13 +1,13 @@
-//! What must be, told by a small model in memory: who is in, who has which team, and of whom the brake
+//! What must be, told by a small model in memory: who is in, who has which right, and of whom the brake
 //! keeps what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse::admission::brake::Mode;
-use gatehouse::admission::import::Outcome;
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
+use gatehouse::workspace::seats::{Limit, SeatPolicy};
 
 use super::rules::Rule;
 
@@ -37,14 +37,18 @@ pub(super) struct Held {
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     /// The place of the person in the directory.
-    place: usize,
+    pub(super) place: usize,
     pub(super) status: Status,
+    /// Since when it waits for a seat.
+    pub(super) waits: Option<Timestamp>,
+    /// Whether an admin shut it out.
     pub(super) barred: bool,
+    pub(super) protected: bool,
     /// By rule, and whether the brake keeps it.
     pub(super) by_rule: BTreeMap<usize, bool>,
     pub(super) by_hand: BTreeSet<usize>,
     /// What was given by hand and waits for a proof of who that is.
-    waiting: BTreeSet<usize>,
+    pub(super) set_aside: BTreeSet<usize>,
     /// What the brake keeps.
     pub(super) braked: Option<Held>,
     /// The status that waits.
@@ -52,14 +56,16 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn new(place: usize, status: Status) -> Self {
+    pub(super) fn new(place: usize, status: Status) -> Self {
         Self {
             place,
             status,
+            waits: None,
             barred: false,
+            protected: false,
             by_rule: BTreeMap::new(),
             by_hand: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            set_aside: BTreeSet::new(),
             braked: None,
             wants: None,
         }
@@ -83,6 +89,7 @@ pub(super) struct World {
     pub(super) counted: Timestamp,
     pub(super) threshold: i64,
     pub(super) batch: usize,
+    pub(super) limit: Limit,
 }
 
 impl World {
@@ -100,22 +107,25 @@ impl World {
             counted: Timestamp(0),
             threshold,
             batch,
+            limit: Limit {
+                seat_limit: None,
+                seat_policy: SeatPolicy::Refuse,
+                seat_grace: 0,
+                seat_contact: None,
+            },
         }
     }
 
-    /// The teams that members have, of those who have any.
-    pub(super) fn teams(&self) -> BTreeMap<MemberId, BTreeSet<usize>> {
-        let members = self.members.iter();
-        let members = members.filter(|(_, member)| member.status == Status::Active);
-        let teams = members.map(|(id, member)| {
-            let by_rule = member
-                .by_rule
-                .keys()
-                .map(|rule| self.rules[*rule].says.team);
+    /// The rights that members have, of those who have any.
+    pub(super) fn rights(&self) -> BTreeMap<MemberId, BTreeSet<usize>> {
+        let members = self.members.iter().filter(|(_, member)| member.is_in());
+        let rights = members.map(|(id, member)| {
+            let by_rule = member.by_rule.keys();
+            let by_rule = by_rule.map(|rule| self.rules[*rule].says.right);
             (*id, by_rule.chain(member.by_hand.iter().copied()).collect())
         });
-        teams
-            .filter(|(_, teams): &(_, BTreeSet<usize>)| !teams.is_empty())
+        rights
+            .filter(|(_, rights): &(_, BTreeSet<usize>)| !rights.is_empty())
             .collect()
     }
 
@@ -135,69 +145,95 @@ impl World {
         self.find(place, |status| status == Status::Draft).or(left)
     }
 
+    /// Whether a User may be made, and be in or not.
+    pub(super) fn may_create(&self, place: usize, active: bool) -> bool {
+        let said = said(active);
+        let Some(id) = self.returning(place) else {
+            return self.may_be(None, said);
+        };
+        let member = &self.members[&id];
+        let said = if member.barred {
+            Status::Suspended
+        } else {
+            said
+        };
+        let is_shut_out = member.status == Status::Active && said == Status::Suspended;
+        self.may_be(Some(member.status), said) && (!is_shut_out || self.may_go(id))
+    }
+
     pub(super) fn create(&mut self, place: usize, user: User) {
-        let (id, active) = (user.member, user.active);
+        let (id, said) = (user.member, said(user.active));
         let returning = self.returning(place);
         self.users.insert(place, user);
-        let said = if active {
-            Status::Active
-        } else {
-            Status::Suspended
-        };
         if returning.is_none() {
-            self.members.insert(id, Member::new(place, said));
+            self.members.insert(id, Member::new(place, Status::Draft));
+            self.put(id, said);
             return;
         }
         if self.buried.get(&place).is_some_and(|all| *all == [id]) {
             self.buried.remove(&place);
         }
-        if self.members[&id].status == Status::Draft {
+        let (before, is_barred) = (self.members[&id].status, self.members[&id].barred);
+        if before == Status::Draft {
             // An address proves nothing: what was given by hand waits.
+            self.put(id, said);
             let member = self.member(id);
-            member.status = said;
-            member.waiting = std::mem::take(&mut member.by_hand);
-        } else if !active || self.members[&id].barred {
-            if self.members[&id].status != Status::Active || !self.holds(id, Status::Suspended) {
+            member.set_aside = std::mem::take(&mut member.by_hand);
+        } else if said == Status::Suspended || is_barred {
+            if before != Status::Active || !self.holds(id, Status::Suspended) {
                 self.reverse(id);
-                self.member(id).status = Status::Suspended;
+                self.put(id, Status::Suspended);
             }
         } else {
             self.reverse(id);
-            self.member(id).status = Status::Active;
+            self.put(id, Status::Active);
         }
     }
 
-    pub(super) fn set_active(&mut self, place: usize, active: bool) {
-        let user = self.users.get_mut(&place).unwrap();
+    /// Whether what a directory says of a User may stand.
+    pub(super) fn set_active(&mut self, place: usize, active: bool) -> bool {
+        let user = &self.users[&place];
         if user.active == active {
-            return;
+            return true;
         }
-        user.active = active;
         let id = user.member;
+        let before = self.members[&id].status;
         let is_in = active && !self.members[&id].barred;
+        if is_in && !self.may_be(Some(before), Status::Active)
+            || !is_in && before == Status::Active && !self.may_go(id)
+        {
+            return false;
+        }
+        self.users.get_mut(&place).unwrap().active = active;
         if is_in {
             self.reverse(id);
-            self.member(id).status = Status::Active;
-        } else if self.members[&id].status == Status::Active && !self.holds(id, Status::Suspended) {
-            self.member(id).status = Status::Suspended;
+            self.put(id, Status::Active);
+        } else if before == Status::Active && !self.holds(id, Status::Suspended) {
+            self.put(id, Status::Suspended);
         }
+        true
     }
 
-    pub(super) fn delete(&mut self, place: usize) {
-        let user = self.users.remove(&place).unwrap();
+    /// Whether a User may go.
+    pub(super) fn delete(&mut self, place: usize) -> bool {
+        let id = self.users[&place].member;
+        if !self.may_go(id) {
+            return false;
+        }
+        self.users.remove(&place);
         for group in self.groups.values_mut() {
             group.users.remove(&place);
         }
-        self.buried.entry(place).or_default().push(user.member);
-        let is_held = self.members[&user.member].status == Status::Active
-            && self.holds(user.member, Status::Removed);
+        self.buried.entry(place).or_default().push(id);
+        let is_held = self.members[&id].status == Status::Active && self.holds(id, Status::Removed);
         if !is_held {
-            self.member(user.member).status = Status::Removed;
+            self.put(id, Status::Removed);
         }
-        self.settle(&[user.member]);
+        self.settle(&[id]);
         if !is_held {
-            self.end_all(user.member);
+            self.end_all(id);
         }
+        true
     }
 
     pub(super) fn create_group(&mut self, place: usize, group: Group) {
@@ -248,109 +284,6 @@ impl World {
         }
     }
 
-    // What admins do.
-
-    /// Whether an admin may shut the member out: it must have come in.
-    pub(super) fn suspend(&mut self, id: MemberId) -> bool {
-        let member = self.member(id);
-        if !matches!(member.status, Status::Active | Status::Suspended) {
-            return false;
-        }
-        member.barred = true;
-        member.status = Status::Suspended;
-        true
-    }
-
-    /// Whether an admin may let the member in: its directory must not say otherwise.
-    pub(super) fn activate(&mut self, id: MemberId) -> bool {
-        let user = self.users.values().find(|user| user.member == id);
-        let is_out = user.is_some_and(|user| !user.active);
-        let member = self.member(id);
-        if member.status == Status::Active {
-            return true;
-        }
-        if matches!(member.status, Status::Removed | Status::Draft) {
-            return false;
-        }
-        if !is_out {
-            member.barred = false;
-            member.status = Status::Active;
-        }
-        !is_out
-    }
-
-    /// Whether an admin may take the member out: no directory must have it.
-    pub(super) fn remove(&mut self, id: MemberId) -> bool {
-        if self.users.values().any(|user| user.member == id) {
-            return false;
-        }
-        let member = self.member(id);
-        if member.status == Status::Removed {
-            return false;
-        }
-        member.status = Status::Removed;
-        member.barred = false;
-        self.end_all(id);
-        true
-    }
-
-    pub(super) fn give(&mut self, id: MemberId, team: usize) {
-        self.member(id).by_hand.insert(team);
-    }
-
-    pub(super) fn take(&mut self, id: MemberId, team: usize) -> bool {
-        let member = self.member(id);
-        member.by_hand.remove(&team) || member.waiting.remove(&team)
-    }
-
-    // What a table says.
-
-    /// The one whom an address finds.
-    fn find(&self, place: usize, is: impl Fn(Status) -> bool) -> Option<MemberId> {
-        let all = self.members.iter();
-        let mut found = all.filter(|(_, member)| member.place == place && is(member.status));
-        let one = found.next().map(|(id, _)| *id);
-        one.filter(|_| found.next().is_none())
-    }
-
-    /// What becomes of a row, and of whom.
-    pub(super) fn import(
-        &mut self,
-        (place, team): (usize, usize),
-        revive: bool,
-    ) -> (Outcome, Option<MemberId>) {
-        let is_there = self.find(place, |status| status != Status::Removed);
-        let Some(id) = is_there.or_else(|| self.find(place, |status| status == Status::Removed))
-        else {
-            return (Outcome::Created, None);
-        };
-        let member = self.member(id);
-        if member.status == Status::Removed && !revive {
-            return (Outcome::Left, Some(id));
-        }
-        if member.status == Status::Removed {
-            member.status = Status::Draft;
-            member.barred = false;
-            member.by_hand.insert(team);
-            return (Outcome::Revived, Some(id));
-        }
-        let by_rule: Vec<usize> = member.by_rule.keys().copied().collect();
-        let by_rule = by_rule.iter().map(|rule| self.rules[*rule].says.team);
-        let has = by_rule.chain(self.members[&id].by_hand.iter().copied());
-        let has: BTreeSet<usize> = has.collect();
-        if has.contains(&team) {
-            return (Outcome::Unchanged, Some(id));
-        }
-        self.give(id, team);
-        (Outcome::Merged, Some(id))
-    }
-
-    /// Somebody new is expected.
-    pub(super) fn expect(&mut self, id: MemberId, place: usize, team: usize) {
-        self.members.insert(id, Member::new(place, Status::Draft));
-        self.give(id, team);
-    }
-
     // What follows.
 
     pub(super) fn wanted(&self, id: MemberId) -> BTreeSet<usize> {
@@ -393,9 +326,9 @@ impl World {
         for id in &members {
             let wanted = self.wanted(*id);
             let member = &self.members[id];
-            let teams: BTreeSet<usize> = wanted
+            let rights: BTreeSet<usize> = wanted
                 .iter()
-                .map(|rule| self.rules[*rule].says.team)
+                .map(|rule| self.rules[*rule].says.right)
                 .collect();
             let ended = member
                 .by_rule
@@ -404,7 +337,7 @@ impl World {
             let ended: Vec<(usize, bool)> = ended.map(|(rule, kept)| (*rule, *kept)).collect();
             let lost = ended
                 .iter()
-                .filter(|(rule, kept)| !kept && !teams.contains(&self.rules[*rule].says.team));
+                .filter(|(rule, kept)| !kept && !rights.contains(&self.rules[*rule].says.right));
             let lost: BTreeSet<usize> = lost.map(|(rule, _)| *rule).collect();
             let is_regained = member
                 .by_rule
@@ -417,7 +350,7 @@ impl World {
             if !ended.is_empty() || is_regained || begins {
                 // What the member has again by another rule.
                 let again = ended.iter().map(|(rule, _)| *rule);
-                let again = again.filter(|rule| teams.contains(&self.rules[*rule].says.team));
+                let again = again.filter(|rule| rights.contains(&self.rules[*rule].says.right));
                 let again: BTreeSet<usize> = again.collect();
                 differences.insert(*id, (wanted, ended, lost, again));
             }
@@ -446,11 +379,19 @@ impl World {
     pub(super) fn end_all(&mut self, id: MemberId) {
         let member = self.member(id);
         member.by_hand.clear();
-        member.waiting.clear();
+        member.set_aside.clear();
         if member.braked.is_some() {
             member.by_rule.clear();
             member.braked = None;
             member.wants = None;
         }
+    }
+}
+
+fn said(active: bool) -> Status {
+    if active {
+        Status::Active
+    } else {
+        Status::Suspended
     }
 }

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use gatehouse::admission::rules::{self, Missing, NewRule, RuleEdit};
+use gatehouse::admission::rules::{self, Missing, RuleEdit};
 use gatehouse::changes::Origin;
 use gatehouse::ids::{MemberId, RuleId};
 use gatehouse::scim::etag::Precondition;
 use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::members::GrantKind;
 
-use super::Pair;
 use super::reference::{User, World};
+use super::{Pair, right};
 
-/// What a rule says: who is in all these groups gets this team.
+/// What a rule says: who is in all these groups gets this right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Says {
     pub(super) groups: BTreeSet<usize>,
-    pub(super) team: usize,
+    pub(super) right: usize,
     pub(super) enabled: bool,
 }
 
@@ -23,7 +24,7 @@ pub(super) struct Says {
 #[derive(Debug, Clone)]
 pub(super) struct Edit {
     pub(super) groups: Option<BTreeSet<usize>>,
-    pub(super) team: Option<usize>,
+    pub(super) right: Option<usize>,
     pub(super) enabled: Option<bool>,
 }
 
@@ -46,13 +47,13 @@ impl Rule {
 }
 
 impl World {
-    pub(super) fn add_rule(&mut self, id: RuleId, groups: BTreeSet<usize>, team: usize) {
+    pub(super) fn add_rule(&mut self, id: RuleId, groups: BTreeSet<usize>, right: usize) {
         let rule = Rule {
             id,
             bound: self.bind(&groups),
             says: Says {
                 groups,
-                team,
+                right,
                 enabled: true,
             },
             is_broken: false,
@@ -79,7 +80,7 @@ impl World {
             after.says.groups = groups;
             after.is_broken = false;
         }
-        after.says.team = edit.team.unwrap_or(after.says.team);
+        after.says.right = edit.right.unwrap_or(after.says.right);
         after.says.enabled = edit.enabled.unwrap_or(after.says.enabled);
         let is_other = after != *before;
         if is_other {
@@ -111,7 +112,7 @@ impl World {
         let is_gift = after.as_ref().is_some_and(Rule::is_live);
         let gives_on = after
             .as_ref()
-            .is_some_and(|after| after.is_live() && after.says.team == before.says.team);
+            .is_some_and(|after| after.is_live() && after.says.right == before.says.right);
         let both = [Some(&before), after.as_ref()];
         let live = both.into_iter().flatten().filter(|rule| rule.is_live());
         let reach: BTreeSet<usize> = live.map(|rule| self.smallest(&rule.says.groups)).collect();
@@ -155,17 +156,21 @@ impl World {
 }
 
 impl Pair<'_> {
-    pub(super) async fn add_rule(&mut self, groups: &BTreeSet<usize>, team: usize) {
-        let rule = NewRule {
-            directory: "idp".to_owned(),
-            groups: names("G", groups),
-            teams: vec![format!("T{team}")],
-            ..NewRule::default()
+    pub(super) async fn add_rule(&mut self, groups: &BTreeSet<usize>, right: usize) {
+        let edit = Edit {
+            groups: Some(groups.clone()),
+            right: Some(right),
+            enabled: None,
         };
-        let origin = Origin::cli();
-        let added = rules::add(&self.gateway.app, &origin, &self.workspace, rule);
+        let told = RuleEdit {
+            directory: Some("idp".to_owned()),
+            ..edit.told()
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, workspace) = ((&origin, &scopes), self.workspace.id);
+        let added = rules::create(&self.gateway.app, by, workspace, told, Missing::Refuse);
         let id = added.await.unwrap().id;
-        self.world.add_rule(id, groups.clone(), team);
+        self.world.add_rule(id, groups.clone(), right);
         self.count("rule.added");
     }
 
@@ -173,14 +178,8 @@ impl Pair<'_> {
         let Some((at, id)) = self.rule(at) else {
             return;
         };
-        let told = RuleEdit {
-            groups: edit.groups.as_ref().map(|groups| names("G", groups)),
-            teams: edit.team.map(|team| vec![format!("T{team}")]),
-            enabled: edit.enabled,
-            ..RuleEdit::default()
-        };
         let (origin, scopes) = (Origin::cli(), Scopes::everything());
-        let (which, what) = ((self.workspace.id, id), (told, Missing::Refuse));
+        let (which, what) = ((self.workspace.id, id), (edit.told(), Missing::Refuse));
         let by = (&origin, &scopes);
         let changed = rules::change(&self.gateway.app, by, which, Precondition::default(), what);
         changed.await.unwrap();
@@ -209,6 +208,22 @@ impl Pair<'_> {
     }
 }
 
-fn names(prefix: &str, of: &BTreeSet<usize>) -> Vec<String> {
-    of.iter().map(|at| format!("{prefix}{at}")).collect()
+impl Edit {
+    fn told(&self) -> RuleEdit {
+        let groups = self.groups.as_ref();
+        let right = self.right.map(right);
+        let of = |kind| {
+            let right = right.as_ref();
+            let named = right.map(|it| (it.kind == kind).then(|| it.name.clone()));
+            named.map(|name| name.into_iter().collect())
+        };
+        RuleEdit {
+            groups: groups.map(|of| of.iter().map(|at| format!("G{at}")).collect()),
+            teams: of(GrantKind::Team),
+            roles: of(GrantKind::Role),
+            permissions: of(GrantKind::Permission),
+            enabled: self.enabled,
+            ..RuleEdit::default()
+        }
+    }
 }
