@@ -20,7 +20,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
 use crate::store::{directories, groups, nestings};
-use crate::workspace::guard;
+use crate::workspace::{guard, name_key};
 
 /// A change of one rule that is decided.
 #[derive(Debug, Clone)]
@@ -271,7 +271,8 @@ pub(super) fn definition(body: Option<&str>) -> Result<Option<Definition>> {
     read.map_err(Error::internal)
 }
 
-/// A definition that was kept for a while: a group of it may be gone.
+/// A definition that was kept for a while: a group that it waits for may be there by now, and another
+/// one gone.
 pub(super) async fn still_bound(
     tx: &mut Tx,
     act: &Act,
@@ -281,6 +282,11 @@ pub(super) async fn still_bound(
         workspace: act.workspace,
         directory: rule.directory,
     };
+    for group in rule.groups.iter_mut().filter(|group| group.id.is_none()) {
+        let key = name_key(&group.name, "group")?;
+        let found = groups::find_by_name(tx, place, &key).await?;
+        group.id = found.map(|found| found.id);
+    }
     let ids: Vec<Uuid> = rule.bound().into_iter().map(|group| group.0).collect();
     if !ids.is_empty() {
         let live = groups::list_live(tx, place, &ids).await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::carrying::{Outcome, Reach, Step, carry_out, definition, still_bound};
 use super::defining::{Missing, RuleEdit, check_rights, define, make, still_missing};
-use super::definition::{Definition, with};
+use super::definition::with;
 use super::effects::{Computed, Effects, World, compute};
 use super::planned::{self, Shown};
 use super::rules::{all_grants, find_directory, find_with, open, reopen};
@@ -307,7 +307,6 @@ async fn resumed(tx: &mut Tx, act: &Act, plan: &Plan, rule: RuleId) -> Result<Op
             if after.grants.iter().any(|(_, id)| !is_there(id)) {
                 return Ok(None);
             }
-            let after = bind_late(tx, act, after).await?;
             Some(still_bound(tx, act, after).await?)
         }
         None => None,
@@ -326,20 +325,6 @@ async fn resumed(tx: &mut Tx, act: &Act, plan: &Plan, rule: RuleId) -> Result<Op
         (Some(now), after) => Some(Step::change(now, after)),
         (None, None) => None,
     })
-}
-
-/// A group that was waited for may be there by now.
-async fn bind_late(tx: &mut Tx, act: &Act, mut rule: Definition) -> Result<Definition> {
-    let place = Place {
-        workspace: act.workspace,
-        directory: rule.directory,
-    };
-    for group in rule.groups.iter_mut().filter(|group| group.id.is_none()) {
-        let key = name_key(&group.name, "group")?;
-        let found = groups::find_by_name(tx, place, &key).await?;
-        group.id = found.map(|found| found.id);
-    }
-    Ok(rule)
 }
 
 async fn decide(

@@ -30,7 +30,8 @@ pub struct Moved {
     pub phase: Phase,
 }
 
-/// Moves the rules of a locked workspace on whose time has come; tells which.
+/// Moves the rules of a locked workspace on whose time has come; tells which, first those that end, in
+/// the order of their ids: the brake may let one pass and not the next.
 pub async fn update_due(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<Vec<Moved>> {
     let mut moved: Vec<Moved> = tx
         .query(
@@ -50,6 +51,7 @@ pub async fn update_due(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> R
         .bind(at)
         .fetch_all()
         .await?;
+    moved.sort_unstable_by_key(|rule| rule.id);
     moved.extend(begun);
     Ok(moved)
 }

@@ -143,6 +143,34 @@ async fn a_large_change_is_a_run_that_is_paused_and_undone() {
 }
 
 #[tokio::test]
+async fn a_rule_that_waits_again_by_an_undo_is_bound_to_the_group_that_came_meanwhile() {
+    let gateway = many(10).await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 3).await;
+    group(&scim, "Crew", &ids[..1]).await;
+    let key = gateway.ruler(&["Old"], &[]).await;
+    let rule = json!({"directory": "idp", "groups": ["Late"], "teams": ["Old"]});
+    let rule = gateway.asked(&key, ("POST", "/rules"), rule, 201).await;
+    let path = format!("/rules/{}", rule["id"].as_str().unwrap());
+    let plan = json!({"action": "change", "id": rule["id"], "rule": {"groups": ["Crew"]}});
+    let plan = gateway
+        .asked(&key, ("POST", "/rules/plan"), plan, 201)
+        .await;
+    let apply = json!({"plan": plan["id"]});
+    let applied = gateway
+        .asked(&key, ("POST", "/rules/apply"), apply, 200)
+        .await;
+    assert_eq!(gateway.in_team("Old").await, 1);
+    group(&scim, "Late", &ids[1..]).await;
+    let undo = format!("/runs/{}/undo", applied["run"].as_str().unwrap());
+    gateway.asked(&key, ("POST", &undo), Value::Null, 201).await;
+    gateway.check().await;
+    let shown = gateway.asked(&key, ("GET", &path), Value::Null, 200).await;
+    assert_eq!(shown["state"], "live", "{shown}");
+    assert_eq!(gateway.in_team("Old").await, 2);
+}
+
+#[tokio::test]
 async fn the_end_of_a_rule_takes_access_at_once_and_is_undone_with_its_id() {
     let gateway = many(10).await;
     gateway.without_brake().await;

@@ -70,7 +70,9 @@ impl Pair<'_> {
             Step::Advance(minutes) => {
                 let by = Duration::from_mins(*minutes);
                 self.clock.advance(by);
-                self.world.advance(by);
+                let (began, lapsed) = self.world.advance(by);
+                self.count_many("rule.began", began);
+                self.count_many("rule.lapsed", lapsed);
             }
             Step::Brake(mode) => {
                 let setting = Setting {

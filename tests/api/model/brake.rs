@@ -9,7 +9,7 @@ use gatehouse::workspace::members::Status;
 
 use super::reference::{Held, Member, World};
 
-const WINDOW: Duration = Duration::from_hours(1);
+pub(super) const WINDOW: Duration = Duration::from_hours(1);
 
 impl World {
     pub(super) fn release(&mut self, ids: &[MemberId]) {
@@ -54,14 +54,18 @@ impl World {
         }
     }
 
-    pub(super) fn advance(&mut self, by: Duration) {
-        self.now = self.now.after(by);
+    /// Time goes on; tells how many rules began and ended by that.
+    pub(super) fn advance(&mut self, by: Duration) -> (usize, usize) {
+        let before = self.now;
+        self.now = before.after(by);
+        let turned = self.turn(before);
         let due = self.members.iter().filter(|(_, member)| {
             let until = member.braked.and_then(|held| held.until);
             until.is_some_and(|until| until <= self.now)
         });
         let due: Vec<MemberId> = due.map(|(id, _)| *id).collect();
         self.release(&due);
+        turned
     }
 
     pub(super) fn held(&self) -> Vec<MemberId> {
@@ -110,7 +114,7 @@ impl World {
         true
     }
 
-    fn losing(&self, over: &BTreeSet<usize>) -> Vec<MemberId> {
+    pub(super) fn losing(&self, over: &BTreeSet<usize>) -> Vec<MemberId> {
         let is_losing = |member: &Member| {
             let gone = member.by_rule.iter();
             let mut gone = gone.filter(|(rule, kept)| over.contains(rule) && !**kept);

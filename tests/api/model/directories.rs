@@ -69,9 +69,14 @@ impl Pair<'_> {
                     .await;
                 self.world.delete_group(*place);
             }
-            Step::Rule(groups, right) => self.add_rule(groups, *right).await,
+            Step::Rule(edit) => self.add_rule(edit).await,
             Step::ChangeRule(at, edit) => self.change_rule(*at, edit).await,
             Step::EndRule(at) => self.end_rule(*at).await,
+            Step::PlanRule(edit) => self.plan(None, Some(edit)).await,
+            Step::PlanChange(at, edit) => self.plan(Some(*at), Some(edit)).await,
+            Step::PlanEnd(at) => self.plan(Some(*at), None).await,
+            Step::Apply(back) => self.apply(*back).await,
+            Step::Undo(back) => self.undo(*back).await,
             Step::Import(place, right, revive) => self.import((*place, *right), *revive).await,
             step => self.administer(step).await,
         }

@@ -14,6 +14,7 @@ use gatehouse::admission::check;
 use gatehouse::changes::sequencer::verify_chain;
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::{MemberId, WorkspaceId};
+use gatehouse::mapping::rules::{self, RuleState};
 use gatehouse::store::verify::{CHECKS, count_faults};
 use gatehouse::workspace::manual::Right;
 use gatehouse::workspace::members::{self, GrantKind, Status};
@@ -69,12 +70,13 @@ impl Pair<'_> {
     pub(super) async fn compare(&mut self) {
         self.compare_members().await;
         self.compare_seats().await;
+        self.compare_rules().await;
         self.compare_links().await;
         self.compare_epochs().await;
         let (gateway, workspace) = (self.gateway, self.workspace.id);
         let changes = count_changes(gateway, workspace).await;
         for (kind, count) in &self.seen.told {
-            assert_eq!(changes.get(*kind), Some(count), "{kind}");
+            assert_eq!(changes.get(*kind).unwrap_or(&0), count, "{kind}");
         }
         let broken = verify_chain(&gateway.app, workspace).await.unwrap();
         assert!(broken.is_none(), "{broken:?}");
@@ -118,6 +120,20 @@ impl Pair<'_> {
         let expected = self.world.members.iter();
         let expected = expected.filter_map(|(id, member)| Some((*id, member.braked?.until)));
         assert_eq!(held, expected.collect::<BTreeMap<_, _>>());
+    }
+
+    /// Rules have effect when they should.
+    async fn compare_rules(&self) {
+        let listed = rules::list(&self.gateway.app, self.workspace.id).await;
+        let found = listed.unwrap().into_iter();
+        let found = found.map(|it| (it.id, it.in_effect, it.state == RuleState::Broken));
+        let world = &self.world;
+        let expected = world.current().into_iter().map(|at| &world.rules[at]);
+        let expected = expected.map(|it| (it.id, it.is_live(world.now), it.is_broken));
+        assert_eq!(
+            found.collect::<BTreeSet<_>>(),
+            expected.collect::<BTreeSet<_>>()
+        );
     }
 
     /// Seats are counted once, on every path.

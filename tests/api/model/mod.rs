@@ -7,10 +7,12 @@ mod admins;
 mod brake;
 mod directories;
 mod holds;
+mod plans;
 mod reference;
 mod rules;
 mod seats;
 mod steps;
+mod writing;
 
 use std::any::Any;
 use std::cell::Cell;

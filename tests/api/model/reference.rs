@@ -9,6 +9,7 @@ use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
 use gatehouse::workspace::seats::{Limit, SeatPolicy};
 
+use super::plans::{Plan, Run};
 use super::rules::Rule;
 
 /// A User of the directory.
@@ -90,6 +91,8 @@ pub(super) struct World {
     pub(super) threshold: i64,
     pub(super) batch: usize,
     pub(super) limit: Limit,
+    pub(super) plans: Vec<Plan>,
+    pub(super) runs: Vec<Run>,
 }
 
 impl World {
@@ -113,6 +116,8 @@ impl World {
                 seat_grace: 0,
                 seat_contact: None,
             },
+            plans: Vec::new(),
+            runs: Vec::new(),
         }
     }
 
@@ -237,11 +242,12 @@ impl World {
     }
 
     pub(super) fn create_group(&mut self, place: usize, group: Group) {
-        let users = group.users.clone();
+        let (users, id) = (group.users.clone(), group.id.clone());
         self.groups.insert(place, group);
         for rule in &mut self.rules {
-            if rule.says.groups.contains(&place) {
-                rule.bound.insert(place);
+            let is_waiting = !rule.bound.contains_key(&place) && !rule.is_broken;
+            if is_waiting && !rule.is_past && rule.says.groups.contains(&place) {
+                rule.bound.insert(place, id.clone());
             }
         }
         self.settle_users(place, &users);
@@ -262,7 +268,7 @@ impl World {
         let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
         let mut broken = BTreeSet::new();
         for (at, rule) in self.rules.iter_mut().enumerate() {
-            if rule.bound.contains(&place) && !rule.is_broken && !rule.is_over {
+            if rule.bound.contains_key(&place) && !rule.is_broken && !rule.is_past {
                 rule.is_broken = true;
                 broken.insert(at);
             }
@@ -290,24 +296,22 @@ impl World {
         let Some((place, _)) = self.users.iter().find(|(_, user)| user.member == id) else {
             return BTreeSet::new();
         };
-        let rules = self
-            .rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| rule.is_live());
-        let rules = rules.filter(|(_, rule)| {
-            let mut groups = rule.says.groups.iter();
-            groups.all(|group| self.groups[group].users.contains(place))
-        });
-        rules.map(|(at, _)| at).collect()
+        let is_in = |group: &usize| self.groups[group].users.contains(place);
+        let held = Self::in_order(self.live().collect(), is_in);
+        held.into_iter().map(|(at, _)| at).collect()
+    }
+
+    /// The rules that give rights now.
+    pub(super) fn live(&self) -> impl Iterator<Item = (usize, &Rule)> {
+        let all = self.rules.iter().enumerate();
+        all.filter(|(_, rule)| rule.is_live(self.now))
     }
 
     fn settle_users(&mut self, group: usize, users: &BTreeSet<usize>) {
-        if self
-            .rules
-            .iter()
-            .any(|rule| rule.is_live() && rule.says.groups.contains(&group))
-        {
+        let mut live = self.live();
+        let is_looked_at = live.any(|(_, rule)| rule.says.groups.contains(&group));
+        drop(live);
+        if is_looked_at {
             let members = users.iter().map(|user| self.users[user].member);
             self.settle(&members.collect::<Vec<_>>());
         }

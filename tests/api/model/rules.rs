@@ -1,16 +1,14 @@
-//! The rules: what the model says of them, and how they are written.
+//! The rules: what they say, and what follows when they are others.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use gatehouse::admission::rules::{self, Missing, RuleEdit};
-use gatehouse::changes::Origin;
+use gatehouse::clock::Timestamp;
 use gatehouse::ids::{MemberId, RuleId};
-use gatehouse::scim::etag::Precondition;
-use gatehouse::workspace::keys::Scopes;
-use gatehouse::workspace::members::GrantKind;
 
+use super::brake::WINDOW;
 use super::reference::{User, World};
-use super::{Pair, right};
 
 /// What a rule says: who is in all these groups gets this right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,14 +16,32 @@ pub(super) struct Says {
     pub(super) groups: BTreeSet<usize>,
     pub(super) right: usize,
     pub(super) enabled: bool,
+    pub(super) priority: i64,
+    /// Whether it is the last for whom it holds.
+    pub(super) stop: bool,
+    pub(super) from: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
 }
 
-/// What an admin says of a rule that is there.
-#[derive(Debug, Clone)]
+/// What an admin says of a rule, new or there already.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Edit {
     pub(super) groups: Option<BTreeSet<usize>>,
     pub(super) right: Option<usize>,
     pub(super) enabled: Option<bool>,
+    pub(super) priority: Option<i64>,
+    pub(super) stop: Option<bool>,
+    /// In how many minutes it begins, or that it has no such time.
+    pub(super) from: Option<Option<u64>>,
+    /// In how many minutes it ends.
+    pub(super) until: Option<Option<u64>>,
+}
+
+impl Edit {
+    /// The time that is said, if one is.
+    pub(super) fn time(said: Option<Option<u64>>, now: Timestamp) -> Option<Option<Timestamp>> {
+        said.map(|said| said.map(|minutes| now.after(Duration::from_mins(minutes))))
+    }
 }
 
 /// A version of a rule: what one gives is not what the next one gives.
@@ -33,64 +49,79 @@ pub(super) struct Edit {
 pub(super) struct Rule {
     pub(super) id: RuleId,
     pub(super) says: Says,
-    /// The groups that it is bound to; it lives once all are.
-    pub(super) bound: BTreeSet<usize>,
+    /// The groups that it is bound to, by what they are called there; it lives once all are.
+    pub(super) bound: BTreeMap<usize, String>,
     pub(super) is_broken: bool,
     /// Whether another version is there instead, or none.
-    pub(super) is_over: bool,
+    pub(super) is_past: bool,
+    /// Since when there is this version.
+    pub(super) since: Timestamp,
 }
 
 impl Rule {
-    pub(super) fn is_live(&self) -> bool {
-        !self.is_over && self.says.enabled && !self.is_broken && self.bound == self.says.groups
+    /// Whether it gives rights at that time.
+    pub(super) fn is_live(&self, at: Timestamp) -> bool {
+        let (from, until) = (self.says.from, self.says.until);
+        let is_bound = !self.is_broken && self.bound.len() == self.says.groups.len();
+        let is_time = from.is_none_or(|from| from <= at) && until.is_none_or(|until| until > at);
+        self.says.enabled && is_bound && is_time && !self.is_past
     }
 }
 
 impl World {
-    pub(super) fn add_rule(&mut self, id: RuleId, groups: BTreeSet<usize>, right: usize) {
-        let rule = Rule {
-            id,
-            bound: self.bind(&groups),
-            says: Says {
-                groups,
-                right,
-                enabled: true,
-            },
-            is_broken: false,
-            is_over: false,
-        };
-        self.rules.push(rule);
-        self.sweep();
-    }
-
     /// The versions that hold now.
     pub(super) fn current(&self) -> Vec<usize> {
         let all = self.rules.iter().enumerate();
-        let current = all.filter(|(_, rule)| !rule.is_over);
+        let current = all.filter(|(_, rule)| !rule.is_past);
         current.map(|(at, _)| at).collect()
     }
 
-    /// Whether it is another rule then.
-    pub(super) fn change_rule(&mut self, at: usize, edit: Edit) -> bool {
-        let before = &self.rules[at];
-        let mut after = before.clone();
-        if let Some(groups) = edit.groups {
+    /// What a rule is then, new or one that is there; none if it would end before it begins.
+    pub(super) fn edited(&self, before: Result<usize, RuleId>, edit: &Edit) -> Option<Rule> {
+        let mut rule = match before {
+            Ok(at) => self.rules[at].clone(),
+            Err(id) => Rule {
+                id,
+                says: Says {
+                    groups: BTreeSet::new(),
+                    right: 0,
+                    enabled: true,
+                    priority: 0,
+                    stop: false,
+                    from: None,
+                    until: None,
+                },
+                bound: BTreeMap::new(),
+                is_broken: false,
+                is_past: false,
+                since: self.now,
+            },
+        };
+        if let Some(groups) = &edit.groups {
             // Said anew it is bound anew.
-            after.bound = self.bind(&groups);
-            after.says.groups = groups;
-            after.is_broken = false;
+            rule.says.groups.clone_from(groups);
+            rule.bound.clear();
+            self.bind(&mut rule);
+            rule.is_broken = false;
         }
-        after.says.right = edit.right.unwrap_or(after.says.right);
-        after.says.enabled = edit.enabled.unwrap_or(after.says.enabled);
-        let is_other = after != *before;
-        if is_other {
-            self.replace(at, Some(after));
-        }
-        is_other
+        let says = &mut rule.says;
+        says.right = edit.right.unwrap_or(says.right);
+        says.enabled = edit.enabled.unwrap_or(says.enabled);
+        says.priority = edit.priority.unwrap_or(says.priority);
+        says.stop = edit.stop.unwrap_or(says.stop);
+        says.from = Edit::time(edit.from, self.now).unwrap_or(says.from);
+        says.until = Edit::time(edit.until, self.now).unwrap_or(says.until);
+        let times = says.from.zip(says.until);
+        Some(rule).filter(|_| times.is_none_or(|(from, until)| from < until))
     }
 
-    pub(super) fn end_rule(&mut self, at: usize) {
-        self.replace(at, None);
+    /// Binds a rule to those of its groups that are there and that it waits for.
+    pub(super) fn bind(&self, rule: &mut Rule) {
+        for at in &rule.says.groups {
+            if let Some(group) = self.groups.get(at) {
+                rule.bound.entry(*at).or_insert_with(|| group.id.clone());
+            }
+        }
     }
 
     /// All that rules gave ends, but what the brake keeps.
@@ -101,129 +132,114 @@ impl World {
         }
     }
 
-    fn bind(&self, groups: &BTreeSet<usize>) -> BTreeSet<usize> {
-        let there = groups.iter().copied();
-        there.filter(|at| self.groups.contains_key(at)).collect()
-    }
-
-    /// Where many are concerned they are settled batch by batch, and may all lose it at once before.
-    fn replace(&mut self, at: usize, after: Option<Rule>) {
-        let before = self.rules[at].clone();
-        let is_gift = after.as_ref().is_some_and(Rule::is_live);
-        let gives_on = after
-            .as_ref()
-            .is_some_and(|after| after.is_live() && after.says.right == before.says.right);
-        let both = [Some(&before), after.as_ref()];
-        let live = both.into_iter().flatten().filter(|rule| rule.is_live());
-        let reach: BTreeSet<usize> = live.map(|rule| self.smallest(&rule.says.groups)).collect();
+    /// A version takes the place of another one. Where many are concerned they are settled batch by
+    /// batch, and may all lose what that gave at once before; gives whether they are many.
+    pub(super) fn replace(&mut self, before: Option<usize>, after: Option<Rule>) -> bool {
+        let now = self.now;
+        let live_after = after.as_ref().filter(|rule| rule.is_live(now));
+        let old = before.map(|at| &self.rules[at]);
+        let gives_on = live_after
+            .zip(old)
+            .is_some_and(|(after, before)| after.says.right == before.says.right);
+        let live = old.filter(|rule| rule.is_live(now));
+        let reach: BTreeSet<usize> = live
+            .into_iter()
+            .chain(live_after)
+            .map(|rule| self.smallest(rule))
+            .collect();
         let counts = reach.iter().map(|group| self.groups[group].users.len());
         let is_run = i64::try_from(counts.sum::<usize>()).unwrap() > self.threshold;
-        let one = reach.first().copied().filter(|_| reach.len() == 1);
-        self.rules[at].is_over = true;
-        self.rules.extend(after);
-        let over = [at].into();
-        if is_run && !(is_gift && gives_on) && self.admits(&over) {
+        let over: BTreeSet<usize> = before.into_iter().collect();
+        for at in &over {
+            self.rules[*at].is_past = true;
+        }
+        self.rules
+            .extend(after.map(|rule| Rule { since: now, ..rule }));
+        if is_run && !gives_on && self.admits(&over) {
             self.end_at_once(&over);
         }
-        let users: BTreeSet<usize> = match one {
-            None if is_run => self.users.keys().copied().collect(),
-            _ => {
-                let users = reach.iter().flat_map(|group| &self.groups[group].users);
-                users.copied().collect()
-            }
-        };
-        let mut users: Vec<&User> = users.iter().map(|user| &self.users[user]).collect();
-        users.sort_by(|one, other| one.id.cmp(&other.id));
-        let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
-        let batch = if is_run {
-            self.batch
+        let one = reach.first().copied().filter(|_| reach.len() == 1);
+        if is_run {
+            self.run(one);
         } else {
-            members.len().max(1)
-        };
-        for members in members.chunks(batch) {
-            self.settle(members);
+            let users = reach.iter().flat_map(|group| &self.groups[group].users);
+            let members: Vec<MemberId> = users.map(|user| self.users[user].member).collect();
+            self.settle(&members);
         }
-        self.end_at_once(&[at].into());
+        self.end_at_once(&over);
         if !reach.is_empty() {
             self.sweep();
         }
+        is_run
     }
 
-    fn smallest(&self, groups: &BTreeSet<usize>) -> usize {
+    /// Settles the users of a group batch by batch, or all that there are.
+    fn run(&mut self, group: Option<usize>) {
+        let mut users: Vec<&User> = match group {
+            Some(group) => {
+                let users = self.groups[&group].users.iter();
+                users.map(|user| &self.users[user]).collect()
+            }
+            None => self.users.values().collect(),
+        };
+        users.sort_by(|one, other| one.id.cmp(&other.id));
+        let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
+        for members in members.chunks(self.batch) {
+            self.settle(members);
+        }
+    }
+
+    pub(super) fn smallest(&self, rule: &Rule) -> usize {
         let count = |group: &&usize| self.groups[*group].users.len();
-        *groups.iter().min_by_key(count).unwrap()
-    }
-}
-
-impl Pair<'_> {
-    pub(super) async fn add_rule(&mut self, groups: &BTreeSet<usize>, right: usize) {
-        let edit = Edit {
-            groups: Some(groups.clone()),
-            right: Some(right),
-            enabled: None,
-        };
-        let told = RuleEdit {
-            directory: Some("idp".to_owned()),
-            ..edit.told()
-        };
-        let (origin, scopes) = (Origin::cli(), Scopes::everything());
-        let (by, workspace) = ((&origin, &scopes), self.workspace.id);
-        let added = rules::create(&self.gateway.app, by, workspace, told, Missing::Refuse);
-        let id = added.await.unwrap().id;
-        self.world.add_rule(id, groups.clone(), right);
-        self.count("rule.added");
+        *rule.says.groups.iter().min_by_key(count).unwrap()
     }
 
-    pub(super) async fn change_rule(&mut self, at: usize, edit: &Edit) {
-        let Some((at, id)) = self.rule(at) else {
-            return;
-        };
-        let (origin, scopes) = (Origin::cli(), Scopes::everything());
-        let (which, what) = ((self.workspace.id, id), (edit.told(), Missing::Refuse));
-        let by = (&origin, &scopes);
-        let changed = rules::change(&self.gateway.app, by, which, Precondition::default(), what);
-        changed.await.unwrap();
-        if self.world.change_rule(at, edit.clone()) {
-            self.count("rule.changed");
+    /// Rules begin and end as time comes to now; tells how many. That one ends as was said long ago is
+    /// nothing that the brake holds up.
+    pub(super) fn turn(&mut self, before: Timestamp) -> (usize, usize) {
+        let now = self.now;
+        let has_come = |time: Option<Timestamp>| time.is_some_and(|at| at > before && at <= now);
+        let current = self.current();
+        let mut ended: Vec<usize> = current.clone();
+        ended.retain(|at| has_come(self.rules[*at].says.until));
+        ended.sort_unstable_by_key(|at| self.rules[*at].id);
+        let mut begun = current;
+        begun.retain(|at| has_come(self.rules[*at].says.from) && !ended.contains(at));
+        let mut runs = Vec::new();
+        for at in &ended {
+            let over = [*at].into();
+            if self.rules[*at].since <= now.before(WINDOW) {
+                let losing = self.losing(&over);
+                self.losses.extend(losing.iter().map(|id| (*id, now)));
+            } else if !self.admits(&over) {
+                runs.push(*at);
+                continue;
+            }
+            self.end_at_once(&over);
         }
-    }
-
-    pub(super) async fn end_rule(&mut self, at: usize) {
-        let Some((at, id)) = self.rule(at) else {
-            return;
-        };
-        let (origin, scopes) = (Origin::cli(), Scopes::everything());
-        let (by, which) = ((&origin, &scopes), (self.workspace.id, id));
-        let ended = rules::end(&self.gateway.app, by, which, Precondition::default());
-        ended.await.unwrap();
-        self.world.end_rule(at);
-        self.count("rule.ended");
-    }
-
-    /// One of the rules that are there, with its version that holds now.
-    fn rule(&self, at: usize) -> Option<(usize, RuleId)> {
-        let current = self.world.current();
-        let at = *current.get(at % current.len().max(1))?;
-        Some((at, self.world.rules[at].id))
-    }
-}
-
-impl Edit {
-    fn told(&self) -> RuleEdit {
-        let groups = self.groups.as_ref();
-        let right = self.right.map(right);
-        let of = |kind| {
-            let right = right.as_ref();
-            let named = right.map(|it| (it.kind == kind).then(|| it.name.clone()));
-            named.map(|name| name.into_iter().collect())
-        };
-        RuleEdit {
-            groups: groups.map(|of| of.iter().map(|at| format!("G{at}")).collect()),
-            teams: of(GrantKind::Team),
-            roles: of(GrantKind::Role),
-            permissions: of(GrantKind::Permission),
-            enabled: self.enabled,
-            ..RuleEdit::default()
+        for at in runs {
+            let rule = &self.rules[at];
+            let bound = rule.bound.keys();
+            let one = bound.copied().min_by_key(|at| self.groups[at].users.len());
+            self.run(one);
+            self.end_at_once(&[at].into());
         }
+        if !ended.is_empty() || !begun.is_empty() {
+            self.sweep();
+        }
+        (begun.len(), ended.len())
+    }
+
+    /// The rules of those versions that give somebody rights who is in these groups, in their order:
+    /// one that stops is the last.
+    pub(super) fn in_order<'r>(
+        mut rules: Vec<(usize, &'r Rule)>,
+        is_in: impl Fn(&usize) -> bool,
+    ) -> Vec<(usize, &'r Rule)> {
+        rules.retain(|(_, rule)| rule.says.groups.iter().all(&is_in));
+        rules.sort_by_key(|(_, rule)| (Reverse(rule.says.priority), rule.id));
+        let last = rules.iter().position(|(_, rule)| rule.says.stop);
+        rules.truncate(last.map_or(rules.len(), |last| last + 1));
+        rules
     }
 }

@@ -23,9 +23,14 @@ pub(super) enum Step {
     Leave(usize, BTreeSet<usize>),
     Put(usize, BTreeSet<usize>),
     DeleteGroup(usize),
-    Rule(BTreeSet<usize>, usize),
+    Rule(Edit),
     ChangeRule(usize, Edit),
     EndRule(usize),
+    PlanRule(Edit),
+    PlanChange(usize, Edit),
+    PlanEnd(usize),
+    Apply(usize),
+    Undo(usize),
     Remove(usize),
     Import(usize, usize, bool),
     Suspend(usize),
@@ -58,14 +63,21 @@ pub(super) fn first() -> Vec<Step> {
         let all = (0..PEOPLE).filter(|who| (who + group) % 3 > 0);
         Step::CreateGroup(group, all.collect())
     });
-    let rules = [Step::Rule([0].into(), 0), Step::Rule([0, 1].into(), 1)];
+    let rule = |groups: &[usize], right| {
+        Step::Rule(Edit {
+            groups: Some(groups.iter().copied().collect()),
+            right: Some(right),
+            ..Edit::default()
+        })
+    };
+    let rules = [rule(&[0], 0), rule(&[0, 1], 1)];
     people.chain(groups).chain(rules).collect()
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         39 => of_directory(),
-        13 => of_rules(),
+        20 => of_rules(),
         22 => of_admins(),
         11 => of_workspace(),
     ]
@@ -87,9 +99,14 @@ fn of_directory() -> impl Strategy<Value = Step> {
 
 fn of_rules() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (groups(), right_of_rule()).prop_map(|(groups, right)| Step::Rule(groups, right)),
+        4 => rule().prop_map(Step::Rule),
         5 => (0..PEOPLE, edit()).prop_map(|(at, edit)| Step::ChangeRule(at, edit)),
         2 => (0..PEOPLE).prop_map(Step::EndRule),
+        1 => rule().prop_map(Step::PlanRule),
+        2 => (0..PEOPLE, edit()).prop_map(|(at, edit)| Step::PlanChange(at, edit)),
+        1 => (0..PEOPLE).prop_map(Step::PlanEnd),
+        4 => (0..3_usize).prop_map(Step::Apply),
+        3 => (0..3_usize).prop_map(Step::Undo),
     ]
 }
 
@@ -121,18 +138,41 @@ fn of_workspace() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What an admin says of a rule: its groups anew, what it gives, or whether it is switched on.
+/// What an admin says of a rule: its groups anew, what it gives, whether it is switched on, its place
+/// among the others, and its times.
 fn edit() -> impl Strategy<Value = Edit> {
-    let enabled = prop::option::of(prop::bool::weighted(0.6));
+    let seldom = |minutes: std::ops::Range<u64>| {
+        prop::option::weighted(0.2, prop::option::weighted(0.7, minutes))
+    };
     let said = (
         prop::option::of(groups()),
         prop::option::of(right_of_rule()),
-        enabled,
+        prop::option::of(prop::bool::weighted(0.6)),
+        prop::option::weighted(0.2, -1..2_i64),
+        prop::option::weighted(0.3, any::<bool>()),
+        seldom(0..60),
+        seldom(1..150),
     );
-    said.prop_map(|(groups, right, enabled)| Edit {
-        groups,
-        right,
-        enabled,
+    said.prop_map(
+        |(groups, right, enabled, priority, stop, from, until)| Edit {
+            groups,
+            right,
+            enabled,
+            priority,
+            stop,
+            from,
+            until,
+        },
+    )
+}
+
+/// The same of a new rule.
+fn rule() -> impl Strategy<Value = Edit> {
+    (edit(), groups(), right_of_rule()).prop_map(|(edit, groups, right)| Edit {
+        groups: Some(groups),
+        right: Some(right),
+        enabled: None,
+        ..edit
     })
 }
 

@@ -1,0 +1,252 @@
+//! Plans: what would become of a change of the rules, and what becomes of it; and runs that are undone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gatehouse::admission::planned::Count;
+use gatehouse::admission::plans::{self, Applied, Proposal};
+use gatehouse::admission::rules::Missing;
+use gatehouse::admission::runs;
+use gatehouse::changes::Origin;
+use gatehouse::clock::Timestamp;
+use gatehouse::ids::{MemberId, RuleId, RunId};
+use gatehouse::workspace::keys::Scopes;
+use uuid::Uuid;
+
+use super::reference::World;
+use super::rules::{Edit, Rule};
+use super::{Pair, RIGHTS, right};
+
+const LIFE: Duration = Duration::from_hours(24);
+
+/// What members would gain and lose.
+type Effects = BTreeMap<MemberId, (BTreeSet<usize>, BTreeSet<usize>)>;
+
+/// A plan.
+#[derive(Debug)]
+pub(super) struct Plan {
+    id: Uuid,
+    before: Option<usize>,
+    after: Option<Rule>,
+    effects: Effects,
+    until: Timestamp,
+    is_applied: bool,
+}
+
+/// A run that wrote a rule.
+#[derive(Debug)]
+pub(super) struct Run {
+    id: RunId,
+    rule: RuleId,
+    before: Option<Rule>,
+    /// The version that it wrote.
+    after: Option<usize>,
+    is_undone: bool,
+}
+
+impl World {
+    /// What would become of it if a version took the place of another one.
+    fn effects(&self, before: Option<usize>, after: Option<&Rule>) -> Effects {
+        let now: Vec<(usize, &Rule)> = self.live().collect();
+        let old = now.iter().find(|(at, _)| Some(*at) == before);
+        let old = old.map(|(_, rule)| *rule);
+        // Of a rule that is to begin it is told what it does then.
+        let from = after.and_then(|after| after.says.from);
+        let then = from.map_or(self.now, |from| from.max(self.now));
+        let at = if old.is_some() { self.now } else { then };
+        let new = after.filter(|rule| rule.is_live(at));
+        let reach = old.into_iter().chain(new);
+        let reach: BTreeSet<usize> = reach.map(|rule| self.smallest(rule)).collect();
+        let users = reach.iter().flat_map(|group| &self.groups[group].users);
+        let mut rules = now.clone();
+        rules.retain(|(at, _)| Some(*at) != before);
+        rules.extend(new.map(|rule| (self.rules.len(), rule)));
+        let mut effects = Effects::new();
+        for place in users {
+            let is_in = |group: &usize| self.groups[group].users.contains(place);
+            let id = self.users[place].member;
+            let member = &self.members[&id];
+            let kept = member.by_rule.iter().filter(|(_, kept)| **kept);
+            let kept = kept.map(|(rule, _)| self.rules[*rule].says.right);
+            let stays: BTreeSet<usize> = kept.chain(member.by_hand.iter().copied()).collect();
+            let rights = |rules: &[(usize, &Rule)]| {
+                let held = Self::in_order(rules.to_vec(), is_in);
+                let rights = held.into_iter().map(|(_, rule)| rule.says.right);
+                rights.collect::<BTreeSet<usize>>()
+            };
+            let (has, gets) = (rights(&now), rights(&rules));
+            let gains: BTreeSet<usize> = &(&gets - &has) - &stays;
+            let losses: BTreeSet<usize> = &(&has - &gets) - &stays;
+            if !gains.is_empty() || !losses.is_empty() {
+                effects.insert(id, (gains, losses));
+            }
+        }
+        effects
+    }
+
+    /// A version that was thought of before: groups that it waits for may be there by now, and others
+    /// gone.
+    fn still(&self, rule: &Rule) -> Rule {
+        let mut rule = rule.clone();
+        self.bind(&mut rule);
+        let is_there = |at: &usize, id: &String| self.groups.get(at).is_some_and(|it| it.id == *id);
+        rule.is_broken = !rule.bound.iter().all(|(at, id)| is_there(at, id));
+        rule
+    }
+
+    /// A rule that an act wrote; gives whether a run does it, unless all acts of that kind are runs.
+    pub(super) fn write(
+        &mut self,
+        before: Option<usize>,
+        after: Option<Rule>,
+        run: Option<RunId>,
+    ) -> bool {
+        let old = before.map(|at| self.rules[at].clone());
+        let rule = old.as_ref().or(after.as_ref()).map(|rule| rule.id);
+        let written = after.as_ref().map(|_| self.rules.len());
+        let is_run = self.replace(before, after);
+        if let Some((id, rule)) = run.zip(rule) {
+            self.runs.push(Run {
+                id,
+                rule,
+                before: old,
+                after: written,
+                is_undone: false,
+            });
+        }
+        is_run
+    }
+}
+
+impl Pair<'_> {
+    /// Plans a new rule, a change of one or its end.
+    pub(super) async fn plan(&mut self, which: Option<usize>, edit: Option<&Edit>) {
+        let found = which.map(|at| self.rule(at));
+        if found == Some(None) {
+            return;
+        }
+        let before = found.flatten();
+        let told = edit.map(|edit| self.told(edit, before.is_none()));
+        let proposal = match (before, told) {
+            (None, Some(rule)) => Proposal::Add { rule },
+            (Some((_, id)), Some(rule)) => Proposal::Change { id, rule },
+            (Some((_, id)), None) => Proposal::End { id },
+            (None, None) => unreachable!("nothing that is planned"),
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, what) = ((&origin, &scopes), (proposal, Missing::Refuse));
+        let shown = plans::plan(&self.gateway.app, by, self.workspace.id, what).await;
+        let id = shown.as_ref().ok().and_then(|shown| shown.rule);
+        let before = before.map(|(at, _)| at);
+        let of = before.ok_or_else(|| id.unwrap_or_else(RuleId::new));
+        let after = edit.map(|edit| self.world.edited(of, edit));
+        assert_eq!(shown.is_err(), after == Some(None), "{shown:?}");
+        let Ok(shown) = shown else {
+            return;
+        };
+        let after = after.flatten();
+        let effects = self.world.effects(before, after.as_ref());
+        let told = &shown.told;
+        assert_eq!(usize::try_from(told.members), Ok(effects.len()), "{told:?}");
+        let gains = count(effects.values().map(|(gains, _)| gains));
+        let losses = count(effects.values().map(|(_, losses)| losses));
+        assert_eq!(said(&told.gains), gains, "{told:?}");
+        assert_eq!(said(&told.losses), losses, "{told:?}");
+        self.world.plans.push(Plan {
+            id: shown.id,
+            before,
+            after,
+            effects,
+            until: self.world.now.after(LIFE),
+            is_applied: false,
+        });
+    }
+
+    /// Applies one of the last plans, as far as that would still do what was told.
+    pub(super) async fn apply(&mut self, back: usize) {
+        let count = self.world.plans.len();
+        let Some(at) = count.checked_sub(1 + back % count.max(1)) else {
+            return;
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let plan = &self.world.plans[at];
+        let (by, which) = ((&origin, &scopes), (self.workspace.id, plan.id));
+        let applied = plans::apply(&self.gateway.app, by, which).await;
+        if plan.is_applied || plan.until <= self.world.now {
+            assert!(applied.is_err(), "{applied:?}");
+            return;
+        }
+        let (before, world) = (plan.before, &self.world);
+        let after = plan.after.as_ref().map(|rule| world.still(rule));
+        let is_moved = before.is_some_and(|at| world.rules[at].is_past);
+        let is_stale = is_moved || world.effects(before, after.as_ref()) != plan.effects;
+        let done = match applied.unwrap() {
+            Applied::Stale(told) => {
+                assert!(is_stale, "{told:?}");
+                return;
+            }
+            Applied::Done(done) => done,
+        };
+        assert!(!is_stale, "{done:?}");
+        self.world.plans[at].is_applied = true;
+        self.count(match (before, &after) {
+            (None, _) => "rule.added",
+            (Some(_), Some(_)) => "rule.changed",
+            (Some(_), None) => "rule.ended",
+        });
+        self.world.write(before, after, Some(done.run));
+    }
+
+    /// Undoes one of the last runs, if its rule is still what the run made of it.
+    pub(super) async fn undo(&mut self, back: usize) {
+        let count = self.world.runs.len();
+        let Some(at) = count.checked_sub(1 + back % count.max(1)) else {
+            return;
+        };
+        let run = &self.world.runs[at];
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, which) = ((&origin, &scopes), (self.workspace.id, run.id));
+        let undone = runs::undo(&self.gateway.app, by, which).await;
+        let current = self.world.current().into_iter();
+        let mut current = current.filter(|at| self.world.rules[*at].id == run.rule);
+        let now = current.next();
+        if run.is_undone || now != run.after {
+            assert!(undone.is_err(), "{undone:?}");
+            return;
+        }
+        let before = run.before.as_ref();
+        let again = before.map(|rule| self.world.still(rule));
+        let by = undone.unwrap().run.id;
+        self.world.runs[at].is_undone = true;
+        self.count("run.undone");
+        self.count(match (now, &again) {
+            (None, _) => "rule.added",
+            (Some(_), Some(_)) => "rule.changed",
+            (Some(_), None) => "rule.ended",
+        });
+        self.world.write(now, again, Some(by));
+    }
+}
+
+/// How many get or lose which right.
+fn count<'e>(of: impl Iterator<Item = &'e BTreeSet<usize>>) -> BTreeMap<usize, i64> {
+    let mut counts = BTreeMap::new();
+    for right in of.flatten() {
+        *counts.entry(*right).or_default() += 1;
+    }
+    counts
+}
+
+/// The same as a plan tells it.
+fn said(told: &[Count]) -> BTreeMap<usize, i64> {
+    let number = |told: &Count| {
+        let is_it = |at: &usize| {
+            let right = right(*at);
+            right.kind == told.kind && right.name == told.name
+        };
+        (0..RIGHTS).find(is_it).unwrap()
+    };
+    told.iter()
+        .map(|told| (number(told), told.members))
+        .collect()
+}

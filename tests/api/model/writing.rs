@@ -1,0 +1,105 @@
+//! How admins write rules.
+
+use gatehouse::admission::rules::{self, Missing, RuleEdit};
+use gatehouse::changes::Origin;
+use gatehouse::clock::Timestamp;
+use gatehouse::ids::RuleId;
+use gatehouse::scim::etag::Precondition;
+use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::members::GrantKind;
+use gatehouse::workspace::profile::Say;
+
+use super::rules::Edit;
+use super::{Pair, right};
+
+impl Pair<'_> {
+    pub(super) async fn add_rule(&mut self, edit: &Edit) {
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, workspace) = ((&origin, &scopes), self.workspace.id);
+        let told = self.told(edit, true);
+        let added = rules::create(&self.gateway.app, by, workspace, told, Missing::Refuse).await;
+        let id = added.as_ref().map_or_else(|_| RuleId::new(), |it| it.id);
+        let after = self.world.edited(Err(id), edit);
+        assert_eq!(added.is_ok(), after.is_some(), "{added:?}");
+        let Ok(added) = added else {
+            return;
+        };
+        let is_run = self.world.write(None, after, added.run);
+        assert_eq!(is_run, added.run.is_some(), "{added:?}");
+        self.count("rule.added");
+    }
+
+    pub(super) async fn change_rule(&mut self, at: usize, edit: &Edit) {
+        let Some((at, id)) = self.rule(at) else {
+            return;
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let what = (self.told(edit, false), Missing::Refuse);
+        let (by, which) = ((&origin, &scopes), (self.workspace.id, id));
+        let changed = rules::change(&self.gateway.app, by, which, Precondition::default(), what);
+        let changed = changed.await;
+        let after = self.world.edited(Ok(at), edit);
+        assert_eq!(changed.is_ok(), after.is_some(), "{changed:?}");
+        let Ok(changed) = changed else {
+            return;
+        };
+        if after.as_ref() != Some(&self.world.rules[at]) {
+            let is_run = self.world.write(Some(at), after, changed.run);
+            assert_eq!(is_run, changed.run.is_some(), "{changed:?}");
+            self.count("rule.changed");
+        }
+    }
+
+    pub(super) async fn end_rule(&mut self, at: usize) {
+        let Some((at, id)) = self.rule(at) else {
+            return;
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, which) = ((&origin, &scopes), (self.workspace.id, id));
+        let ended = rules::end(&self.gateway.app, by, which, Precondition::default());
+        let run = ended.await.unwrap().run;
+        let is_run = self.world.write(Some(at), None, run);
+        assert_eq!(is_run, run.is_some());
+        self.count("rule.ended");
+    }
+
+    /// One of the rules that are there, with its version that holds now.
+    pub(super) fn rule(&self, at: usize) -> Option<(usize, RuleId)> {
+        let current = self.world.current();
+        let at = *current.get(at % current.len().max(1))?;
+        Some((at, self.world.rules[at].id))
+    }
+
+    /// An edit as it is sent.
+    pub(super) fn told(&self, edit: &Edit, is_new: bool) -> RuleEdit {
+        let groups = edit.groups.as_ref();
+        let right = edit.right.map(right);
+        let of = |kind| {
+            let right = right.as_ref();
+            let named = right.map(|it| (it.kind == kind).then(|| it.name.clone()));
+            named.map(|name| name.into_iter().collect())
+        };
+        let now = self.world.now;
+        RuleEdit {
+            directory: is_new.then(|| "idp".to_owned()),
+            groups: groups.map(|of| of.iter().map(|at| format!("G{at}")).collect()),
+            teams: of(GrantKind::Team),
+            roles: of(GrantKind::Role),
+            permissions: of(GrantKind::Permission),
+            enabled: edit.enabled,
+            priority: edit.priority,
+            stop: edit.stop,
+            from: say(Edit::time(edit.from, now)),
+            until: say(Edit::time(edit.until, now)),
+            ..RuleEdit::default()
+        }
+    }
+}
+
+fn say(time: Option<Option<Timestamp>>) -> Say<Timestamp> {
+    match time {
+        None => Say::Nothing,
+        Some(None) => Say::Clear,
+        Some(Some(at)) => Say::Set(at),
+    }
+}
