@@ -12,7 +12,7 @@ use crate::secrets::PersonKey;
 use crate::store::error::DbError;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
-use crate::store::{details, users};
+use crate::store::{details, exits, users};
 use crate::workspace::edit::profile_of;
 use crate::workspace::profile::{Field, Manual};
 use crate::workspace::{guard, seats};
@@ -83,46 +83,38 @@ pub async fn follow(
     changes::seal(change, act.workspace, (person, key), &personal).map(Some)
 }
 
-/// The directory gave a User up, whose row and memberships are gone: the member leaves unless
-/// another directory holds it, or the brake does. Gives the locked member, for settling, and the change
-/// to be told.
-pub async fn leave(
-    tx: &mut Tx,
-    act: &Act,
-    (user, member): (UserId, MemberId),
-) -> Result<(Member, Option<Change>)> {
+/// The directory gave a User up, whose row and memberships are gone: the member leaves, unless the
+/// brake holds it or another directory has it. One that says it is out keeps the member shut out.
+/// Gives the locked member, for settling, and the change to be told.
+pub async fn leave(tx: &mut Tx, act: &Act, member: MemberId) -> Result<(Member, Option<Change>)> {
     let mut member = lock(tx, act, member).await?;
-    if users::count_linked(tx, act.workspace, member.id, user).await? > 0 {
+    let others = exits::count_others(tx, act.workspace, member.id).await?;
+    let (status, kind) = if others.linked > 0 {
+        (Status::Suspended, "member.suspended")
+    } else {
+        (Status::Removed, "member.removed")
+    };
+    if others.active > 0 || others.linked > 0 && member.status != Status::Active {
         return Ok((member, None));
     }
     guard::refuse_protected(member.protected)?;
     guard::spare(tx, act.workspace, member.id).await?;
-    if brake::holds(tx, act, &mut member, Status::Removed).await? {
+    if brake::holds(tx, act, &mut member, status).await? {
         return Ok((member, None));
     }
-    // A member who left is not found by address.
-    let profile = Profile {
-        email_key: None,
-        ..profile_of(&member)
-    };
-    members::update(
-        tx,
-        act.workspace,
-        member.id,
-        &profile,
-        (Status::Removed, Hold::End),
-        act.at,
-    )
-    .await?;
-    seats::follow(tx, act, member.id, Some(&member), Status::Removed).await?;
+    let mut profile = profile_of(&member);
+    if status == Status::Removed {
+        // A member who left is not found by address.
+        profile.email_key = None;
+    }
+    let outcome = (status, Hold::End);
+    members::update(tx, act.workspace, member.id, &profile, outcome, act.at).await?;
+    seats::follow(tx, act, member.id, Some(&member), status).await?;
     member.version += 1;
-    member.status = Status::Removed;
-    let change = act.change(
-        "member.removed",
-        ("member", member.id.0),
-        Some(member.version),
-        &json!({"status": Status::Removed}),
-    );
+    member.status = status;
+    let subject = ("member", member.id.0);
+    let detail = json!({"status": status});
+    let change = act.change(kind, subject, Some(member.version), &detail);
     Ok((member, Some(change)))
 }
 

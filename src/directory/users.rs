@@ -445,7 +445,7 @@ async fn remove(
         login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;
         former::insert(tx, place, &user, member).await?;
-        let (mut member, change) = departure::leave(tx, &act, (id, member)).await?;
+        let (mut member, change) = departure::leave(tx, &act, member).await?;
         told.extend(change);
         let rules = Rules::current(tx, app, &act).await?;
         let changed = settle(tx, &act, std::slice::from_ref(&member), &rules, None).await?;

@@ -453,3 +453,33 @@ async fn whoever_is_brought_in_three_ways_at_once_is_one_member() {
     }
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn who_is_shut_out_by_another_directory_is_not_gone_when_this_one_gives_the_person_up() {
+    let gateway = Gateway::new().await;
+    let (scim, other) = (gateway.scim().await, gateway.second("other").await);
+    let body = json!({"userName": ADA, "externalId": "ada"});
+    let ada = format!("/Users/{}", scim.created("/Users", &body).await);
+    conflict(&other.send("POST", "/Users", Some(&body)).await);
+    gateway.adopt(&other, ADA).await.unwrap();
+    let theirs = format!("/Users/{}", other.created("/Users", &body).await);
+    let member = gateway.member(ADA).await.id;
+    let says = |is: bool| operations(json!([{"op": "replace", "path": "active", "value": is}]));
+    let is_now = async || {
+        let shown = members::show(&gateway.app, gateway.workspace.id, member).await;
+        shown.unwrap().listed.status
+    };
+    // One of the two says that the person is in.
+    let off = says(false);
+    assert_eq!(other.send("PATCH", &theirs, Some(&off)).await.0, 200);
+    assert_eq!(is_now().await, Status::Active);
+    assert_eq!(scim.send("DELETE", &ada, None).await.0, 204);
+    assert_eq!(is_now().await, Status::Suspended);
+    assert!(gateway.told("\"status\":\"suspended\"").await);
+    let on = says(true);
+    assert_eq!(other.send("PATCH", &theirs, Some(&on)).await.0, 200);
+    assert_eq!(is_now().await, Status::Active);
+    assert_eq!(other.send("DELETE", &theirs, None).await.0, 204);
+    assert_eq!(is_now().await, Status::Removed);
+    gateway.check().await;
+}

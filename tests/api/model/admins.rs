@@ -41,8 +41,7 @@ impl World {
 
     /// Whether an admin may let the member in: its directory must not say otherwise.
     pub(super) fn activate(&mut self, id: MemberId) -> bool {
-        let mut users = self.users.values();
-        let is_out = users.any(|user| user.member == id && !user.active);
+        let is_out = self.said_of(id) == Some(false);
         match self.members[&id].status {
             Status::Active => true,
             Status::Suspended if !is_out && self.may_be(None, Status::Active) => {
@@ -56,7 +55,7 @@ impl World {
 
     /// Whether an admin may take the member out: no directory must have it.
     pub(super) fn remove(&mut self, id: MemberId) -> bool {
-        if self.users.values().any(|user| user.member == id) {
+        if self.said_of(id).is_some() {
             return false;
         }
         if self.members[&id].status == Status::Removed || !self.may_go(id) {
@@ -107,7 +106,7 @@ impl World {
     // What a table says.
 
     /// The one whom an address finds.
-    pub(super) fn find(&self, place: usize, is: impl Fn(Status) -> bool) -> Option<MemberId> {
+    fn find(&self, place: usize, is: impl Fn(Status) -> bool) -> Option<MemberId> {
         let all = self.members.iter();
         let mut found = all.filter(|(_, member)| member.place == place && is(member.status));
         let one = found.next().map(|(id, _)| *id);
@@ -120,6 +119,10 @@ impl World {
         (place, right): (usize, usize),
         revive: bool,
     ) -> (Outcome, Option<MemberId>) {
+        let is_of = |member: &&Member| member.place == place && member.status != Status::Removed;
+        if self.members.values().filter(is_of).count() > 1 {
+            return (Outcome::Refused, None);
+        }
         let is_there = self.find(place, |status| status != Status::Removed);
         let Some(id) = is_there.or_else(|| self.find(place, |status| status == Status::Removed))
         else {

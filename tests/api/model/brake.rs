@@ -14,8 +14,7 @@ pub(super) const WINDOW: Duration = Duration::from_hours(1);
 impl World {
     pub(super) fn release(&mut self, ids: &[MemberId]) {
         for id in ids {
-            let user = self.users.values().find(|user| user.member == *id);
-            let said = user.map(|user| user.active);
+            let said = self.said_of(*id);
             let member = &self.members[id];
             if member.braked.is_none() {
                 continue;

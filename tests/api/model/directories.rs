@@ -1,10 +1,14 @@
-//! What a directory does.
+//! What directories do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gatehouse::workspace::members;
+use gatehouse::admission::adoption::{self, Adopt};
+use gatehouse::changes::Origin;
+use gatehouse::ids::MemberId;
+use gatehouse::workspace::keys::Scopes;
 use serde_json::{Value, json};
 
+use super::arrivals::{At, Who};
 use super::reference::{Group, User};
 use super::steps::Step;
 use super::{Pair, address};
@@ -14,29 +18,31 @@ impl Pair<'_> {
     /// Does a step, on both sides.
     pub(super) async fn take(&mut self, step: &Step) {
         match step {
-            Step::Create(place, active) => self.create(*place, *active).await,
-            Step::SetActive(place, active) => {
-                let Some(user) = self.world.users.get(place) else {
+            Step::Create(directory, place, active) => {
+                self.create((*directory, *place), *active).await;
+            }
+            Step::SetActive(directory, place, active) => {
+                let Some(user) = self.world.users_of(*directory).get(place) else {
                     return;
                 };
                 let body =
                     operations(json!([{"op": "replace", "path": "active", "value": active}]));
                 let path = format!("/Users/{}", user.id);
-                let expect = if self.world.set_active(*place, *active) {
-                    200
-                } else {
-                    409
-                };
-                self.send("PATCH", &path, Some(body), expect).await;
+                let may = self.world.set_active((*directory, *place), *active);
+                let expect = if may { 200 } else { 409 };
+                let asked = ("PATCH", path.as_str(), Some(body));
+                self.ask(*directory, asked, expect).await;
             }
-            Step::Delete(place) => {
-                let Some(user) = self.world.users.get(place) else {
+            Step::Delete(directory, place) => {
+                let Some(user) = self.world.users_of(*directory).get(place) else {
                     return;
                 };
                 let path = format!("/Users/{}", user.id);
-                let expect = if self.world.delete(*place) { 204 } else { 409 };
-                self.send("DELETE", &path, None, expect).await;
+                let may = self.world.delete((*directory, *place));
+                let expect = if may { 204 } else { 409 };
+                self.ask(*directory, ("DELETE", &path, None), expect).await;
             }
+            Step::Adopt(directory, place) => self.adopt((*directory, *place)).await,
             Step::CreateGroup(place, people) => {
                 if self.world.groups.contains_key(place) {
                     return;
@@ -82,8 +88,9 @@ impl Pair<'_> {
         }
     }
 
-    async fn create(&mut self, place: usize, active: bool) {
-        if self.world.users.contains_key(&place) {
+    async fn create(&mut self, at: At, active: bool) {
+        let (directory, place) = at;
+        if self.world.users_of(directory).contains_key(&place) {
             return;
         }
         let name = address(place);
@@ -91,19 +98,51 @@ impl Pair<'_> {
             "userName": name, "externalId": format!("e{place}"), "active": active,
             "emails": [{"value": name, "primary": true}],
         });
-        if !self.world.may_create(place, active) {
-            self.send("POST", "/Users", Some(body), 409).await;
+        let asked = ("POST", "/Users", Some(body));
+        let who = self.world.who(at);
+        if !self.world.may_create(who, active) {
+            self.ask(directory, asked, 409).await;
+            if let Who::Other(member) = who {
+                self.world.meet(at, member);
+            }
             return;
         }
-        let made = self.send("POST", "/Users", Some(body), 201).await;
+        let made = self.ask(directory, asked, 201).await;
         let id = made["id"].as_str().unwrap().to_owned();
-        let found = members::find(&self.gateway.app, self.workspace.id, &name).await;
-        let member = found.unwrap().id;
-        match self.world.returning(place) {
-            Some(before) => assert_eq!(member, before, "the same person is the same member"),
-            None => self.known.push(member),
+        let member = self.linked(directory).await[&id];
+        match who {
+            Who::Expected(before, _) | Who::Adopted(before) | Who::Back(before) => {
+                assert_eq!(member, before, "the same person is the same member");
+            }
+            Who::New | Who::Other(_) => {
+                assert!(!self.known.contains(&member), "somebody new");
+                self.known.push(member);
+            }
         }
-        self.world.create(place, User { id, active, member });
+        self.world.create(at, who, User { id, active, member });
+    }
+
+    async fn adopt(&mut self, at: At) {
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let which = (self.workspace.id, self.scims[at.0].directory.id);
+        let adopt = Adopt::User {
+            user_name: address(at.1),
+            member: None,
+        };
+        let adopted = adoption::adopt(&self.gateway.app, (&origin, &scopes), which, adopt).await;
+        let may = self.world.adopt(at);
+        assert_eq!(adopted.is_ok(), may, "{adopted:?}");
+        if may {
+            self.count("member.adopted");
+        }
+    }
+
+    /// The members of a directory's Users.
+    pub(super) async fn linked(&self, directory: usize) -> BTreeMap<String, MemberId> {
+        let of = (self.workspace.id, self.scims[directory].directory.id);
+        let matched = adoption::matched(&self.gateway.app, of, None, 1000).await;
+        let matched = matched.unwrap().into_iter();
+        matched.map(|it| (it.user.to_string(), it.member)).collect()
     }
 
     async fn change(&mut self, place: usize, people: &BTreeSet<usize>, op: &str) {
@@ -145,7 +184,18 @@ impl Pair<'_> {
         body: Option<Value>,
         expect: u16,
     ) -> Value {
-        let (status, answer) = self.scim.send(method, path, body.as_ref()).await;
+        self.ask(0, (method, path, body), expect).await
+    }
+
+    /// The same of one of the directories.
+    async fn ask(
+        &self,
+        directory: usize,
+        (method, path, body): (&str, &str, Option<Value>),
+        expect: u16,
+    ) -> Value {
+        let scim = &self.scims[directory];
+        let (status, answer) = scim.send(method, path, body.as_ref()).await;
         assert_eq!(status, expect, "{method} {path}: {answer}");
         answer
     }

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatehouse::admission::adoption;
 use gatehouse::admission::brake as braked;
 use gatehouse::admission::check;
 use gatehouse::changes::sequencer::verify_chain;
@@ -148,16 +147,14 @@ impl Pair<'_> {
 
     /// Whom a User is linked to stays so, whatever its names are.
     async fn compare_links(&self) {
-        let of = (self.workspace.id, self.scim.directory.id);
-        let matched = adoption::matched(&self.gateway.app, of, None, 1000).await;
-        let found = matched.unwrap().into_iter();
-        let found = found.map(|it| (it.user.to_string(), it.member));
-        let expected = self.world.users.values();
-        let expected = expected.map(|user| (user.id.clone(), user.member));
-        assert_eq!(
-            found.collect::<BTreeMap<_, _>>(),
-            expected.collect::<BTreeMap<_, _>>()
-        );
+        for directory in 0..2 {
+            let expected = self.world.users_of(directory).values();
+            let expected = expected.map(|user| (user.id.clone(), user.member));
+            assert_eq!(
+                self.linked(directory).await,
+                expected.collect::<BTreeMap<_, _>>()
+            );
+        }
     }
 
     /// Out means out: whoever is in no longer has another epoch than before.

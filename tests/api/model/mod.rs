@@ -4,6 +4,7 @@
 
 mod acts;
 mod admins;
+mod arrivals;
 mod brake;
 mod directories;
 mod holds;
@@ -55,7 +56,8 @@ struct Pair<'g> {
     gateway: &'g Gateway,
     clock: &'g Clock,
     workspace: Workspace,
-    scim: Scim,
+    /// The two directories, of which the first has groups and rules.
+    scims: [Scim; 2],
     world: World,
     /// The members that there were, in the order in which their places were filled.
     known: Vec<MemberId>,
@@ -204,12 +206,15 @@ impl Bench {
         let by = (&origin, &Scopes::everything());
         let made = roles::create(&gateway.app, by, workspace.id, role).await;
         made.unwrap();
-        let scim = gateway.scim_of(&workspace, new_directory("idp")).await;
+        let scims = [
+            gateway.scim_of(&workspace, new_directory("idp")).await,
+            gateway.scim_of(&workspace, new_directory("hr")).await,
+        ];
         Pair {
             gateway,
             clock: &self.clock,
             workspace,
-            scim,
+            scims,
             world: World::new(self.clock.now(), THRESHOLD, BATCH),
             known: Vec::new(),
             seen: Seen::default(),

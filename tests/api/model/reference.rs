@@ -9,6 +9,7 @@ use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
 use gatehouse::workspace::seats::{Limit, SeatPolicy};
 
+use super::arrivals::At;
 use super::plans::{Plan, Run};
 use super::rules::Rule;
 
@@ -78,11 +79,16 @@ impl Member {
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) users: BTreeMap<usize, User>,
+    /// Those of another directory, which has no groups.
+    pub(super) hr: BTreeMap<usize, User>,
     pub(super) groups: BTreeMap<usize, Group>,
     pub(super) rules: Vec<Rule>,
     pub(super) members: BTreeMap<MemberId, Member>,
-    /// Who was deleted in the directory, by the place in it.
-    buried: BTreeMap<usize, Vec<MemberId>>,
+    /// Who was deleted in a directory.
+    pub(super) buried: BTreeMap<At, Vec<MemberId>>,
+    /// Whom creates met who were members of another way, and whom an admin said them to be.
+    pub(super) conflicts: BTreeMap<At, MemberId>,
+    pub(super) adopted: BTreeMap<At, MemberId>,
     pub(super) mode: Mode,
     pub(super) losses: BTreeMap<MemberId, Timestamp>,
     /// How many were active when they were counted last, and when that was.
@@ -100,10 +106,13 @@ impl World {
         Self {
             now,
             users: BTreeMap::new(),
+            hr: BTreeMap::new(),
             groups: BTreeMap::new(),
             rules: Vec::new(),
             members: BTreeMap::new(),
             buried: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             mode: Mode::Hold,
             losses: BTreeMap::new(),
             active: 0,
@@ -139,107 +148,6 @@ impl World {
     }
 
     // What directories do.
-
-    /// Whom a User that is made becomes; none if that is somebody new.
-    pub(super) fn returning(&self, place: usize) -> Option<MemberId> {
-        let buried = self.buried.get(&place).map(Vec::as_slice);
-        let left = match buried {
-            Some([one]) => Some(*one),
-            _ => None,
-        };
-        self.find(place, |status| status == Status::Draft).or(left)
-    }
-
-    /// Whether a User may be made, and be in or not.
-    pub(super) fn may_create(&self, place: usize, active: bool) -> bool {
-        let said = said(active);
-        let Some(id) = self.returning(place) else {
-            return self.may_be(None, said);
-        };
-        let member = &self.members[&id];
-        let said = if member.barred {
-            Status::Suspended
-        } else {
-            said
-        };
-        let is_shut_out = member.status == Status::Active && said == Status::Suspended;
-        self.may_be(Some(member.status), said) && (!is_shut_out || self.may_go(id))
-    }
-
-    pub(super) fn create(&mut self, place: usize, user: User) {
-        let (id, said) = (user.member, said(user.active));
-        let returning = self.returning(place);
-        self.users.insert(place, user);
-        if returning.is_none() {
-            self.members.insert(id, Member::new(place, Status::Draft));
-            self.put(id, said);
-            return;
-        }
-        if self.buried.get(&place).is_some_and(|all| *all == [id]) {
-            self.buried.remove(&place);
-        }
-        let (before, is_barred) = (self.members[&id].status, self.members[&id].barred);
-        if before == Status::Draft {
-            // An address proves nothing: what was given by hand waits.
-            self.put(id, said);
-            let member = self.member(id);
-            member.set_aside = std::mem::take(&mut member.by_hand);
-        } else if said == Status::Suspended || is_barred {
-            if before != Status::Active || !self.holds(id, Status::Suspended) {
-                self.reverse(id);
-                self.put(id, Status::Suspended);
-            }
-        } else {
-            self.reverse(id);
-            self.put(id, Status::Active);
-        }
-    }
-
-    /// Whether what a directory says of a User may stand.
-    pub(super) fn set_active(&mut self, place: usize, active: bool) -> bool {
-        let user = &self.users[&place];
-        if user.active == active {
-            return true;
-        }
-        let id = user.member;
-        let before = self.members[&id].status;
-        let is_in = active && !self.members[&id].barred;
-        if is_in && !self.may_be(Some(before), Status::Active)
-            || !is_in && before == Status::Active && !self.may_go(id)
-        {
-            return false;
-        }
-        self.users.get_mut(&place).unwrap().active = active;
-        if is_in {
-            self.reverse(id);
-            self.put(id, Status::Active);
-        } else if before == Status::Active && !self.holds(id, Status::Suspended) {
-            self.put(id, Status::Suspended);
-        }
-        true
-    }
-
-    /// Whether a User may go.
-    pub(super) fn delete(&mut self, place: usize) -> bool {
-        let id = self.users[&place].member;
-        if !self.may_go(id) {
-            return false;
-        }
-        self.users.remove(&place);
-        for group in self.groups.values_mut() {
-            group.users.remove(&place);
-        }
-        self.buried.entry(place).or_default().push(id);
-        let is_held = self.members[&id].status == Status::Active && self.holds(id, Status::Removed);
-        if !is_held {
-            self.put(id, Status::Removed);
-        }
-        self.settle(&[id]);
-        if !is_held {
-            self.end_all(id);
-        }
-        true
-    }
 
     pub(super) fn create_group(&mut self, place: usize, group: Group) {
         let (users, id) = (group.users.clone(), group.id.clone());
@@ -389,13 +297,5 @@ impl World {
             member.braked = None;
             member.wants = None;
         }
-    }
-}
-
-fn said(active: bool) -> Status {
-    if active {
-        Status::Active
-    } else {
-        Status::Suspended
     }
 }

@@ -15,9 +15,10 @@ use super::{ADMIN, GROUPS, PEOPLE, RIGHTS};
 /// that there are by then.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Create(usize, bool),
-    SetActive(usize, bool),
-    Delete(usize),
+    Create(usize, usize, bool),
+    SetActive(usize, usize, bool),
+    Delete(usize, usize),
+    Adopt(usize, usize),
     CreateGroup(usize, BTreeSet<usize>),
     Join(usize, BTreeSet<usize>),
     Leave(usize, BTreeSet<usize>),
@@ -58,7 +59,7 @@ pub(super) fn drawn(seed: usize, count: usize) -> Vec<Step> {
 
 /// The steps with which every sequence begins: people, half of the groups, and two rules.
 pub(super) fn first() -> Vec<Step> {
-    let people = (0..PEOPLE).map(|who| Step::Create(who, true));
+    let people = (0..PEOPLE).map(|who| Step::Create(0, who, true));
     let groups = (0..GROUPS / 2).map(|group| {
         let all = (0..PEOPLE).filter(|who| (who + group) % 3 > 0);
         Step::CreateGroup(group, all.collect())
@@ -76,7 +77,7 @@ pub(super) fn first() -> Vec<Step> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        39 => of_directory(),
+        43 => of_directory(),
         20 => of_rules(),
         22 => of_admins(),
         11 => of_workspace(),
@@ -86,15 +87,23 @@ fn step() -> impl Strategy<Value = Step> {
 fn of_directory() -> impl Strategy<Value = Step> {
     let many = || proptest::collection::btree_set(0..PEOPLE, 0..PEOPLE);
     prop_oneof![
-        5 => (0..PEOPLE, prop::bool::weighted(0.9)).prop_map(|(who, on)| Step::Create(who, on)),
-        7 => (0..PEOPLE, any::<bool>()).prop_map(|(who, on)| Step::SetActive(who, on)),
-        5 => (0..PEOPLE).prop_map(Step::Delete),
+        4 => (0..PEOPLE, prop::bool::weighted(0.9)).prop_map(|(who, on)| Step::Create(0, who, on)),
+        4 => (0..PEOPLE, prop::bool::weighted(0.7)).prop_map(|(who, on)| Step::Create(1, who, on)),
+        7 => (one(), 0..PEOPLE, any::<bool>())
+            .prop_map(|(which, who, on)| Step::SetActive(which, who, on)),
+        5 => (one(), 0..PEOPLE).prop_map(|(which, who)| Step::Delete(which, who)),
+        3 => (one(), 0..PEOPLE).prop_map(|(which, who)| Step::Adopt(which, who)),
         4 => (0..GROUPS, many()).prop_map(|(group, who)| Step::CreateGroup(group, who)),
         3 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Join(group, who)),
         5 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Leave(group, who)),
         3 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Put(group, who)),
         2 => (0..GROUPS).prop_map(Step::DeleteGroup),
     ]
+}
+
+/// One of the directories.
+fn one() -> impl Strategy<Value = usize> {
+    prop::bool::weighted(0.4).prop_map(usize::from)
 }
 
 fn of_rules() -> impl Strategy<Value = Step> {
