@@ -129,13 +129,16 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 4,
-        holds: "every effective grant of a rule is wanted by its groups",
+        // While a run is paused, what the brake did not let end at once goes on until the run comes by.
+        holds: "every effective grant of a rule is wanted by its groups, or a run is to end it",
         faults: concat!(
             above!(),
             "SELECT COUNT(*) AS faults FROM grants g JOIN causes c ON c.workspace = g.workspace \
                  AND c.id = g.cause JOIN rule_groups r ON r.workspace = c.workspace \
                  AND r.rule = c.rule WHERE g.to_at IS NULL AND g.hold IS NULL \
-                 AND c.kind = 'rule' AND c.ended_at IS NULL AND NOT EXISTS (SELECT u.id FROM users u \
+                 AND c.kind = 'rule' AND c.ended_at IS NULL AND NOT EXISTS (SELECT o.id FROM runs o \
+                 WHERE o.workspace = c.workspace AND o.state <> 'done' AND o.old_cause = c.id) \
+                 AND NOT EXISTS (SELECT u.id FROM users u \
                  JOIN memberships m ON m.workspace = u.workspace AND m.directory = u.directory \
                  AND m.user_id = u.id WHERE u.workspace = g.workspace AND u.member = g.member \
                  AND m.group_id = r.group_id) AND NOT EXISTS (SELECT u.id FROM users u \

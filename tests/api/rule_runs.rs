@@ -281,3 +281,34 @@ async fn a_rule_over_many_that_is_ended_by_mistake_is_held_up_by_the_brake() {
     assert_eq!(gateway.in_team("Crew").await, 0);
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn what_a_paused_run_has_yet_to_end_is_no_fault() {
+    let gateway = many(10).await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 20).await;
+    group(&scim, "Crew", &ids).await;
+    group(&scim, "Few", &ids[..1]).await;
+    gateway.rule(&["Crew"], "Crew").await;
+    gateway.check().await;
+    let key = gateway.ruler(&[], &[]).await;
+    let rules = gateway
+        .asked(&key, ("GET", "/rules"), Value::Null, 200)
+        .await;
+    let rule = format!("/rules/{}", rules["items"][0]["id"].as_str().unwrap());
+    let off = json!({"groups": ["Few"], "enabled": false});
+    let changed = gateway.asked(&key, ("PATCH", &rule), off, 200).await;
+    let run = format!("/runs/{}", changed["run"].as_str().unwrap());
+    let pause = format!("{run}/pause");
+    gateway
+        .asked(&key, ("POST", &pause), Value::Null, 200)
+        .await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 20, "nobody is looked at yet");
+    let resume = format!("{run}/resume");
+    gateway
+        .asked(&key, ("POST", &resume), Value::Null, 200)
+        .await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 15);
+}

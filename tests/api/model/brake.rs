@@ -39,6 +39,7 @@ impl World {
                 *kept = false;
             }
             let wanted = self.wanted(*id);
+            self.is_settled(*id);
             let member = self.member(*id);
             member.by_rule = wanted.into_iter().map(|rule| (rule, false)).collect();
             if member.status == Status::Removed {

@@ -83,6 +83,8 @@ impl Pair<'_> {
             Step::PlanEnd(at) => self.plan(Some(*at), None).await,
             Step::Apply(back) => self.apply(*back).await,
             Step::Undo(back) => self.undo(*back).await,
+            Step::Pause(pauses) => self.world.pauses = *pauses,
+            Step::Resume(at) => self.resume(*at).await,
             Step::Import(place, right, revive) => self.import((*place, *right), *revive).await,
             step => self.administer(step).await,
         }

@@ -226,6 +226,7 @@ impl Bench {
 impl Pair<'_> {
     /// What the worker does, on the model's side.
     fn follow_work(&mut self) {
+        self.world.sweep();
         let seated = self.world.seat();
         self.count_many("member.seated", seated);
     }

@@ -14,7 +14,7 @@ use gatehouse::workspace::keys::Scopes;
 use uuid::Uuid;
 
 use super::reference::World;
-use super::rules::{Edit, Rule};
+use super::rules::{Edit, Rule, Waiting};
 use super::{Pair, RIGHTS, right};
 
 const LIFE: Duration = Duration::from_hours(24);
@@ -42,6 +42,8 @@ pub(super) struct Run {
     /// The version that it wrote.
     after: Option<usize>,
     is_undone: bool,
+    /// What it waits with, if it is paused.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl World {
@@ -86,7 +88,7 @@ impl World {
 
     /// A version that was thought of before: groups that it waits for may be there by now, and others
     /// gone.
-    fn still(&self, rule: &Rule) -> Rule {
+    pub(super) fn still(&self, rule: &Rule) -> Rule {
         let mut rule = rule.clone();
         self.bind(&mut rule);
         let is_there = |at: &usize, id: &String| self.groups.get(at).is_some_and(|it| it.id == *id);
@@ -94,17 +96,27 @@ impl World {
         rule
     }
 
-    /// A rule that an act wrote; gives whether a run does it, unless all acts of that kind are runs.
-    pub(super) fn write(
+    /// Whether a run is to write that rule.
+    pub(super) fn is_written(&self, rule: RuleId) -> bool {
+        let mut waiting = self.runs.iter().filter(|run| run.waiting.is_some());
+        waiting.any(|run| run.rule == rule)
+    }
+
+    /// A rule that an act wrote; gives whether a run does it, unless all acts of that kind are runs, and
+    /// whether it is written now.
+    fn write(
         &mut self,
         before: Option<usize>,
         after: Option<Rule>,
         run: Option<RunId>,
-    ) -> bool {
+    ) -> (bool, bool) {
         let old = before.map(|at| self.rules[at].clone());
         let rule = old.as_ref().or(after.as_ref()).map(|rule| rule.id);
         let written = after.as_ref().map(|_| self.rules.len());
-        let is_run = self.replace(before, after);
+        let (is_run, waiting) = self.replace(before, after);
+        let is_later = waiting
+            .as_ref()
+            .is_some_and(|it| !it.is_begun && before.is_some());
         if let Some((id, rule)) = run.zip(rule) {
             self.runs.push(Run {
                 id,
@@ -112,13 +124,61 @@ impl World {
                 before: old,
                 after: written,
                 is_undone: false,
+                waiting,
             });
         }
-        is_run
+        self.sweep();
+        (is_run, !is_later)
     }
 }
 
 impl Pair<'_> {
+    /// A rule that an act wrote, by that run if any; where many are concerned it may be to wait.
+    pub(super) async fn write(
+        &mut self,
+        before: Option<usize>,
+        after: Option<Rule>,
+        run: Option<RunId>,
+    ) -> bool {
+        let kind = match (before, &after) {
+            (None, _) => "rule.added",
+            (Some(_), Some(_)) => "rule.changed",
+            (Some(_), None) => "rule.ended",
+        };
+        let (is_run, is_written) = self.world.write(before, after, run);
+        if is_written {
+            self.count(kind);
+        }
+        if let Some(run) = run.filter(|_| is_run && self.world.pauses) {
+            let (origin, scopes) = (Origin::cli(), Scopes::everything());
+            let (by, which) = ((&origin, &scopes), (self.workspace.id, run));
+            runs::pause(&self.gateway.app, by, which).await.unwrap();
+        }
+        is_run
+    }
+
+    /// One of the runs that wait goes on.
+    pub(super) async fn resume(&mut self, at: usize) {
+        let waiting = self.world.runs.iter().enumerate();
+        let waiting = waiting.filter(|(_, run)| run.waiting.is_some());
+        let waiting: Vec<usize> = waiting.map(|(at, _)| at).collect();
+        let Some(at) = waiting.get(at % waiting.len().max(1)).copied() else {
+            return;
+        };
+        let (origin, scopes) = (Origin::cli(), Scopes::everything());
+        let (by, which) = (
+            (&origin, &scopes),
+            (self.workspace.id, self.world.runs[at].id),
+        );
+        runs::resume(&self.gateway.app, by, which).await.unwrap();
+        let waiting = self.world.runs[at].waiting.take().unwrap();
+        if !waiting.is_begun && waiting.before.is_some() {
+            self.world.runs[at].after = Some(self.world.rules.len());
+            self.count("rule.changed");
+        }
+        self.world.go_on(&waiting);
+    }
+
     /// Plans a new rule, a change of one or its end.
     pub(super) async fn plan(&mut self, which: Option<usize>, edit: Option<&Edit>) {
         let found = which.map(|at| self.rule(at));
@@ -126,6 +186,7 @@ impl Pair<'_> {
             return;
         }
         let before = found.flatten();
+        let is_written = before.is_some_and(|(_, id)| self.world.is_written(id));
         let told = edit.map(|edit| self.told(edit, before.is_none()));
         let proposal = match (before, told) {
             (None, Some(rule)) => Proposal::Add { rule },
@@ -140,7 +201,8 @@ impl Pair<'_> {
         let before = before.map(|(at, _)| at);
         let of = before.ok_or_else(|| id.unwrap_or_else(RuleId::new));
         let after = edit.map(|edit| self.world.edited(of, edit));
-        assert_eq!(shown.is_err(), after == Some(None), "{shown:?}");
+        let is_refused = is_written || after == Some(None);
+        assert_eq!(shown.is_err(), is_refused, "{shown:?}");
         let Ok(shown) = shown else {
             return;
         };
@@ -179,6 +241,10 @@ impl Pair<'_> {
         let (before, world) = (plan.before, &self.world);
         let after = plan.after.as_ref().map(|rule| world.still(rule));
         let is_moved = before.is_some_and(|at| world.rules[at].is_past);
+        if !is_moved && before.is_some_and(|at| world.is_written(world.rules[at].id)) {
+            assert!(applied.is_err(), "{applied:?}");
+            return;
+        }
         let is_stale = is_moved || world.effects(before, after.as_ref()) != plan.effects;
         let done = match applied.unwrap() {
             Applied::Stale(told) => {
@@ -189,12 +255,7 @@ impl Pair<'_> {
         };
         assert!(!is_stale, "{done:?}");
         self.world.plans[at].is_applied = true;
-        self.count(match (before, &after) {
-            (None, _) => "rule.added",
-            (Some(_), Some(_)) => "rule.changed",
-            (Some(_), None) => "rule.ended",
-        });
-        self.world.write(before, after, Some(done.run));
+        self.write(before, after, Some(done.run)).await;
     }
 
     /// Undoes one of the last runs, if its rule is still what the run made of it.
@@ -210,21 +271,25 @@ impl Pair<'_> {
         let current = self.world.current().into_iter();
         let mut current = current.filter(|at| self.world.rules[*at].id == run.rule);
         let now = current.next();
-        if run.is_undone || now != run.after {
+        // One that has not begun to change its rule is only called off.
+        let is_called_off = run.waiting.as_ref().is_some_and(|waiting| {
+            !waiting.is_begun && waiting.before.is_some() && waiting.before == now
+        });
+        let is_written = run.waiting.is_none() && self.world.is_written(run.rule);
+        if run.is_undone || !is_called_off && (now != run.after || is_written) {
             assert!(undone.is_err(), "{undone:?}");
             return;
         }
         let before = run.before.as_ref();
         let again = before.map(|rule| self.world.still(rule));
         let by = undone.unwrap().run.id;
-        self.world.runs[at].is_undone = true;
+        let run = &mut self.world.runs[at];
+        run.is_undone = true;
+        run.waiting = None;
         self.count("run.undone");
-        self.count(match (now, &again) {
-            (None, _) => "rule.added",
-            (Some(_), Some(_)) => "rule.changed",
-            (Some(_), None) => "rule.ended",
-        });
-        self.world.write(now, again, Some(by));
+        if !is_called_off {
+            self.write(now, again, Some(by)).await;
+        }
     }
 }
 

@@ -99,6 +99,10 @@ pub(super) struct World {
     pub(super) limit: Limit,
     pub(super) plans: Vec<Plan>,
     pub(super) runs: Vec<Run>,
+    /// Whether runs that are planned are paused at once.
+    pub(super) pauses: bool,
+    /// Who was not settled since the rules changed.
+    unsettled: BTreeSet<MemberId>,
 }
 
 impl World {
@@ -127,6 +131,8 @@ impl World {
             },
             plans: Vec::new(),
             runs: Vec::new(),
+            pauses: false,
+            unsettled: BTreeSet::new(),
         }
     }
 
@@ -184,6 +190,9 @@ impl World {
         if self.admits(&broken) {
             self.end_at_once(&broken);
         }
+        if !broken.is_empty() {
+            self.unsettle();
+        }
         let is_run = i64::try_from(members.len()).unwrap() > self.threshold;
         let batch = if is_run {
             self.batch
@@ -193,9 +202,7 @@ impl World {
         for members in members.chunks(batch) {
             self.settle(members);
         }
-        if !broken.is_empty() {
-            self.sweep();
-        }
+        self.sweep();
     }
 
     // What follows.
@@ -225,9 +232,23 @@ impl World {
         }
     }
 
+    /// The rules are others: everybody is to be held against them.
+    pub(super) fn unsettle(&mut self) {
+        self.unsettled = self.members.keys().copied().collect();
+    }
+
+    /// Whoever is not settled is, but for those whom a run that waits has yet to come to.
     pub(super) fn sweep(&mut self) {
-        let all: Vec<MemberId> = self.members.keys().copied().collect();
-        self.settle(&all);
+        let waiting = self.runs.iter().filter_map(|run| run.waiting.as_ref());
+        let begun = waiting.filter(|waiting| waiting.is_begun);
+        let ahead = begun.flat_map(|waiting| self.scope(waiting.group.as_ref()));
+        let ahead: BTreeSet<MemberId> = ahead.map(|user| user.member).collect();
+        let rest: Vec<MemberId> = self.unsettled.difference(&ahead).copied().collect();
+        self.settle(&rest);
+    }
+
+    pub(super) fn is_settled(&mut self, id: MemberId) {
+        self.unsettled.remove(&id);
     }
 
     pub(super) fn settle(&mut self, members: &[MemberId]) {
@@ -236,6 +257,7 @@ impl World {
         let mut differences = BTreeMap::new();
         let mut losing = Vec::new();
         for id in &members {
+            self.is_settled(*id);
             let wanted = self.wanted(*id);
             let member = &self.members[id];
             let rights: BTreeSet<usize> = wanted

@@ -54,8 +54,22 @@ pub(super) struct Rule {
     pub(super) is_broken: bool,
     /// Whether another version is there instead, or none.
     pub(super) is_past: bool,
+    /// Whether it waits for its run.
+    pub(super) is_planned: bool,
     /// Since when there is this version.
     pub(super) since: Timestamp,
+}
+
+/// A run that waits.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) before: Option<usize>,
+    /// What the rule is to say once it begins.
+    after: Option<Rule>,
+    /// Whose users it goes through, by its name there; else it is all of them.
+    pub(super) group: Option<(usize, String)>,
+    /// Whether the rule says already what it is to say.
+    pub(super) is_begun: bool,
 }
 
 impl Rule {
@@ -64,7 +78,7 @@ impl Rule {
         let (from, until) = (self.says.from, self.says.until);
         let is_bound = !self.is_broken && self.bound.len() == self.says.groups.len();
         let is_time = from.is_none_or(|from| from <= at) && until.is_none_or(|until| until > at);
-        self.says.enabled && is_bound && is_time && !self.is_past
+        self.says.enabled && is_bound && is_time && !self.is_past && !self.is_planned
     }
 }
 
@@ -94,6 +108,7 @@ impl World {
                 bound: BTreeMap::new(),
                 is_broken: false,
                 is_past: false,
+                is_planned: false,
                 since: self.now,
             },
         };
@@ -132,16 +147,17 @@ impl World {
         }
     }
 
-    /// A version takes the place of another one. Where many are concerned they are settled batch by
-    /// batch, and may all lose what that gave at once before; gives whether they are many.
-    pub(super) fn replace(&mut self, before: Option<usize>, after: Option<Rule>) -> bool {
+    /// A version takes the place of another one. Where many are concerned that is a run, which is given
+    /// if it is to wait: what they gain begins with it, and what they lose is lost now.
+    pub(super) fn replace(
+        &mut self,
+        before: Option<usize>,
+        after: Option<Rule>,
+    ) -> (bool, Option<Waiting>) {
         let now = self.now;
         let live_after = after.as_ref().filter(|rule| rule.is_live(now));
-        let old = before.map(|at| &self.rules[at]);
-        let gives_on = live_after
-            .zip(old)
-            .is_some_and(|(after, before)| after.says.right == before.says.right);
-        let live = old.filter(|rule| rule.is_live(now));
+        let live = before.map(|at| &self.rules[at]);
+        let live = live.filter(|rule| rule.is_live(now));
         let reach: BTreeSet<usize> = live
             .into_iter()
             .chain(live_after)
@@ -149,39 +165,105 @@ impl World {
             .collect();
         let counts = reach.iter().map(|group| self.groups[group].users.len());
         let is_run = i64::try_from(counts.sum::<usize>()).unwrap() > self.threshold;
-        let over: BTreeSet<usize> = before.into_iter().collect();
-        for at in &over {
-            self.rules[*at].is_past = true;
-        }
-        self.rules
-            .extend(after.map(|rule| Rule { since: now, ..rule }));
-        if is_run && !gives_on && self.admits(&over) {
-            self.end_at_once(&over);
-        }
-        let one = reach.first().copied().filter(|_| reach.len() == 1);
-        if is_run {
-            self.run(one);
-        } else {
+        let (is_gift, over) = (live_after.is_some(), before.into_iter().collect());
+        if !is_run {
+            self.write_over(before, after);
             let users = reach.iter().flat_map(|group| &self.groups[group].users);
             let members: Vec<MemberId> = users.map(|user| self.users[user].member).collect();
-            self.settle(&members);
-        }
-        self.end_at_once(&over);
-        if !reach.is_empty() {
+            if !reach.is_empty() {
+                self.unsettle();
+                self.settle(&members);
+            }
+            self.end_at_once(&over);
             self.sweep();
+            return (false, None);
         }
-        is_run
+        let one = reach.first().copied().filter(|_| reach.len() == 1);
+        let group = one.map(|group| (group, self.groups[&group].id.clone()));
+        let mut waiting = Waiting {
+            before,
+            after: None,
+            group,
+            is_begun: !is_gift,
+        };
+        if is_gift {
+            // A new rule is there and waits; one that is there says what it did.
+            waiting.after = after.map(|rule| Rule {
+                is_planned: before.is_none(),
+                since: now,
+                ..rule
+            });
+            if before.is_none() {
+                self.rules.extend(waiting.after.clone());
+            }
+        } else {
+            let ends_now = self.admits(&over);
+            self.write_over(before, after);
+            if ends_now {
+                self.end_at_once(&over);
+            }
+            self.unsettle();
+        }
+        if self.pauses {
+            return (true, Some(waiting));
+        }
+        self.go_on(&waiting);
+        (true, None)
     }
 
-    /// Settles the users of a group batch by batch, or all that there are.
-    fn run(&mut self, group: Option<usize>) {
-        let mut users: Vec<&User> = match group {
-            Some(group) => {
-                let users = self.groups[&group].users.iter();
-                users.map(|user| &self.users[user]).collect()
+    fn write_over(&mut self, before: Option<usize>, after: Option<Rule>) {
+        if let Some(at) = before {
+            self.rules[at].is_past = true;
+        }
+        let since = self.now;
+        self.rules.extend(after.map(|rule| Rule { since, ..rule }));
+    }
+
+    /// A run is worked off.
+    pub(super) fn go_on(&mut self, waiting: &Waiting) {
+        let Waiting { before, after, .. } = waiting;
+        match (before, after) {
+            _ if waiting.is_begun => {}
+            (None, Some(after)) => {
+                let mut rules = self.rules.iter_mut();
+                let rule = rules.find(|rule| rule.id == after.id && rule.is_planned);
+                if let Some(rule) = rule {
+                    rule.is_planned = false;
+                }
+                self.unsettle();
             }
-            None => self.users.values().collect(),
+            (Some(at), Some(after)) => {
+                let after = self.still(after);
+                let gives_on =
+                    after.is_live(self.now) && after.says.right == self.rules[*at].says.right;
+                let over = [*at].into();
+                let ends_now = !gives_on && self.admits(&over);
+                self.write_over(Some(*at), Some(after));
+                if ends_now {
+                    self.end_at_once(&over);
+                }
+                self.unsettle();
+            }
+            (_, None) => unreachable!("a run that gives nothing has begun"),
+        }
+        self.run(waiting.group.as_ref());
+        self.end_at_once(&before.iter().copied().collect());
+        self.sweep();
+    }
+
+    /// The users whom a run goes through: those of a group, or all that there are.
+    pub(super) fn scope(&self, group: Option<&(usize, String)>) -> Vec<&User> {
+        let Some((at, id)) = group else {
+            return self.users.values().collect();
         };
+        let group = self.groups.get(at).filter(|group| group.id == *id);
+        let users = group.into_iter().flat_map(|group| &group.users);
+        users.map(|user| &self.users[user]).collect()
+    }
+
+    /// Settles users batch by batch.
+    fn run(&mut self, group: Option<&(usize, String)>) {
+        let mut users = self.scope(group);
         users.sort_by(|one, other| one.id.cmp(&other.id));
         let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
         for members in members.chunks(self.batch) {
@@ -217,16 +299,18 @@ impl World {
             }
             self.end_at_once(&over);
         }
+        if !ended.is_empty() || !begun.is_empty() {
+            self.unsettle();
+        }
         for at in runs {
             let rule = &self.rules[at];
             let bound = rule.bound.keys();
             let one = bound.copied().min_by_key(|at| self.groups[at].users.len());
-            self.run(one);
+            let group = one.map(|at| (at, self.groups[&at].id.clone()));
+            self.run(group.as_ref());
             self.end_at_once(&[at].into());
         }
-        if !ended.is_empty() || !begun.is_empty() {
-            self.sweep();
-        }
+        self.sweep();
         (begun.len(), ended.len())
     }
 

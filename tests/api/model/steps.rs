@@ -32,6 +32,8 @@ pub(super) enum Step {
     PlanEnd(usize),
     Apply(usize),
     Undo(usize),
+    Pause(bool),
+    Resume(usize),
     Remove(usize),
     Import(usize, usize, bool),
     Suspend(usize),
@@ -78,7 +80,7 @@ pub(super) fn first() -> Vec<Step> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         43 => of_directory(),
-        20 => of_rules(),
+        23 => of_rules(),
         22 => of_admins(),
         11 => of_workspace(),
     ]
@@ -116,6 +118,8 @@ fn of_rules() -> impl Strategy<Value = Step> {
         1 => (0..PEOPLE).prop_map(Step::PlanEnd),
         4 => (0..3_usize).prop_map(Step::Apply),
         3 => (0..3_usize).prop_map(Step::Undo),
+        2 => prop::bool::weighted(0.6).prop_map(Step::Pause),
+        2 => (0..3_usize).prop_map(Step::Resume),
     ]
 }
 
