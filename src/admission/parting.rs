@@ -15,6 +15,7 @@ use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::{CauseId, MemberId, RunId};
 use crate::scim::resource;
+use crate::store::braked;
 use crate::store::candidates;
 use crate::store::causes::{self, CauseKind};
 use crate::store::details;
@@ -96,6 +97,10 @@ pub(super) async fn let_go(
         }
         if status == Status::Removed {
             awaiting::set_aside(tx, act, &now, awaiting::Reason::Undo).await?;
+            if now.braked_at.is_some() {
+                // Who has left keeps nothing for a while.
+                braked::free(tx, act.workspace, &[now.id]).await?;
+            }
         }
         after.push(now.id);
     }
@@ -232,7 +237,7 @@ pub(super) async fn take_back(
             continue;
         };
         let member = members::lock(tx, act.workspace, &[former]).await?.pop();
-        let member = member.ok_or(DbError::NotFound)?;
+        let mut member = member.ok_or(DbError::NotFound)?;
         let key = &user.user_name_key;
         let newcomer = Newcomer::of(&resource::from_stored(&user.document)?);
         let is_expected = matches!(member.status, Status::Draft | Status::Invited);
@@ -268,6 +273,10 @@ pub(super) async fn take_back(
             _ => spared(tx, act, &member, wanted).await?,
         };
         skipped += i64::from(is_spared);
+        if wanted == Status::Active {
+            // Another directory took the person away, which waits no more.
+            brake::reverse(tx, act, &mut member).await?;
+        }
         exits::link(tx, place, user.id, former).await?;
         let profile = kept(&member, &newcomer.profile);
         members::update(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatehouse::admission::brake::{self, Setting};
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::directory::{Mode, NewDirectory};
@@ -374,4 +375,68 @@ async fn members_of_a_directory_that_goes_live_show_what_it_says() {
     let bob = gateway.member("bob@acme.example").await.id;
     assert_eq!(details.manager, Some(bob));
     gateway.check().await;
+}
+
+impl Gateway {
+    async fn brakes_after_one(&self) {
+        let setting = Setting {
+            people: 1,
+            percent: 0,
+            ..Setting::default()
+        };
+        let (origin, workspace) = (Origin::cli(), self.workspace.id);
+        brake::set(&self.app, &origin, workspace, setting)
+            .await
+            .unwrap();
+    }
+
+    async fn count_held(&self) -> usize {
+        let held = brake::held(&self.app, self.workspace.id, None, 10).await;
+        held.unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn whoever_leaves_with_a_directory_keeps_nothing_that_the_brake_held() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 3).await;
+    let crew = gateway.crew(&scim, &ids).await;
+    gateway.brakes_after_one().await;
+    let gone: Vec<_> = ids[..2].iter().map(|id| member(id)).collect();
+    let gone = operations(json!([{"op": "remove", "path": "members", "value": gone}]));
+    let path = format!("/Groups/{crew}");
+    assert_eq!(scim.send("PATCH", &path, Some(&gone)).await.0, 200);
+    assert_eq!(gateway.count_held().await, 1);
+    gateway
+        .done(&scim, "/end", json!({"members": "remove"}))
+        .await;
+    assert_eq!(gateway.count_held().await, 0);
+    assert_eq!(gateway.in_team("Crew").await, 0);
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_is_back_keeps_those_in_whom_another_took_away() {
+    let gateway = Gateway::new().await;
+    let (scim, other) = (gateway.scim().await, gateway.second("other").await);
+    let ids = users(&scim, "u", 2).await;
+    let same = json!({"userName": "u1@acme.example"});
+    assert_eq!(other.send("POST", "/Users", Some(&same)).await.0, 409);
+    let adopt = json!({"user_name": "u1@acme.example"});
+    gateway.done(&other, "/adoption", adopt).await;
+    other.created("/Users", &same).await;
+    gateway.brakes_after_one().await;
+    let keep = json!({"members": "keep"});
+    gateway.done(&other, "/end", keep).await;
+    for id in &ids {
+        let path = format!("/Users/{id}");
+        assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    }
+    assert_eq!(gateway.count_held().await, 1);
+    gateway.done(&other, "/undo-end", Value::Null).await;
+    gateway.check().await;
+    assert_eq!(gateway.count_held().await, 0);
+    let present = gateway.present().await;
+    assert_eq!(present, 1, "the one whom the other directory has");
 }

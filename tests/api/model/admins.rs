@@ -100,7 +100,11 @@ impl World {
             }
         }
         let member = self.member(id);
-        member.by_hand.remove(&right) || member.set_aside.remove(&right)
+        let mut is_there = member.by_hand.remove(&right);
+        if !is_there {
+            is_there = member.set_aside.remove(&right) | member.ended_with.remove(&right);
+        }
+        is_there
     }
 
     // What a table says.
@@ -134,7 +138,10 @@ impl World {
         }
         if member.status == Status::Removed {
             self.put(id, Status::Draft);
-            self.member(id).barred = false;
+            let member = self.member(id);
+            member.barred = false;
+            member.set_aside.clear();
+            member.ended_with.clear();
             self.give(id, right);
             return (Outcome::Revived, Some(id));
         }

@@ -22,7 +22,8 @@ impl Pair<'_> {
                 self.create((*directory, *place), *active).await;
             }
             Step::SetActive(directory, place, active) => {
-                let Some(user) = self.world.users_of(*directory).get(place) else {
+                let found = self.world.users_of(*directory).get(place);
+                let Some(user) = found.filter(|_| !self.is_out((*directory, *place))) else {
                     return;
                 };
                 let body =
@@ -34,7 +35,8 @@ impl Pair<'_> {
                 self.ask(*directory, asked, expect).await;
             }
             Step::Delete(directory, place) => {
-                let Some(user) = self.world.users_of(*directory).get(place) else {
+                let found = self.world.users_of(*directory).get(place);
+                let Some(user) = found.filter(|_| !self.is_out((*directory, *place))) else {
                     return;
                 };
                 let path = format!("/Users/{}", user.id);
@@ -42,6 +44,8 @@ impl Pair<'_> {
                 let expect = if may { 204 } else { 409 };
                 self.ask(*directory, ("DELETE", &path, None), expect).await;
             }
+            Step::EndDirectory(leaving) => self.end_directory(*leaving).await,
+            Step::UndoEnd => self.undo_end().await,
             Step::Adopt(directory, place) => self.adopt((*directory, *place)).await,
             Step::CreateGroup(place, people) => {
                 if self.world.groups.contains_key(place) {
@@ -92,7 +96,7 @@ impl Pair<'_> {
 
     async fn create(&mut self, at: At, active: bool) {
         let (directory, place) = at;
-        if self.world.users_of(directory).contains_key(&place) {
+        if self.world.users_of(directory).contains_key(&place) || self.is_out(at) {
             return;
         }
         let name = address(place);
@@ -125,6 +129,9 @@ impl Pair<'_> {
     }
 
     async fn adopt(&mut self, at: At) {
+        if self.is_out(at) {
+            return;
+        }
         let (origin, scopes) = (Origin::cli(), Scopes::everything());
         let which = (self.workspace.id, self.scims[at.0].directory.id);
         let adopt = Adopt::User {
@@ -190,7 +197,7 @@ impl Pair<'_> {
     }
 
     /// The same of one of the directories.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         directory: usize,
         (method, path, body): (&str, &str, Option<Value>),

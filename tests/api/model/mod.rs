@@ -7,6 +7,7 @@ mod admins;
 mod arrivals;
 mod brake;
 mod directories;
+mod exits;
 mod holds;
 mod plans;
 mod reference;

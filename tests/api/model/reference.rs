@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse::admission::brake::Mode;
+use gatehouse::admission::exit::Leaving;
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
@@ -51,6 +52,8 @@ pub(super) struct Member {
     pub(super) by_hand: BTreeSet<usize>,
     /// What was given by hand and waits for a proof of who that is.
     pub(super) set_aside: BTreeSet<usize>,
+    /// What was given by hand and ended with a directory, whose end may be undone.
+    pub(super) ended_with: BTreeSet<usize>,
     /// What the brake keeps.
     pub(super) braked: Option<Held>,
     /// The status that waits.
@@ -68,6 +71,7 @@ impl Member {
             by_rule: BTreeMap::new(),
             by_hand: BTreeSet::new(),
             set_aside: BTreeSet::new(),
+            ended_with: BTreeSet::new(),
             braked: None,
             wants: None,
         }
@@ -89,6 +93,11 @@ pub(super) struct World {
     /// Whom creates met who were members of another way, and whom an admin said them to be.
     pub(super) conflicts: BTreeMap<At, MemberId>,
     pub(super) adopted: BTreeMap<At, MemberId>,
+    /// What becomes of members, if the second directory ended; its Users by then, and those that an
+    /// undoing left without a member.
+    pub(super) ended: Option<Leaving>,
+    pub(super) former: BTreeMap<usize, User>,
+    pub(super) strays: BTreeSet<usize>,
     pub(super) mode: Mode,
     pub(super) losses: BTreeMap<MemberId, Timestamp>,
     /// How many were active when they were counted last, and when that was.
@@ -117,6 +126,9 @@ impl World {
             buried: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             adopted: BTreeMap::new(),
+            ended: None,
+            former: BTreeMap::new(),
+            strays: BTreeSet::new(),
             mode: Mode::Hold,
             losses: BTreeMap::new(),
             active: 0,
@@ -314,6 +326,7 @@ impl World {
         let member = self.member(id);
         member.by_hand.clear();
         member.set_aside.clear();
+        member.ended_with.clear();
         if member.braked.is_some() {
             member.by_rule.clear();
             member.braked = None;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatehouse::admission::brake::Mode;
+use gatehouse::admission::exit::Leaving;
 use gatehouse::workspace::seats::SeatPolicy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -19,6 +20,8 @@ pub(super) enum Step {
     SetActive(usize, usize, bool),
     Delete(usize, usize),
     Adopt(usize, usize),
+    EndDirectory(Leaving),
+    UndoEnd,
     CreateGroup(usize, BTreeSet<usize>),
     Join(usize, BTreeSet<usize>),
     Leave(usize, BTreeSet<usize>),
@@ -95,6 +98,9 @@ fn of_directory() -> impl Strategy<Value = Step> {
             .prop_map(|(which, who, on)| Step::SetActive(which, who, on)),
         5 => (one(), 0..PEOPLE).prop_map(|(which, who)| Step::Delete(which, who)),
         3 => (one(), 0..PEOPLE).prop_map(|(which, who)| Step::Adopt(which, who)),
+        1 => prop_oneof![Just(Leaving::Keep), Just(Leaving::Suspend), Just(Leaving::Remove)]
+            .prop_map(Step::EndDirectory),
+        2 => Just(Step::UndoEnd),
         4 => (0..GROUPS, many()).prop_map(|(group, who)| Step::CreateGroup(group, who)),
         3 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Join(group, who)),
         5 => (0..GROUPS, many()).prop_map(|(group, who)| Step::Leave(group, who)),
