@@ -36,6 +36,8 @@ pub enum Why {
     Several,
     /// What stood between them is gone: the next create is admitted.
     Gone,
+    /// Nobody stands in the way of the User: no seat was free when its directory went live.
+    NoSeat,
 }
 
 /// A conflict, and why it is one now.
@@ -48,7 +50,8 @@ pub struct Told {
     pub why: Why,
 }
 
-/// The conflicts of a directory that nobody settled, in the order of their names.
+/// The conflicts of a directory that nobody settled, and its Users that found no seat, in the order of
+/// their names.
 pub async fn conflicts(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -61,6 +64,12 @@ pub async fn conflicts(
     };
     let mut tx = app.db.read().await?;
     let mut told = Vec::new();
+    for conflict in rows::list_skipped(&mut tx, place, after, most).await? {
+        told.push(Told {
+            conflict,
+            why: Why::NoSeat,
+        });
+    }
     for conflict in rows::list_conflicts(&mut tx, place, after, most).await? {
         let found = rows::list(&mut tx, place, &[&conflict.user_name]).await?;
         told.push(Told {
@@ -68,15 +77,17 @@ pub async fn conflicts(
             conflict,
         });
     }
+    told.sort_by(|one, other| one.conflict.user_name.cmp(&other.conflict.user_name));
+    told.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok(told)
 }
 
-fn why(found: &[Candidate], member: MemberId) -> Why {
+fn why(found: &[Candidate], member: Option<MemberId>) -> Why {
     match found.iter().find(|it| it.is_named) {
         Some(named) if named.is_linked => Why::SameDirectory,
         Some(_) => Why::AnotherWay,
         // By the other addresses of the User, which a conflict does not keep.
-        None if found.iter().any(|it| it.member == member) => Why::Several,
+        None if found.iter().any(|it| Some(it.member) == member) => Why::Several,
         None => Why::Gone,
     }
 }
@@ -192,15 +203,15 @@ pub(super) async fn foresee(
         if outcome == Outcome::Linked {
             taken.extend(member);
         }
-        let is_in = found
+        let has_seat = found
             .iter()
-            .any(|it| Some(it.member) == member && it.status == Status::Active);
+            .any(|it| Some(it.member) == member && (it.status == Status::Active || it.keeps_seat));
         Foreseen {
             user: user.id,
             refused: user.refused,
             user_name: user.user_name_key,
             active: user.active,
-            takes_seat: user.active && outcome != Outcome::Conflict && !is_in,
+            takes_seat: user.active && outcome != Outcome::Conflict && !has_seat,
             outcome,
             member,
         }
@@ -303,12 +314,13 @@ async fn allow(
     let conflict = rows::find_conflict(tx, place, key)
         .await?
         .ok_or(Error::NotFound("conflict"))?;
-    let wanted = member.unwrap_or(conflict.member);
+    let wanted = member.or(conflict.member);
+    let wanted = wanted.ok_or(Error::NotFound("conflict"))?;
     let member = lock(tx, act, wanted).await?;
     permissions::check_over(tx, act.workspace, scopes, member.id).await?;
     let found = rows::list(tx, place, &[key]).await?;
     let is_met = found.iter().any(|it| it.member == member.id);
-    if !is_met && member.id != conflict.member {
+    if !is_met && Some(member.id) != conflict.member {
         return Err(Error::NotFound("conflict"));
     }
     if found

@@ -9,9 +9,10 @@
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
 //! `carrying` carries out; `phases` begins and ends rules whose time has come; `plans` tells what
-//! would become of a change, by `effects`; `check` looks whether all is settled. Of SCIM documents it knows only that
+//! would become of a change, by `effects`; `absence` tells why somebody is in or not; `check` looks whether all is settled. Of SCIM documents it knows only that
 //! rules are held against them.
 
+pub mod absence;
 pub mod adoption;
 pub mod arrival;
 pub mod brake;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::json;
 
 use super::Settings;
 use crate::changes::Origin;
@@ -57,6 +58,14 @@ impl Export {
                 written => written?,
             }
         }
-        Ok(to.flush()?)
+        to.flush()?;
+        let Some(file) = &self.output else {
+            return Ok(());
+        };
+        let count = export.count();
+        let value = json!({"file": file, "members": count});
+        self.settings.print(&value, || {
+            format!("{count} members are written to {}", file.display())
+        })
     }
 }

@@ -414,9 +414,15 @@ async fn list(workspace: &str, filter: Option<String>, settings: &Settings) -> a
                 },
                 member.teams.iter().cloned().collect::<Vec<_>>().join(", "),
                 member.roles.iter().cloned().collect::<Vec<_>>().join(", "),
+                member
+                    .access
+                    .iter()
+                    .map(|access| access.team.clone())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             ]
         });
-        table(&["user name", "status", "teams", "roles"], rows)
+        table(&["user name", "status", "teams", "roles", "access"], rows)
     })
 }
 

@@ -26,6 +26,7 @@ mod request_log;
 mod rules;
 mod runs;
 mod schemas;
+mod seats;
 mod selftest;
 mod serve;
 mod service;

@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::{Settings, table};
+use crate::admission::absence;
 use crate::mapping::explain::{self, Explanation};
 use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::mapping::seat::SeatStanding;
+use crate::workspace::access::Because;
 use crate::workspace::{self, members};
 
 #[derive(Debug, Args)]
@@ -28,6 +31,9 @@ struct What {
     /// The member: id, address or user name.
     #[arg(long, value_name = "ID_OR_EMAIL")]
     member: Option<String>,
+    /// Somebody, by address, user name, externalId, `UserID` or id: why they are in, or are not.
+    #[arg(long, value_name = "WHO")]
+    person: Option<String>,
     /// A team, by name or id: who has it, and why.
     #[arg(long, value_name = "NAME")]
     team: Option<String>,
@@ -57,7 +63,8 @@ impl Explain {
         if let Some(what) = named {
             let (mut all, mut after) = (Vec::new(), None);
             loop {
-                let page = holders(&app, workspace.id, what, after, PAGE).await?;
+                let page = holders(&app, workspace.id, what, after, PAGE).await;
+                let page = page.with_context(|| format!("\"{}\"", what.1))?;
                 let Some(last) = page.last() else {
                     break;
                 };
@@ -65,6 +72,11 @@ impl Explain {
                 all.extend(page);
             }
             self.settings.print(&all, || holders_text(&all))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(person) = &self.what.person {
+            let told = absence::explain(&app, workspace.id, person).await?;
+            self.settings.print(&told, || absence_text(&told))?;
             return Ok(ExitCode::SUCCESS);
         }
         let member = self.what.member.unwrap_or_default();
@@ -75,11 +87,32 @@ impl Explain {
     }
 }
 
+/// Why somebody is in or not, in sentences.
+fn absence_text(told: &absence::Explanation) -> String {
+    let is = if told.is_in { "is in" } else { "is not in" };
+    let mut lines = vec![format!("{} {is}", told.person)];
+    for reason in &told.reasons {
+        let since = reason.since.map(|since| format!(" (since {since})"));
+        lines.push(format!("  {}{}", reason.why, since.unwrap_or_default()));
+        if let (Some(times), Some(last)) = (reason.times, reason.last_at) {
+            lines.push(format!("    tried {times} times, last at {last}"));
+        }
+        lines.extend(reason.member.map(|member| format!("    member {member}")));
+        let way_in = reason.way_in.as_ref();
+        lines.extend(way_in.map(|way_in| format!("    way in: {way_in}")));
+    }
+    lines.join("\n")
+}
+
 /// Who has something, and why, a line each.
 fn holders_text(holders: &[Holder]) -> String {
     let rows = holders.iter().flat_map(|holder| {
         let id = holder.member.to_string();
         let name = holder.user_name.clone().unwrap_or(id);
+        let access = holder.access.map_or("no", |because| match because {
+            Because::Member => "as a member",
+            Because::Admin => "as an admin",
+        });
         holder.grants.iter().map(move |grant| {
             let cause = match &grant.rule {
                 Some(rule) => {
@@ -103,11 +136,13 @@ fn holders_text(holders: &[Holder]) -> String {
                 ),
                 grant.since.to_string(),
                 effect.to_owned(),
+                access.to_owned(),
                 cause,
             ]
         })
     });
-    table(&["who", "by", "since", "effective", "because of"], rows)
+    let columns = ["who", "by", "since", "effective", "access", "because of"];
+    table(&columns, rows)
 }
 
 /// An explanation in sentences.
@@ -126,6 +161,7 @@ pub(super) fn text(explanation: &Explanation) -> String {
         let (taken, limit) = (seat.taken, seat.limit);
         let standing = match seat.standing {
             SeatStanding::Taken => "takes a seat".to_owned(),
+            SeatStanding::Kept => "keeps its seat".to_owned(),
             SeatStanding::Waiting => {
                 let since = seat.since.map(|at| format!(" since {at}"));
                 format!("waits for a seat{}", since.unwrap_or_default())
@@ -134,6 +170,10 @@ pub(super) fn text(explanation: &Explanation) -> String {
         };
         let why = &seat.why;
         lines.push(format!("  {standing}, {taken} of {limit} are taken: {why}"));
+    }
+    for access in &explanation.access {
+        let (team, why) = (&access.team, access.because.told());
+        lines.push(format!("  has access in \"{team}\": {why}"));
     }
     for why in &explanation.grants {
         let kind = format!("{:?}", why.kind).to_lowercase();

@@ -19,7 +19,7 @@ use crate::ids::WorkspaceId;
 use crate::workspace::activity::{self, Activity, Spot};
 use crate::workspace::history::{self, Difference, Rights, Then};
 use crate::workspace::keys::Scopes;
-use crate::workspace::members::{Member, Status};
+use crate::workspace::members::{self, Member, Status};
 use crate::workspace::{self, Workspace, restoration};
 
 /// How many members are read at a time.
@@ -38,6 +38,13 @@ pub(super) enum Command {
         /// The later one; now if it is not given.
         #[arg(long, value_name = "INSTANT", value_parser = instant)]
         to: Option<Timestamp>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Show in which teams a member has access now, and why.
+    Access {
+        #[command(flatten)]
+        who: Who,
         #[command(flatten)]
         settings: Settings,
     },
@@ -92,6 +99,17 @@ impl Command {
                 to,
                 settings,
             } => diff(&workspace, (from, to), &settings).await,
+            Self::Access { who, settings } => {
+                let (app, workspace, member) = open(&who, &settings).await?;
+                let access = members::show(&app, workspace.id, member.id).await?;
+                let access = access.listed.access;
+                settings.print(&access, || {
+                    let rows = access
+                        .iter()
+                        .map(|it| vec![it.team.clone(), it.because.told().to_owned()]);
+                    table(&["team", "because the member"], rows)
+                })
+            }
             Self::Activity {
                 who,
                 limit,

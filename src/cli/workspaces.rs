@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::{Settings, table};
 use crate::changes::Origin;
-use crate::workspace::seats::{self, Limit, SeatPolicy};
+use crate::workspace::keys::Scopes;
+use crate::workspace::settings::{Edit, edit as edit_workspace};
 use crate::workspace::{self, deletion, lifecycle};
 
 #[derive(Debug, Subcommand)]
@@ -53,38 +54,21 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// Give a workspace another name for people.
+    /// Give a workspace another name for people, or say how far admins have access.
     Set {
         /// Its slug, which stays.
         slug: String,
         /// The name.
-        #[arg(long)]
-        name: String,
+        #[arg(long, required_unless_present = "admins_in_all_teams")]
+        name: Option<String>,
+        /// Whether admins have access in every enabled team, or in those alone that they are in.
+        #[arg(long, value_name = "BOOL")]
+        admins_in_all_teams: Option<bool>,
         #[command(flatten)]
         settings: Settings,
     },
     /// Show how the seats of a workspace stand, or set how many there are.
-    Seats {
-        /// Its slug.
-        slug: String,
-        /// How many members may be in at a time, 3 at least.
-        #[arg(long, conflicts_with = "no_limit")]
-        limit: Option<i64>,
-        /// Let in as many as come.
-        #[arg(long)]
-        no_limit: bool,
-        /// What becomes of whoever finds no seat: refuse, or hold until one is free.
-        #[arg(long, value_parser = policy)]
-        policy: Option<SeatPolicy>,
-        /// How many more are let in for the time being.
-        #[arg(long)]
-        grace: Option<i64>,
-        /// Whom to ask for more.
-        #[arg(long)]
-        contact: Option<String>,
-        #[command(flatten)]
-        settings: Settings,
-    },
+    Seats(super::seats::Seats),
     /// List the workspaces.
     List {
         #[command(flatten)]
@@ -135,40 +119,31 @@ impl Command {
             Self::Set {
                 slug,
                 name,
+                admins_in_all_teams,
                 settings,
             } => {
                 let app = settings.open().await?;
                 let workspace = workspace::find(&app, &slug).await?;
-                lifecycle::rename(&app, &Origin::cli(), &workspace, &name).await?;
-                say(&settings, &slug, "has its name")?;
-            }
-            Self::Seats {
-                slug,
-                limit,
-                no_limit,
-                policy,
-                grace,
-                contact,
-                settings,
-            } => {
-                let app = settings.open().await?;
-                let workspace = workspace::find(&app, &slug).await?;
-                let before = seats::show(&app, workspace.id).await?.limit;
-                let wanted = Limit {
-                    seat_limit: limit.or(before.seat_limit).filter(|_| !no_limit),
-                    seat_policy: policy.unwrap_or(before.seat_policy),
-                    seat_grace: grace.unwrap_or(before.seat_grace),
-                    seat_contact: contact.or(before.seat_contact),
+                let edit = Edit {
+                    name,
+                    admins_in_all_teams,
                 };
-                seats::set(&app, &Origin::cli(), workspace.id, wanted).await?;
-                let now = seats::show(&app, workspace.id).await?;
-                settings.print(&now, || match (now.limit.seat_limit, now.taken) {
-                    (Some(limit), Some(taken)) => {
-                        format!("{taken} of {limit} seats are taken, {} wait", now.waiting)
-                    }
-                    _ => "there is no limit".to_owned(),
+                let by = (&Origin::cli(), &Scopes::everything());
+                edit_workspace(&app, by, &workspace, edit).await?;
+                let now = workspace::find(&app, &slug).await?;
+                settings.print(&now, || {
+                    let reach = if now.admins_in_all_teams {
+                        "every enabled team"
+                    } else {
+                        "the enabled teams that they are in"
+                    };
+                    format!(
+                        "workspace {slug} is \"{}\"; admins have access in {reach}",
+                        now.name
+                    )
                 })?;
             }
+            Self::Seats(seats) => seats.run().await?,
             Self::List { settings } => {
                 let app = settings.open().await?;
                 let workspaces = workspace::list(&app).await?;
@@ -192,12 +167,4 @@ fn say(settings: &Settings, slug: &str, told: &str) -> anyhow::Result<()> {
     settings.print(&serde_json::json!({"workspace": slug}), || {
         format!("workspace {slug} {told}")
     })
-}
-
-fn policy(text: &str) -> Result<SeatPolicy, String> {
-    match text {
-        "refuse" => Ok(SeatPolicy::Refuse),
-        "hold" => Ok(SeatPolicy::Hold),
-        _ => Err("expected refuse or hold".to_owned()),
-    }
 }

@@ -26,6 +26,8 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// How far admins have access.
+    Access,
     /// How many may be in.
     Seats,
     /// A team.
@@ -42,6 +44,7 @@ impl Kind {
     /// The permission that it takes to change such things.
     pub(super) fn permission(self) -> Permission {
         match self {
+            Self::Access => Permission::WorkspaceManage,
             Self::Seats => Permission::Everything,
             Self::Team => Permission::TeamsManage,
             Self::Role => Permission::RolesManage,
@@ -54,6 +57,7 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Access => "access",
             Self::Seats => "seats",
             Self::Team => "team",
             Self::Role => "role",

@@ -21,9 +21,9 @@ use crate::changes::{self, Act, Origin};
 use crate::directory::{DirectoryKind, Mode};
 use crate::error::{Error, Result};
 use crate::store::tx::Tx;
-use crate::store::{directories, seats, teams, workspaces};
+use crate::store::{access, directories, seats, teams, workspaces};
 use crate::workspace::keys::Scopes;
-use crate::workspace::seats::{Limit, SeatPolicy};
+use crate::workspace::seats::{Limit, SeatPolicy, SeatRelease};
 use crate::workspace::{Workspace, roles};
 
 pub use effect::{Action, Difference, Effect, Kind, Plan};
@@ -39,6 +39,9 @@ pub struct Configuration {
     /// The slug of the workspace that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
+    /// Whether admins have access in every enabled team, or in those alone that they are in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admins_in_all_teams: Option<bool>,
     /// How many may be in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seats: Option<Seats>,
@@ -66,6 +69,9 @@ pub struct Seats {
     pub limit: Option<i64>,
     /// What becomes of whoever finds none.
     pub policy: SeatPolicy,
+    /// When a member gives its seat back.
+    #[serde(default)]
+    pub release: SeatRelease,
     /// How many more are let in for the time being.
     #[serde(default)]
     pub grace: i64,
@@ -137,6 +143,7 @@ pub struct Options {
 pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
     let mut tx = app.db.read().await?;
     let tx = &mut tx;
+    let access = access::find(tx, workspace.id).await?;
     let limit = seats::find_limit(tx, workspace.id).await?;
     let teams = teams::list(tx, workspace.id).await?;
     let roles = roles::list_within(tx, workspace.id).await?;
@@ -145,6 +152,7 @@ pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
     let all = rules::list(tx, workspace.id, &directories).await?;
     Ok(Configuration {
         workspace: Some(workspace.slug.clone()),
+        admins_in_all_teams: Some(access.admins_in_all_teams),
         seats: Some(Seats::from(limit)),
         teams: Some(teams.into_iter().map(Team::from).collect()),
         roles: Some(roles.map(Role::from).collect()),
@@ -281,6 +289,7 @@ impl From<Limit> for Seats {
         Self {
             limit: limit.seat_limit,
             policy: limit.seat_policy,
+            release: limit.seat_release,
             grace: limit.seat_grace,
             contact: limit.seat_contact,
         }
@@ -292,6 +301,7 @@ impl From<Seats> for Limit {
         Self {
             seat_limit: seats.limit,
             seat_policy: seats.policy,
+            seat_release: seats.release,
             seat_grace: seats.grace,
             seat_contact: seats.contact,
         }

@@ -14,15 +14,17 @@ use crate::error::{Error, Result};
 use crate::ids::{RoleId, RuleId, TeamId, WorkspaceId};
 use crate::scim::etag::Precondition;
 use crate::store::tx::Tx;
-use crate::store::{directories, seats as limits, teams as team_rows};
+use crate::store::{access, directories, seats as limits, teams as team_rows};
 use crate::workspace::keys::Scopes;
 use crate::workspace::roles::{self, RoleEdit};
+use crate::workspace::settings::{self, Edit};
 use crate::workspace::teams::{self, TeamEdit};
 use crate::workspace::{name_key, seats};
 
 /// How an effect comes about.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
+    Access(Edit),
     Seats(Seats),
     AddTeam(Team),
     EditTeam(TeamId, TeamEdit),
@@ -76,6 +78,7 @@ impl Planned {
     async fn step(&self, tx: &mut Tx, app: &App, by: (&Act, &Scopes)) -> Result<()> {
         let act = by.0;
         match self.step.clone() {
+            Step::Access(edit) => settings::edit_within(tx, by, &edit).await,
             Step::Seats(seats) => seats::set_within(tx, act, &seats.into()).await,
             Step::AddTeam(team) => {
                 let made = teams::create_within(tx, act, &team.name).await?;
@@ -140,6 +143,9 @@ pub(super) async fn steps(
     prune: bool,
 ) -> Result<Vec<Planned>> {
     let mut steps = Vec::new();
+    if let Some(wanted) = wanted.admins_in_all_teams {
+        steps.extend(access_step(tx, workspace, wanted).await?);
+    }
     if let Some(seats) = &wanted.seats {
         steps.extend(seats_step(tx, workspace, seats).await?);
     }
@@ -196,6 +202,17 @@ pub(super) fn differences<const N: usize>(
         .collect()
 }
 
+async fn access_step(tx: &mut Tx, workspace: WorkspaceId, wanted: bool) -> Result<Option<Planned>> {
+    let there = access::find(tx, workspace).await?.admins_in_all_teams;
+    let differ = differences([("admins_in_all_teams", json!(there), json!(wanted))]);
+    let edit = Edit {
+        admins_in_all_teams: Some(wanted),
+        ..Edit::default()
+    };
+    let what = (Action::Change, Kind::Access, "");
+    Ok((!differ.is_empty()).then(|| Planned::of(what, differ, Step::Access(edit))))
+}
+
 async fn seats_step(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -205,6 +222,7 @@ async fn seats_step(
     let differ = differences([
         ("limit", json!(there.limit), json!(wanted.limit)),
         ("policy", json!(there.policy), json!(wanted.policy)),
+        ("release", json!(there.release), json!(wanted.release)),
         ("grace", json!(there.grace), json!(wanted.grace)),
         ("contact", json!(there.contact), json!(wanted.contact)),
     ]);

@@ -39,11 +39,36 @@ pub struct Example {
     pub permissions: Option<BTreeSet<String>>,
     /// The line that it fills in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<LinePolicy>,
-    /// The language that it fills in.
+    pub line: Option<ExpectedLine>,
+    /// The language that it fills in; `none` for no language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
+
+/// The line that an example expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectedLine {
+    /// One without a number.
+    Numberless,
+    /// One with a number.
+    Numbered,
+    /// That the rule fills in no line.
+    None,
+}
+
+impl ExpectedLine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Numberless => line_name(LinePolicy::Numberless),
+            Self::Numbered => line_name(LinePolicy::Numbered),
+            Self::None => NOTHING,
+        }
+    }
+}
+
+/// How it is called that a rule fills in nothing.
+const NOTHING: &str = "none";
 
 impl Example {
     fn expects_something(&self) -> bool {
@@ -117,15 +142,14 @@ pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
         let line = rule.line.filter(|_| holds).map(line_name);
         let language = rule.language.filter(|_| holds);
         for (what, expected, fills_in) in [
-            ("line", example.line.map(line_name), line),
+            ("line", example.line.map(ExpectedLine::name), line),
             ("language", example.language.as_deref(), language),
         ] {
             let Some(expected) = expected else {
                 continue;
             };
-            let is_it = fills_in.is_some_and(|it| it.eq_ignore_ascii_case(expected));
-            if !is_it {
-                let fills_in = fills_in.unwrap_or("none");
+            let fills_in = fills_in.unwrap_or(NOTHING);
+            if !fills_in.eq_ignore_ascii_case(expected) {
                 return wrong(format!(
                     "the rule fills in {what} {fills_in}, expected is {expected}"
                 ));
@@ -238,6 +262,12 @@ mod tests {
             json!({"groups": ["Sales"], "language": "de-AT"}),
             "language none",
         );
+        bad(
+            held(json!({"line": "none"})),
+            "fills in line numbered, expected is none",
+        );
+        bad(held(json!({"language": "none"})), "expected is none");
+        good(json!({"groups": ["Sales"], "line": "none", "language": "none"}));
         good(json!({"groups": ["Sales"], "permissions": []}));
     }
 }

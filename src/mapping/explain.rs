@@ -19,6 +19,7 @@ use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
 use crate::store::rules::{Rule, RuleGroup, Terms};
 use crate::store::{groups, nestings, rules as rule_rows};
+use crate::workspace::access::{self, Access};
 use crate::workspace::members::names;
 use crate::workspace::schemas;
 
@@ -39,6 +40,8 @@ pub struct Explanation {
     /// How the member stands with seats, where the workspace has a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seat: Option<WhySeat>,
+    /// The teams in which the member has access now, by name, and why.
+    pub access: Vec<Access>,
     /// The grants that have not ended.
     pub grants: Vec<Why>,
     /// What was given by hand and waits: a directory brought the person in by an address that nobody
@@ -171,6 +174,10 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     });
     let awaiting = waiting.collect();
     let is_in = member.is_in();
+    let reach = access::reach(&mut tx, workspace).await?;
+    let effective = grants::list_effective(&mut tx, workspace, &[member.id]).await?;
+    let effective = effective.into_iter();
+    let access = reach.of(&effective.map(|right| (right.kind, right.target)).collect());
     let why = explained
         .into_iter()
         .map(|grant| {
@@ -201,6 +208,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         status: member.status,
         held_at: member.held_at,
         seat,
+        access,
         grants: why,
         awaiting,
     })

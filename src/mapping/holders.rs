@@ -1,6 +1,6 @@
 //! Who has a team, a role or a permission, and why: the other way round of [`super::explain`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -15,7 +15,9 @@ use crate::store::members::Status;
 use crate::store::rules::Rule;
 use crate::store::tx::Tx;
 use crate::store::{holders as rows, members, roles, rules, teams, workspaces};
+use crate::workspace::access::{self, Because};
 use crate::workspace::members::names;
+use crate::workspace::permissions;
 
 pub use crate::store::grants::GrantKind;
 
@@ -32,6 +34,10 @@ pub struct Holder {
     pub status: Status,
     /// Whether the member has the right now.
     pub effective: bool,
+    /// Of a team: why the member has access in it now; none if it has not, for a team that is disabled
+    /// or put away gives none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Because>,
     /// The grants by which it has it.
     pub grants: Vec<Held>,
 }
@@ -81,7 +87,9 @@ pub struct HeldRule {
 }
 
 /// Who has a right, after a member in id order: of a team or role by its id or name, of a permission by
-/// its name, be it granted singly or part of a role.
+/// its name, be it granted singly or part of a role. What there is no such thing of is
+/// [`Error::NotFound`]. Where admins have access in every enabled team,
+/// they are among those of a team, by their role.
 pub async fn holders(
     app: &App,
     workspace: WorkspaceId,
@@ -90,7 +98,12 @@ pub async fn holders(
     most: i64,
 ) -> Result<Vec<Holder>> {
     let mut tx = app.db.read().await?;
-    let rights = rights(&mut tx, workspace, kind, which).await?;
+    let mut rights = rights(&mut tx, app, workspace, (kind, which)).await?;
+    let team = rights.first().filter(|_| kind == GrantKind::Team);
+    let team = team.map(|(_, team)| *team);
+    let reach = access::reach(&mut tx, workspace).await?;
+    let admin = team.and_then(|team| reach.role_into(team));
+    rights.extend(admin.map(|admin| (GrantKind::Role, admin)));
     let ids = rows::list(&mut tx, workspace, &rights, after, most).await?;
     let names = names(&mut tx, workspace).await?;
     let known = rules::list(&mut tx, workspace).await?.into_iter();
@@ -112,7 +125,10 @@ pub async fn holders(
             continue;
         };
         let is_in = member.is_in();
-        let grants = held.remove(&id).unwrap_or_default().into_iter();
+        let held = held.remove(&id).unwrap_or_default();
+        let has = held.iter().filter(|grant| is_effective(grant, is_in));
+        let has: HashSet<_> = has.map(|grant| (grant.kind, grant.target)).collect();
+        let grants = held.into_iter();
         let grants: Vec<_> = grants
             .map(|grant| {
                 let name = names.get(&grant.target).cloned().unwrap_or_default();
@@ -127,6 +143,7 @@ pub async fn holders(
             display_name: member.display_name,
             status: member.status,
             effective: grants.iter().any(|grant| grant.effective),
+            access: team.and_then(|team| reach.because(&has, team)),
             grants,
         });
     }
@@ -136,9 +153,9 @@ pub async fn holders(
 /// What grants are to be looked for.
 async fn rights(
     tx: &mut Tx,
+    app: &App,
     workspace: WorkspaceId,
-    kind: GrantKind,
-    named: &str,
+    (kind, named): (GrantKind, &str),
 ) -> Result<Vec<(GrantKind, Uuid)>> {
     let (id, key) = (named.parse::<Uuid>().ok(), fold::key(named));
     match kind {
@@ -159,11 +176,13 @@ async fn rights(
             let of_roles = roles::list_permissions(tx, workspace).await?.into_iter();
             let of_roles = of_roles.filter(|row| row.permission == named);
             let of_roles = of_roles.map(|row| (GrantKind::Role, row.role.0));
-            Ok(noted
-                .map(|id| (kind, id))
-                .into_iter()
-                .chain(of_roles)
-                .collect())
+            let noted = noted.map(|id| (kind, id)).into_iter();
+            let rights: Vec<_> = noted.chain(of_roles).collect();
+            // One that nobody has yet is there as well.
+            if rights.is_empty() && permissions::check(app, named).is_err() {
+                return Err(Error::NotFound("permission"));
+            }
+            Ok(rights)
         }
     }
 }
@@ -189,11 +208,11 @@ fn told(
 
 fn told_grant(grant: Explained, (name, rule): (String, Option<HeldRule>), is_in: bool) -> Held {
     Held {
+        effective: is_effective(&grant, is_in),
         id: grant.id,
         kind: grant.kind,
         name,
         since: grant.from_at,
-        effective: is_in && !grant.is_away && (grant.cause_ended_at.is_none() || grant.is_kept),
         braked: grant.is_braked,
         cause: grant.cause_kind,
         rule,
@@ -204,4 +223,8 @@ fn told_grant(grant: Explained, (name, rule): (String, Option<HeldRule>), is_in:
             at: grant.at,
         },
     }
+}
+
+fn is_effective(grant: &Explained, is_in: bool) -> bool {
+    is_in && !grant.is_away && (grant.cause_ended_at.is_none() || grant.is_kept)
 }

@@ -239,7 +239,7 @@ pub async fn find_by_hash(
     let row: Option<OfWorkspace> = tx
         .query(
             "SELECT k.id AS key, k.hash, k.scopes, k.member, k.expires_at, k.last_used_at, \
-         w.id, w.slug, w.name, w.status, w.created_at FROM api_keys k \
+         w.id, w.slug, w.name, w.status, w.admins_in_all_teams, w.created_at FROM api_keys k \
          JOIN workspaces w ON w.id = k.workspace \
          LEFT JOIN members m ON m.workspace = k.workspace AND m.id = k.member \
          WHERE k.hash = $2 AND k.workspace = $1 AND k.revoked_at IS NULL AND k.held_at IS NULL \

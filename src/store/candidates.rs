@@ -17,6 +17,8 @@ pub struct Candidate {
     pub member: MemberId,
     /// How far the member is in.
     pub status: Status,
+    /// Whether the member is suspended and keeps its seat.
+    pub keeps_seat: bool,
     /// Whether the member signs in with it; else it is an address that nobody proved.
     pub is_named: bool,
     /// Whether another User of the same directory is linked to the member.
@@ -42,11 +44,13 @@ pub async fn list(tx: &mut Tx, place: Place, keys: &[&str]) -> Result<Vec<Candid
     let linked = "EXISTS (SELECT u.id FROM users u WHERE u.workspace = $1 AND u.member = m.id \
                   AND u.directory = $2) AS is_linked";
     let sql = format!(
-        "SELECT l.key, m.id AS member, m.status, l.key IS NOT NULL AS is_named, {linked} \
+        "SELECT l.key, m.id AS member, m.status, \
+         m.seat_kept_at IS NOT NULL AS keeps_seat, l.key IS NOT NULL AS is_named, {linked} \
          FROM login_names l CROSS JOIN members m WHERE l.workspace = $1 AND l.key = $3 \
          AND m.workspace = $1 AND m.id = l.member \
          UNION ALL SELECT m.email_key AS key, m.id AS member, m.status, \
-         m.email_key IS NULL AS is_named, {linked} FROM members m WHERE m.workspace = $1 \
+         m.seat_kept_at IS NOT NULL AS keeps_seat, m.email_key IS NULL AS is_named, {linked} \
+         FROM members m WHERE m.workspace = $1 \
          AND m.email_key IN ({}) AND m.status <> 'removed' \
          AND (m.brake_wants IS NULL OR m.brake_wants <> 'removed')",
         placeholders(4, keys.len())
@@ -97,11 +101,13 @@ pub async fn list_of(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<
          UNION SELECT own.id, e.value_key FROM own CROSS JOIN user_emails e \
          WHERE e.workspace = $1 AND e.directory = $2 AND e.user_id = own.id) \
          SELECT own.id AS user_id, l.key, m.id AS member, m.status, \
-         l.key IS NOT NULL AS is_named, {linked} FROM own CROSS JOIN login_names l \
+         m.seat_kept_at IS NOT NULL AS keeps_seat, l.key IS NOT NULL AS is_named, {linked} \
+         FROM own CROSS JOIN login_names l \
          CROSS JOIN members m WHERE l.workspace = $1 AND l.key = own.user_name_key \
          AND m.workspace = $1 AND m.id = l.member \
          UNION ALL SELECT keys.user_id, m.email_key AS key, m.id AS member, m.status, \
-         m.email_key IS NULL AS is_named, {linked} FROM keys CROSS JOIN members m \
+         m.seat_kept_at IS NOT NULL AS keeps_seat, m.email_key IS NULL AS is_named, {linked} \
+         FROM keys CROSS JOIN members m \
          WHERE m.workspace = $1 AND m.email_key = keys.key AND m.status <> 'removed' \
          AND (m.brake_wants IS NULL OR m.brake_wants <> 'removed')",
         placeholders(3, users.len())
@@ -188,8 +194,8 @@ pub struct Conflict {
     pub user_name: String,
     /// The IdP's own id for the person, where it gave one.
     pub external_id: Option<String>,
-    /// Whom it met.
-    pub member: MemberId,
+    /// Whom it met; nobody, if it found no seat.
+    pub member: Option<MemberId>,
     /// Whom an admin allows it to be linked to by its next create.
     pub adopted: Option<MemberId>,
     /// When it came first.
@@ -218,6 +224,32 @@ pub async fn list_conflicts(
     tx.query(sqlx::AssertSqlSafe(format!(
         "{CONFLICTS} AND c.user_name_key > $3 ORDER BY c.user_name_key LIMIT $4"
     )))
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(after.unwrap_or_default().to_owned())
+    .bind(most)
+    .fetch_all()
+    .await
+}
+
+/// The Users of a directory that were not admitted though nobody stood in their way, in the order of
+/// their names; they came once, and were written last at the later time.
+pub async fn list_skipped(
+    tx: &mut Tx,
+    place: Place,
+    after: Option<&str>,
+    most: i64,
+) -> Result<Vec<Conflict>> {
+    tx.query(
+        "SELECT u.user_name_key AS user_name, u.external_id, u.member, \
+         (SELECT a.member FROM adoptions a WHERE a.workspace = u.workspace \
+         AND a.directory = u.directory AND a.user_name_key = u.user_name_key) AS adopted, \
+         u.created_at AS first_at, u.updated_at AS last_at, CAST(1 AS BIGINT) AS times \
+         FROM users u WHERE u.workspace = $1 AND u.directory = $2 AND u.refused IS NOT NULL \
+         AND u.member IS NULL AND u.user_name_key > $3 AND NOT EXISTS (SELECT c.member \
+         FROM conflicts c WHERE c.workspace = u.workspace AND c.directory = u.directory \
+         AND c.user_name_key = u.user_name_key) ORDER BY u.user_name_key LIMIT $4",
+    )
     .bind(place.workspace)
     .bind(place.directory)
     .bind(after.unwrap_or_default().to_owned())

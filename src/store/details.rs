@@ -1,5 +1,7 @@
 //! What admins keep of a member beside its profile, and who stands between them and a change.
 
+use std::collections::HashSet;
+
 use super::error::Result;
 use super::members::Status;
 use super::tx::Tx;
@@ -79,6 +81,36 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId, members: &[MemberId]) -> 
             query = query.bind(member);
         }
         found.extend(query.fetch_all::<Of>().await?);
+    }
+    Ok(found)
+}
+
+/// The details of members as they are shown: nobody reports to a member who was removed. The row keeps
+/// whom the member reported to, for one who comes back.
+pub async fn list_shown(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<Of>> {
+    let mut found = list(tx, workspace, members).await?;
+    let mut managers: Vec<_> = found.iter().filter_map(|of| of.details.manager).collect();
+    managers.sort_unstable();
+    managers.dedup();
+    let mut removed = HashSet::new();
+    for managers in managers.chunks(MOST) {
+        let sql = format!(
+            "SELECT id FROM members WHERE workspace = $1 AND id IN ({}) AND status = 'removed'",
+            placeholders(2, managers.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);
+        for manager in pad(managers) {
+            query = query.bind(manager);
+        }
+        let rows = query.fetch_all::<(MemberId,)>().await?;
+        removed.extend(rows.into_iter().map(|row| row.0));
+    }
+    for of in &mut found {
+        of.details.manager = of.details.manager.filter(|id| !removed.contains(id));
     }
     Ok(found)
 }

@@ -16,6 +16,7 @@
 //! The alternative, one implementation for each engine behind a trait, was left out: two copies of
 //! the same SQL drift apart.
 
+pub mod access;
 pub mod admins;
 pub mod api_keys;
 mod aside;
@@ -64,6 +65,7 @@ mod postgres;
 pub mod prospects;
 pub mod purge;
 pub mod quotas;
+pub mod refusals;
 pub mod replacement;
 pub mod request_log;
 pub mod resources;

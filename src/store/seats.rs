@@ -29,6 +29,30 @@ pub enum SeatPolicy {
     Hold,
 }
 
+/// When a member gives its seat back.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum SeatRelease {
+    /// Once it is suspended.
+    #[default]
+    OnSuspend,
+    /// Once it is removed: one who is suspended keeps the seat that it had.
+    OnRemove,
+}
+
 /// How many may be in.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Limit {
@@ -38,6 +62,9 @@ pub struct Limit {
     /// What becomes of whoever finds none.
     #[serde(rename = "policy")]
     pub seat_policy: SeatPolicy,
+    /// When a member gives its seat back.
+    #[serde(rename = "release")]
+    pub seat_release: SeatRelease,
     /// How many more an operator lets in for the time being.
     #[serde(rename = "grace")]
     pub seat_grace: i64,
@@ -46,7 +73,7 @@ pub struct Limit {
     pub seat_contact: Option<String>,
 }
 
-const LIMIT: &str = "SELECT seat_limit, seat_policy, seat_grace, seat_contact FROM workspaces \
+const LIMIT: &str = "SELECT seat_limit, seat_policy, seat_release, seat_grace, seat_contact FROM workspaces \
                      WHERE id = $1";
 
 /// The limit, which stays as it is until the transaction ends.
@@ -75,13 +102,14 @@ pub async fn update_limit(tx: &mut Tx, workspace: WorkspaceId, limit: &Limit) ->
     let rows = tx
         .query(
             "UPDATE workspaces SET seat_limit = $2, seat_policy = $3, seat_grace = $4, \
-             seat_contact = $5 WHERE id = $1",
+             seat_contact = $5, seat_release = $6 WHERE id = $1",
         )
         .bind(workspace)
         .bind(limit.seat_limit)
         .bind(limit.seat_policy)
         .bind(limit.seat_grace)
         .bind(limit.seat_contact.clone())
+        .bind(limit.seat_release)
         .execute()
         .await?;
     Ok(rows == 1)
@@ -109,6 +137,81 @@ pub async fn release(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool> {
         .execute()
         .await?;
     Ok(rows == 1)
+}
+
+/// Says that a locked member who is suspended keeps its seat since then, or keeps none any more; false
+/// if it is so already.
+pub async fn update_kept(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    kept_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET seat_kept_at = $3 WHERE workspace = $1 AND id = $2 \
+             AND (seat_kept_at IS NULL) = $4",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(kept_at)
+        .bind(kept_at.is_some())
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Since when a member who is suspended keeps its seat; none if it keeps none.
+pub async fn find_kept(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Option<Timestamp>,)> = tx
+        .query("SELECT seat_kept_at FROM members WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .fetch_optional()
+        .await?;
+    Ok(row.and_then(|row| row.0))
+}
+
+/// Who of a workspace is suspended and keeps a seat.
+pub async fn list_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<MemberId>> {
+    let rows: Vec<(MemberId,)> = tx
+        .query("SELECT id FROM members WHERE workspace = $1 AND seat_kept_at IS NOT NULL")
+        .bind(workspace)
+        .fetch_all()
+        .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Takes the seats back that members of a locked workspace keep who are suspended; tells how many.
+pub async fn release_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<u64> {
+    let freed = tx
+        .query(
+            "UPDATE members SET seat_kept_at = NULL WHERE workspace = $1 \
+             AND seat_kept_at IS NOT NULL",
+        )
+        .bind(workspace)
+        .execute()
+        .await?;
+    tx.query("UPDATE seats SET taken = taken - $2 WHERE workspace = $1")
+        .bind(workspace)
+        .bind(i64::try_from(freed).unwrap_or(i64::MAX))
+        .execute()
+        .await?;
+    Ok(freed)
+}
+
+/// How many members are suspended and keep a seat.
+pub async fn count_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
+    let row: (i64,) = tx
+        .query("SELECT COUNT(*) FROM members WHERE workspace = $1 AND seat_kept_at IS NOT NULL")
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
 }
 
 /// How many seats are taken; none where nothing is counted.

@@ -55,11 +55,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 9,
-        holds: "as many seats are taken as members are in and do not wait for one",
+        holds: "as many seats are taken as members are in and do not wait for one, or are suspended \
+                and keep theirs",
         faults: "SELECT COUNT(*) FROM workspaces w LEFT JOIN seats s ON s.workspace = w.id \
                  WHERE (w.seat_limit IS NULL) <> (s.workspace IS NULL) OR s.taken <> \
                  (SELECT COUNT(*) FROM members m WHERE m.workspace = w.id \
-                 AND m.status = 'active' AND m.waiting_at IS NULL)",
+                 AND (m.status = 'active' AND m.waiting_at IS NULL \
+                 OR m.seat_kept_at IS NOT NULL)) OR EXISTS (SELECT k.id FROM members k \
+                 WHERE k.workspace = w.id AND k.seat_kept_at IS NOT NULL \
+                 AND (k.status <> 'suspended' OR w.seat_release <> 'on_remove'))",
     },
     Check {
         promise: 4,

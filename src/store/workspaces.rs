@@ -19,6 +19,8 @@ pub struct Workspace {
     pub name: String,
     /// `active`, `suspended` or `deleted`.
     pub status: String,
+    /// Whether admins have access in every enabled team, or in those alone that they are in.
+    pub admins_in_all_teams: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -45,7 +47,7 @@ pub struct Named {
 
 /// One whose rows are gone is known by its slug alone, and found no more.
 const COLUMNS: &str = "SELECT id, slug, name, CASE WHEN deleted_at IS NULL THEN status \
-                       ELSE 'deleted' END AS status, created_at FROM workspaces \
+                       ELSE 'deleted' END AS status, admins_in_all_teams, created_at FROM workspaces \
                        WHERE purged_at IS NULL";
 
 /// Makes a workspace.

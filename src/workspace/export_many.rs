@@ -98,6 +98,8 @@ pub struct Export {
     workspace: WorkspaceId,
     format: Format,
     at: Place,
+    /// How many members are in what was read.
+    count: usize,
 }
 
 /// How far it is.
@@ -130,10 +132,16 @@ pub async fn begin(
         workspace,
         format,
         at: Place::Begin,
+        count: 0,
     })
 }
 
 impl Export {
+    /// How many members the parts have so far.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// The next part of its text; none after the last one.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let (after, is_first) = match self.at {
@@ -144,6 +152,7 @@ impl Export {
         let mut tx = self.app.db.read().await?;
         let page = page(&mut tx, self.workspace, after).await?;
         drop(tx);
+        self.count += page.len();
         let last = page.last().map(|row| row.id);
         let is_last = page.len() < usize::try_from(PAGE).unwrap_or_default();
         let text = match self.format {
@@ -163,7 +172,7 @@ async fn page(tx: &mut Tx, workspace: WorkspaceId, after: Option<MemberId>) -> R
     let members = rows::list(tx, workspace, after, PAGE).await?;
     let ids: Vec<_> = members.iter().map(|member| member.id).collect();
     let named = names(tx, workspace).await?;
-    let details = details::list(tx, workspace, &ids).await?;
+    let details = details::list_shown(tx, workspace, &ids).await?;
     let mut details: HashMap<_, _> = details.into_iter().map(|of| (of.id, of.details)).collect();
     let managers: BTreeSet<MemberId> = details.values().filter_map(|of| of.manager).collect();
     let managers: Vec<_> = managers.into_iter().collect();

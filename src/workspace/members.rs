@@ -1,9 +1,10 @@
 //! Members as apps and admins see them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::access::{self, Access};
 use super::profile::{Field, Line, Manual};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -49,6 +50,8 @@ pub struct Listed {
     pub roles: BTreeSet<String>,
     /// Effective permissions that were granted singly.
     pub permissions: BTreeSet<String>,
+    /// The teams in which the member has access now, by name, and why.
+    pub access: Vec<Access>,
 }
 
 /// That a member keeps something which it is to lose.
@@ -130,7 +133,7 @@ pub async fn show(app: &App, workspace: WorkspaceId, id: MemberId) -> Result<Ful
         .ok_or(Error::NotFound("member"))?;
     let names = names(&mut tx, workspace).await?;
     let mut listed = with_rights(&mut tx, workspace, &names, vec![member.clone()]).await?;
-    let details = details::list(&mut tx, workspace, &[id]).await?.pop();
+    let details = details::list_shown(&mut tx, workspace, &[id]).await?.pop();
     let details = details.map(|of| of.details).unwrap_or_default();
     let holders = details::list_holders(&mut tx, workspace, id).await?;
     let directories = holders.into_iter().map(|holder| holder.name).collect();
@@ -185,7 +188,11 @@ pub(super) async fn with_rights(
     let rights = grants::list_effective(tx, workspace, &ids).await?;
     let mut listed: Vec<Listed> = members.into_iter().map(Listed::from).collect();
     let place: HashMap<MemberId, usize> = ids.iter().copied().zip(0..).collect();
+    let mut held: Vec<HashSet<(GrantKind, Uuid)>> = vec![HashSet::new(); listed.len()];
     for right in rights {
+        if let Some(at) = place.get(&right.member) {
+            held[*at].insert((right.kind, right.target));
+        }
         let (Some(at), Some(name)) = (place.get(&right.member), names.get(&right.target)) else {
             continue;
         };
@@ -194,6 +201,10 @@ pub(super) async fn with_rights(
             GrantKind::Role => listed[*at].roles.insert(name.clone()),
             GrantKind::Permission => listed[*at].permissions.insert(name.clone()),
         };
+    }
+    let reach = access::reach(tx, workspace).await?;
+    for (member, rights) in listed.iter_mut().zip(&held) {
+        member.access = reach.of(rights);
     }
     Ok(listed)
 }
@@ -250,6 +261,7 @@ impl From<Member> for Listed {
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),
             permissions: BTreeSet::new(),
+            access: Vec::new(),
         }
     }
 }

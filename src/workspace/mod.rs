@@ -1,6 +1,7 @@
 //! Workspaces and what apps see of them: members, teams, roles, the ledger of who has what and
 //! because of what, and the keys of the management API. It knows nothing of IdPs; facts reach it through `admission` alone.
 
+pub mod access;
 pub mod activity;
 pub mod awaiting;
 pub mod columns;
@@ -29,6 +30,7 @@ pub mod roles;
 pub mod schemas;
 pub mod search;
 pub mod seats;
+pub mod settings;
 pub mod status;
 pub mod teams;
 
@@ -89,6 +91,7 @@ pub async fn create(app: &App, origin: &Origin, slug: &str, name: &str) -> Resul
         slug: slug.to_owned(),
         name: name.to_owned(),
         status: "active".to_owned(),
+        admins_in_all_teams: false,
         created_at: app.clock.now(),
     };
     let act = Act {

@@ -131,7 +131,8 @@ impl<'a> Scanned<'a> {
             selection,
             filter,
             names,
-            needs_rights: filter.mentions(|name| matches!(name, "teams" | "roles" | "permissions")),
+            needs_rights: filter
+                .mentions(|name| matches!(name, "teams" | "roles" | "permissions" | "access")),
             needs_details: filter.mentions(|name| {
                 matches!(
                     name,
@@ -163,7 +164,7 @@ impl<'a> Scanned<'a> {
         };
         let mut kept = HashMap::new();
         if self.needs_details {
-            let found = details::list(tx, workspace, &ids).await?;
+            let found = details::list_shown(tx, workspace, &ids).await?;
             kept.extend(found.into_iter().map(|of| (of.id, of.details)));
         }
         let mut directories: HashMap<MemberId, Vec<String>> = HashMap::new();

@@ -12,7 +12,7 @@ use crate::store::members::{self, Member, Status};
 use crate::store::seats as rows;
 use crate::store::tx::Tx;
 
-pub use crate::store::seats::{Limit, SeatPolicy};
+pub use crate::store::seats::{Limit, SeatPolicy, SeatRelease};
 
 /// The fewest seats that a limit may be.
 pub const FEWEST: i64 = 3;
@@ -33,6 +33,8 @@ pub struct Seats {
     pub limit: Limit,
     /// How many are taken; none without a limit.
     pub taken: Option<i64>,
+    /// How many of those are kept by members who are suspended.
+    pub kept: i64,
     /// How many wait for one.
     pub waiting: i64,
 }
@@ -43,12 +45,15 @@ pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
     Ok(Seats {
         limit: rows::find_limit(&mut tx, workspace).await?,
         taken: rows::find_taken(&mut tx, workspace).await?,
+        kept: rows::count_kept(&mut tx, workspace).await?,
         waiting: rows::count_waiting(&mut tx, workspace).await?,
     })
 }
 
 /// Sets how many may be in. Nobody is put out by it, however many are in; without a limit whoever
-/// waited is in.
+/// waited is in. Where members are to keep their seats from now on, those who are suspended already
+/// gave theirs back and keep none, so that no more are taken by it; where they are to keep them no
+/// longer, all that are kept are free at once.
 pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limit) -> Result<()> {
     let act = Act::of(app, origin, workspace);
     app.write(move |tx| {
@@ -62,10 +67,21 @@ pub async fn set(app: &App, origin: &Origin, workspace: WorkspaceId, limit: Limi
 pub async fn set_within(tx: &mut Tx, act: &Act, limit: &Limit) -> Result<()> {
     check(limit)?;
     let workspace = act.workspace;
+    let keeps = limit.seat_limit.is_some() && limit.seat_release == SeatRelease::OnRemove;
+    if !keeps {
+        // Members are locked before seats, by whoever locks both.
+        let kept = rows::list_kept(tx, workspace).await?;
+        members::lock(tx, workspace, &kept).await?;
+    }
     let before = rows::lock_limit(tx, workspace).await?;
     if before == *limit {
         return Ok(());
     }
+    let freed = if keeps || before.seat_release == SeatRelease::OnSuspend {
+        0
+    } else {
+        rows::release_kept(tx, workspace).await?
+    };
     rows::update_limit(tx, workspace, limit).await?;
     match (before.seat_limit, limit.seat_limit) {
         (None, Some(_)) => rows::insert_count(tx, workspace).await?,
@@ -83,6 +99,7 @@ pub async fn set_within(tx: &mut Tx, act: &Act, limit: &Limit) -> Result<()> {
     }
     let detail = json!({
         "limit": limit.seat_limit, "policy": limit.seat_policy, "grace": limit.seat_grace,
+        "release": limit.seat_release, "freed": freed,
     });
     let subject = ("workspace", workspace.0);
     let change = act.change("workspace.seats_set", subject, None, &detail);
@@ -140,7 +157,8 @@ fn check(limit: &Limit) -> Result<()> {
 }
 
 /// A member was written whose status was another before, or who is new: it takes a seat or gives its
-/// own back. Where there is none, that is [`Error::Conflict`], or the member waits.
+/// own back, or keeps it while it is suspended where the workspace says so. Where there is none, that
+/// is [`Error::Conflict`], or the member waits.
 pub async fn follow(
     tx: &mut Tx,
     act: &Act,
@@ -151,15 +169,29 @@ pub async fn follow(
     let had = before.is_some_and(|it| it.status == Status::Active && it.waiting_at.is_none());
     let waited = before.is_some_and(|it| it.status == Status::Active && it.waiting_at.is_some());
     let wants = status == Status::Active;
-    if had == wants || wants && waited {
+    // One who is out may keep a seat until it leaves.
+    let leaves =
+        status == Status::Removed && before.is_some_and(|it| it.status == Status::Suspended);
+    if !leaves && (had == wants || wants && waited) {
         return Ok(());
     }
     let limit = rows::keep_limit(tx, act.workspace).await?;
     let Some(seats) = limit.seat_limit else {
         return Ok(());
     };
+    let keeps = limit.seat_release == SeatRelease::OnRemove;
+    if keeps && had && status == Status::Suspended {
+        rows::update_kept(tx, act.workspace, member, Some(act.at)).await?;
+        return Ok(());
+    }
+    let kept = keeps && !had && rows::update_kept(tx, act.workspace, member, None).await?;
     if !wants {
-        rows::release(tx, act.workspace).await?;
+        if had || kept {
+            rows::release(tx, act.workspace).await?;
+        }
+        return Ok(());
+    }
+    if kept {
         return Ok(());
     }
     match rows::take(tx, act.workspace, seats + limit.seat_grace).await? {

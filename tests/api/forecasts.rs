@@ -4,7 +4,7 @@ use gatehouse::admission::{adoption, exit};
 use gatehouse::changes::Origin;
 use gatehouse::directory::{Mode, NewDirectory};
 use gatehouse::workspace::keys::Permission;
-use gatehouse::workspace::seats::{self, Limit, SeatPolicy};
+use gatehouse::workspace::seats::{self, Limit, SeatPolicy, SeatRelease};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, member, new_directory, operations, users};
@@ -19,6 +19,7 @@ async fn before_a_group_is_mapped_a_plan_tells_how_many_seats_that_comes_to() {
     let limit = Limit {
         seat_limit: Some(5),
         seat_policy: SeatPolicy::Refuse,
+        seat_release: SeatRelease::OnSuspend,
         seat_grace: 0,
         seat_contact: Some("sales@acme.example".to_owned()),
     };
@@ -89,6 +90,7 @@ async fn who_finds_no_seat_while_a_directory_goes_live_holds_nobody_up() {
         let limit = Limit {
             seat_limit: Some(seats),
             seat_policy: SeatPolicy::Refuse,
+            seat_release: SeatRelease::OnSuspend,
             seat_grace: 0,
             seat_contact: None,
         };

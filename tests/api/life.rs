@@ -9,7 +9,7 @@ use gatehouse::directory::{Mode, NewDirectory};
 use gatehouse::scim::schema::ENTERPRISE_USER;
 use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::members::Status;
-use gatehouse::workspace::seats::{self, Limit, SeatPolicy};
+use gatehouse::workspace::seats::{self, Limit, SeatPolicy, SeatRelease};
 use gatehouse::workspace::status;
 use serde_json::{Value, json};
 
@@ -163,6 +163,7 @@ async fn without_seats_no_directory_goes_live() {
     let limit = |policy| Limit {
         seat_limit: Some(3),
         seat_policy: policy,
+        seat_release: SeatRelease::OnSuspend,
         seat_grace: 0,
         seat_contact: None,
     };

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absence;
+mod access;
 mod addresses;
 mod admins;
 mod adoption;
@@ -66,6 +68,7 @@ mod races;
 mod raw;
 mod registering;
 mod replay;
+mod reporting;
 mod request_log;
 mod requests;
 mod restored;
@@ -78,6 +81,7 @@ mod rule_runs;
 mod rules;
 mod search_members;
 mod seats;
+mod seats_kept;
 mod secure;
 mod shapes;
 mod sorting;

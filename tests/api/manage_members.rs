@@ -1,8 +1,8 @@
 //! Members, teams and roles through the management API.
 
 use gatehouse::changes::Origin;
-use gatehouse::workspace::keys::Permission;
-use gatehouse::workspace::lifecycle;
+use gatehouse::workspace::keys::{Permission, Scopes};
+use gatehouse::workspace::{lifecycle, settings};
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, operations};
@@ -313,7 +313,12 @@ async fn a_suspended_workspace_opens_nothing_on_any_node_until_it_is_resumed() {
         .await
         .unwrap();
     assert_eq!(open().await, (200, 200));
-    lifecycle::rename(&second, &Origin::cli(), &gateway.workspace, "Acme Ltd")
+    let by = (&Origin::cli(), &Scopes::everything());
+    let edit = settings::Edit {
+        name: Some("Acme Ltd".to_owned()),
+        ..settings::Edit::default()
+    };
+    settings::edit(&second, by, &gateway.workspace, edit)
         .await
         .unwrap();
     let shown = gateway.acme(&key, "GET", "", Value::Null).await;

@@ -22,7 +22,8 @@ async fn operators_rename_suspend_and_resume_a_workspace() {
         gateway.api(key, method, &path, Some(&body)).await
     };
     for (method, what) in [("PATCH", ""), ("POST", "/suspend"), ("POST", "/resume")] {
-        let refused = send(&key, method, what, json!({})).await;
+        let body = json!({"name": "Mine"});
+        let refused = send(&key, method, what, body).await;
         assert_eq!(refused.status, 403, "{method} {what}: {}", refused.text);
     }
     let named = send(&operator, "PATCH", "", json!({"name": " Acme & Co "})).await;

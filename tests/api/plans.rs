@@ -44,13 +44,14 @@ const SMALL: [&str; 27] = [
 ];
 
 /// Indexes that hold but a few rows: what waits to be done, or is kept.
-const WAITING: [&str; 8] = [
+const WAITING: [&str; 9] = [
     "changes_unnumbered",
     "erasures_open",
     "grants_awaiting",
     "grants_kept",
     "members_brake_due",
     "members_braked",
+    "members_seat_kept",
     "members_waiting",
     "runs_open",
 ];

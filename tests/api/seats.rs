@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use gatehouse::changes::Origin;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::keys::{Permission, Scopes};
-use gatehouse::workspace::seats::{self, Limit, SeatPolicy};
+use gatehouse::workspace::seats::{self, Limit, SeatPolicy, SeatRelease};
 use gatehouse::workspace::{members, status};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ impl Gateway {
         let limit = Limit {
             seat_limit: limit,
             seat_policy: policy,
+            seat_release: SeatRelease::OnSuspend,
             seat_grace: 0,
             seat_contact: Some("billing@acme.example".to_owned()),
         };

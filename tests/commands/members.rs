@@ -77,11 +77,11 @@ async fn rights_are_given_and_taken_by_hand() {
             &["ada@acme.example", "yes"],
         );
     }
-    for what in ["team", "role"] {
+    for what in ["team", "role", "permission"] {
         deployment.refuses(
             &format!("explain --workspace acme --{what} no.such"),
             3,
-            "not found",
+            "\"no.such\": ",
         );
     }
     deployment.tells(&format!("explain {ADA}"), &["active", "has 3 grants"]);

@@ -55,6 +55,11 @@ async fn a_table_is_previewed_imported_and_exported() {
     let export = ["members", "export-all", "--workspace", "acme"];
     let output = deployment.run(&[&export[..], &["--output", "all.csv"]].concat());
     assert!(output.status.success(), "{}", text(&output));
+    let told = text(&output);
+    assert!(
+        told.contains("221 members are written to all.csv"),
+        "{told}"
+    );
     let (code, told) = import(&deployment, "all.csv", &[]);
     assert_eq!((code, &told["outcomes"]), (0, &json!({"unchanged": 221})));
     let again = deployment.run(&[&export[..], &["--output", "all.csv"]].concat());

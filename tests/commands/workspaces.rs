@@ -9,7 +9,14 @@ use crate::with_directory;
 #[tokio::test]
 async fn a_workspace_is_named_shut_opened_and_deleted() {
     let (deployment, _) = with_directory("generic").await;
-    deployment.tells("workspace set acme --name ACME", &["acme has its name"]);
+    deployment.tells(
+        "workspace set acme --name ACME",
+        &["acme is \"ACME\"", "the enabled teams that they are in"],
+    );
+    deployment.tells(
+        "workspace set acme --admins-in-all-teams true",
+        &["acme is \"ACME\"", "every enabled team"],
+    );
     deployment.tells("workspace list", &["acme", "ACME", "active"]);
     deployment.refuses("workspace set nobody --name X", 3, "workspace not found");
     let set = deployment.run(&["workspace", "set", "acme", "--name", ""]);
@@ -72,6 +79,15 @@ async fn seats_are_set_and_say_how_they_stand() {
     assert_eq!(why["seat"]["standing"], "taken");
     deployment.value("members suspend --workspace acme --member bob");
     deployment.tells(&format!("{explain} bob"), &["takes no seat"]);
+    deployment.refuses(
+        "workspace seats acme --release never",
+        2,
+        "on_suspend or on_remove",
+    );
+    deployment.value("workspace seats acme --release on_remove");
+    deployment.value("members suspend --workspace acme --member cid");
+    deployment.tells(&format!("{explain} cid"), &["keeps its seat"]);
+    deployment.tells("workspace seats acme", &["(1 by suspended members)"]);
     deployment.tells("workspace seats acme --no-limit", &["there is no limit"]);
     let told = deployment.told("members list --workspace acme");
     assert!(!told.contains("waiting"), "{told}");

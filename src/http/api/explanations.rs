@@ -8,6 +8,8 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{json, page};
+use crate::admission::absence;
+use crate::error::Error;
 use crate::http::Shared;
 use crate::mapping::holders::{GrantKind, holders};
 use crate::workspace::keys::Permission;
@@ -36,6 +38,18 @@ pub(super) async fn permission(
     explain(&shared, &caller, (GrantKind::Permission, "name")).await
 }
 
+/// Why somebody is in, or is not.
+pub(super) async fn admission(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersManage).await?;
+    let [person] = caller.parameters(["person"])?;
+    let person = person.ok_or_else(|| Error::value("person is missing"))?;
+    let explanation = absence::explain(&shared.app, workspace.id, person).await?;
+    json(StatusCode::OK, &explanation)
+}
+
 async fn explain(
     shared: &Shared,
     caller: &ApiCaller,
@@ -54,6 +68,18 @@ async fn explain(
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/admission/explanation",
+            "Why somebody is in, or is not",
+        )
+        .note("From what is kept: a request that was refused leaves its line in the request log.")
+        .query(
+            "person",
+            "An address, userName, UserID, externalId or member's id.",
+            serde_json::json!({"type": "string", "minLength": 1, "maxLength": 1024}),
+        )
+        .gives::<absence::Explanation>(200, "What is so of the person."),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/teams/{id}/explanation",

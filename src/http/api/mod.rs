@@ -63,7 +63,7 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         "/workspaces/{workspace}",
         &[
             ("GET", None),
-            ("PATCH", Some(Permission::Everything)),
+            ("PATCH", Some(Permission::WorkspaceManage)),
             ("DELETE", Some(Permission::Everything)),
         ],
     ),
@@ -185,6 +185,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/permissions/{name}/explanation",
         &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/admission/explanation",
+        &[("GET", Some(Permission::MembersManage))],
     ),
     (
         "/workspaces/{workspace}/roles",
@@ -428,6 +432,7 @@ fn handlers(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/teams/{id}/explanation" => get(explanations::team),
         "/{workspace}/roles/{id}/explanation" => get(explanations::role),
         "/{workspace}/permissions/{name}/explanation" => get(explanations::permission),
+        "/{workspace}/admission/explanation" => get(explanations::admission),
         "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
         "/{workspace}/roles/{id}" => get(teams::show_role)
             .patch(teams::patch_role)

@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::profile::Say;
-use crate::workspace::seats::{self, Limit, SeatPolicy, Seats};
+use crate::workspace::seats::{self, Limit, SeatPolicy, SeatRelease, Seats};
+use crate::workspace::settings::{self, Edit};
 use crate::workspace::{self, Workspace, deletion, lifecycle};
 
 /// The workspaces that the key opens, by slug.
@@ -66,27 +67,16 @@ pub(super) async fn undelete(
     now(&shared, &workspace).await
 }
 
-/// What of a workspace is to be another; what is left out stays.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "WorkspaceEdit")]
-struct EditBody {
-    /// Its name for people.
-    name: Option<String>,
-}
-
-/// Gives it another name, for operators.
+/// Changes it; another name is for operators to give.
 pub(super) async fn edit(
     State(shared): State<Shared>,
     caller: ApiCaller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::Everything).await?;
-    let edit: EditBody = body::read(&shared, &headers, body).await?;
-    if let Some(name) = edit.name {
-        lifecycle::rename(&shared.app, &caller.origin, &workspace, &name).await?;
-    }
+    let workspace = caller.workspace(Permission::WorkspaceManage).await?;
+    let edit: Edit = body::read(&shared, &headers, body).await?;
+    settings::edit(&shared.app, caller.by(), &workspace, edit).await?;
     now(&shared, &workspace).await
 }
 
@@ -138,6 +128,9 @@ struct Wanted {
     limit: Say<i64>,
     /// What becomes of whoever finds none; they are refused if it is left out.
     policy: Option<SeatPolicy>,
+    /// When a member gives its seat back; once it is suspended if it is left out.
+    #[serde(default)]
+    release: SeatRelease,
     /// How many more are let in for the time being.
     #[serde(default)]
     grace: i64,
@@ -160,6 +153,7 @@ pub(super) async fn set_seats(
     let limit = Limit {
         seat_limit: wanted.limit.set().copied(),
         seat_policy: wanted.policy.unwrap_or(SeatPolicy::Refuse),
+        seat_release: wanted.release,
         seat_grace: wanted.grace,
         seat_contact: wanted.contact,
     };
@@ -194,8 +188,11 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("GET", "/workspaces/{workspace}", "Show a workspace")
             .gives::<Workspace>(200, "The workspace."),
         Operation::new("PATCH", "/workspaces/{workspace}", "Change a workspace")
-            .note("For keys of operators. Its slug stays.")
-            .takes::<EditBody>()
+            .note(
+                "Its slug stays. Another name is for keys of operators to give; how far admins have \
+                 access is for whoever may do what admins may.",
+            )
+            .takes::<Edit>()
             .gives::<Workspace>(200, "The workspace."),
         Operation::new(
             "POST",
@@ -230,7 +227,11 @@ pub(super) fn operations() -> Vec<Operation> {
         .refuses(409, "It is not deleted."),
         Operation::new("GET", SEATS, "Show how the seats stand").gives::<Seats>(200, "The seats."),
         Operation::new("PUT", SEATS, "Set how many seats there are")
-            .note("For keys of operators. Nobody is put out by it, however many are in.")
+            .note(
+                "For keys of operators. Nobody is put out by it, however many are in. Where members \
+                 are to keep their seats from now on (`on_remove`), those who are suspended already \
+                 keep none; where they are to keep them no longer, those seats are free at once.",
+            )
             .takes::<Wanted>()
             .gives::<Seats>(200, "How they stand now."),
         Operation::new(

@@ -6,6 +6,10 @@ use crate::scim::fold;
 use crate::scim::path::Resolved;
 use crate::store::grants::GrantKind;
 
+/// Nobody is shown to report to a member who was removed.
+const MANAGER_IS_THERE: &str = "EXISTS (SELECT b.id FROM members b WHERE b.workspace = $1 \
+     AND b.id = u.manager AND b.status <> 'removed')";
+
 impl Condition {
     /// The condition of a filter on members who are not removed.
     pub fn of_members(filter: &Filter) -> Self {
@@ -29,7 +33,14 @@ impl Compiler {
         let key = path.key();
         match (key.as_str(), value) {
             ("id", Literal::String(text)) => self.id("u.id", operator, text),
-            ("manager", Literal::String(text)) => self.id("u.manager", operator, text),
+            ("manager", Literal::String(text)) => {
+                let found = self.id("u.manager", operator, text);
+                if !found.is_exact {
+                    return found;
+                }
+                let sql = format!("({} AND {MANAGER_IS_THERE})", found.sql);
+                Part { sql, ..found }
+            }
             ("user_name", Literal::String(text)) if is_equal => {
                 let key = self.bind(Bind::Text(fold::key(text)));
                 // Older rows have no key yet.
@@ -99,7 +110,8 @@ impl Compiler {
             "id" | "status" | "source" | "protected" | "created_at" | "updated_at" | "version" => {
                 Part::exact("TRUE".to_owned())
             }
-            "manager" | "held_at" | "waiting_at" | "barred_at" | "invited_at" | "activated_at"
+            "manager" => Part::exact(MANAGER_IS_THERE.to_owned()),
+            "held_at" | "waiting_at" | "barred_at" | "invited_at" | "activated_at"
             | "suspended_at" | "removed_at" => Part::exact(format!("u.{key} IS NOT NULL")),
             "user_name" | "email" | "user_id" | "display_name" | "given_name" | "family_name"
             | "phone" | "language" | "time_zone" | "picture" => {
