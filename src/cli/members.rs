@@ -18,7 +18,7 @@ use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Member, Source};
 use crate::workspace::profile::{Edit, Line, Say};
-use crate::workspace::search::{self, Search};
+use crate::workspace::search::{self, By, Order, Search};
 use crate::workspace::{self, Workspace, edit, status};
 
 /// How many members are read at a time.
@@ -37,6 +37,17 @@ pub(super) enum Command {
         /// Only those whom a filter in the SCIM language selects: `teams eq "Support"`.
         #[arg(long)]
         filter: Option<String>,
+        /// By what they are put in order: `created_at`, `display_name`, email or status.
+        #[arg(
+            long,
+            value_name = "FIELD",
+            conflicts_with = "as_of",
+            default_value = "created_at"
+        )]
+        sort_by: By,
+        /// Begin with the last.
+        #[arg(long, conflicts_with = "as_of")]
+        descending: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -246,10 +257,18 @@ impl Command {
                 workspace,
                 as_of,
                 filter,
+                sort_by,
+                descending,
                 settings,
             } => match as_of {
                 Some(at) => person::list_as_of(&workspace, at, &settings).await?,
-                None => list(&workspace, filter, &settings).await?,
+                None => {
+                    let order = Order {
+                        by: sort_by,
+                        is_descending: descending,
+                    };
+                    list(&workspace, (filter, order), &settings).await?;
+                }
             },
             Self::Add {
                 workspace,
@@ -383,12 +402,17 @@ async fn add(
     })
 }
 
-async fn list(workspace: &str, filter: Option<String>, settings: &Settings) -> anyhow::Result<()> {
+async fn list(
+    workspace: &str,
+    (filter, order): (Option<String>, Order),
+    settings: &Settings,
+) -> anyhow::Result<()> {
     let app = settings.open().await?;
     let workspace = workspace::find(&app, workspace).await?;
     let mut listed = Vec::new();
     let mut search = Search {
         filter,
+        order,
         most: PAGE,
         ..Search::default()
     };

@@ -76,7 +76,7 @@ pub async fn blank(
 ) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE members SET user_name = NULL, display_name = NULL, given_name = NULL, \
+            "UPDATE members SET user_name = NULL, display_name = NULL, display_key = '', given_name = NULL, \
              family_name = NULL, email = NULL, email_key = NULL, left_email_key = NULL, \
              user_id = NULL, user_id_key = NULL, phone = NULL, line = NULL, line_number = NULL, \
              language = NULL, time_zone = NULL, manager = NULL, picture = NULL, manual = '', \

@@ -1,4 +1,4 @@
-//! Pages of members that a filter selects, in the order of their making.
+//! Pages of members that a filter selects, in the order of their making or in another.
 
 use uuid::Uuid;
 
@@ -135,6 +135,130 @@ async fn list_all(
     let after = Bind::Id(after.map_or(Uuid::nil(), |id| id.0));
     let query = selection.bound(tx, sql);
     Bind::Integer(most).to(after.to(query)).fetch_all().await
+}
+
+/// By what members are put in order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum By {
+    /// When they were made.
+    #[default]
+    Made,
+    /// The name for people.
+    DisplayName,
+    /// The address.
+    Email,
+    /// How far they are in, by the word for it.
+    Status,
+}
+
+/// An order of members. Whoever is equal in it comes in the order of their making.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub by: By,
+    /// Whether the last comes first.
+    pub is_descending: bool,
+}
+
+/// A place in an order.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Spot {
+    /// What the member there is ordered by; nothing in the order of making.
+    pub key: String,
+    /// The member.
+    pub id: MemberId,
+}
+
+impl By {
+    /// What the database compares, each the expression of an index.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Made => "''",
+            Self::DisplayName => "u.display_key",
+            Self::Email => "COALESCE(u.email_key, u.left_email_key, '')",
+            Self::Status => "u.status",
+        }
+    }
+}
+
+impl Order {
+    /// The place before all members.
+    fn begin(self) -> Spot {
+        if self.is_descending {
+            let key = match self.by {
+                // Words are compared as the database's own language has it.
+                By::Status => "zzzz".to_owned(),
+                // Above whatever text somebody is ordered by, code point by code point.
+                By::Made | By::DisplayName | By::Email => "\u{10FFFF}".repeat(4),
+            };
+            let id = MemberId(Uuid::max());
+            return Spot { key, id };
+        }
+        Spot {
+            key: String::new(),
+            id: MemberId(Uuid::nil()),
+        }
+    }
+}
+
+/// Where a member is in an order; none if there is no such member.
+pub async fn find_spot(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    order: Order,
+    member: MemberId,
+) -> Result<Option<Spot>> {
+    let sql = format!(
+        "SELECT {} AS key, u.id FROM members u WHERE u.workspace = $1 AND u.id = $2",
+        order.by.key()
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(member)
+        .fetch_optional()
+        .await
+}
+
+/// A page of what a selection selects in an order, after a place in it.
+pub async fn list_in_order(
+    tx: &mut Tx,
+    selection: Selection<'_>,
+    order: Order,
+    after: Option<&Spot>,
+    most: i64,
+) -> Result<Vec<Member>> {
+    if order == Order::default() {
+        return list(tx, selection, after.map(|spot| spot.id), most).await;
+    }
+    let next = selection.next_placeholder();
+    let (from, direction) = if order.is_descending {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
+    };
+    let after = after.cloned().unwrap_or_else(|| order.begin());
+    let (id, most) = (Bind::Id(after.id.0), Bind::Integer(most));
+    let base = format!("{COLUMNS} u WHERE {}", selection.sql());
+    let (sql, bounds) = if order.by == By::Made {
+        let sql = format!(
+            "{base} AND u.id {from} ${next} ORDER BY u.id {direction} LIMIT ${}",
+            next + 1
+        );
+        (sql, vec![id, most])
+    } else {
+        let key = order.by.key();
+        // Of a pair that begins with an expression SQLite finds no place in the index.
+        let sql = format!(
+            "{base} AND {key} {from}= ${next} AND ({key}, u.id) {from} (${next}, ${}) \
+             ORDER BY {key} {direction}, u.id {direction} LIMIT ${}",
+            next + 1,
+            next + 2
+        );
+        (sql, vec![Bind::Text(after.key), id, most])
+    };
+    let query = selection.bound(tx, sql);
+    let query = bounds.into_iter().fold(query, |query, bind| bind.to(query));
+    query.fetch_all().await
 }
 
 /// How many a selection selects.

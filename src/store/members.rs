@@ -141,9 +141,10 @@ pub async fn insert(
     tx.query(
         "INSERT INTO members (workspace, id, status, source, person, user_name, display_name, \
          given_name, family_name, email, email_key, access_epoch, rules_version, version, \
-         created_at, updated_at, suspended_at, manual, user_name_key, invited_at, activated_at) \
+         created_at, updated_at, suspended_at, manual, user_name_key, display_key, invited_at, \
+         activated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $15, $16, $17, \
-         $18, CASE WHEN $3 = 'invited' THEN $15 END, CASE WHEN $3 = 'active' THEN $15 END)",
+         $18, $19, CASE WHEN $3 = 'invited' THEN $15 END, CASE WHEN $3 = 'active' THEN $15 END)",
     )
     .bind(workspace)
     .bind(member.id)
@@ -163,6 +164,9 @@ pub async fn insert(
     .bind((member.status == Status::Suspended).then_some(member.updated_at))
     .bind(member.manual.clone())
     .bind(member.user_name.as_deref().map(fold::key))
+    .bind(fold::key(
+        member.display_name.as_deref().unwrap_or_default(),
+    ))
     .execute()
     .await?;
     Ok(())
@@ -291,7 +295,7 @@ pub async fn update(
 ) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE members SET user_name = $3, user_name_key = $12, display_name = $4, given_name = $5, \
+            "UPDATE members SET user_name = $3, user_name_key = $12, display_name = $4, display_key = $13, given_name = $5, \
              family_name = $6, email = $7, email_key = $8, \
              access_epoch = access_epoch + CASE WHEN status = 'active' AND $9 <> 'active' \
              THEN 1 ELSE 0 END, \
@@ -321,6 +325,7 @@ pub async fn update(
         .bind(at)
         .bind(hold == Hold::End)
         .bind(profile.user_name.as_deref().map(fold::key))
+        .bind(profile.display_name.as_deref().map_or_else(String::new, fold::key))
         .execute()
         .await?;
     Ok(rows == 1)

@@ -2,6 +2,7 @@
 //! (`schemas/member.json`). What has a column the database answers; the rest is looked at one by one.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
@@ -18,29 +19,54 @@ use crate::store::filter_sql::Condition;
 use crate::store::member_search::{self as rows, Selection};
 use crate::store::tx::Tx;
 
+pub use crate::store::member_search::{By, Order, Spot};
+
 /// How many members are looked at in a statement.
 const BATCH: i64 = 200;
+
+/// The orders by their names, which are those of the fields.
+pub const BY: [(&str, By); 4] = [
+    ("created_at", By::Made),
+    ("display_name", By::DisplayName),
+    ("email", By::Email),
+    ("status", By::Status),
+];
+
+impl FromStr for By {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = BY.into_iter().find(|(name, _)| *name == text);
+        let found = found.map(|(_, by)| by);
+        found.ok_or_else(|| {
+            let names = BY.map(|(name, _)| name).join(", ");
+            Error::value(format!("sortBy must be one of {names}"))
+        })
+    }
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
     /// The filter's text; without one, whoever is not removed.
     pub filter: Option<String>,
-    /// The member before the page.
-    pub after: Option<MemberId>,
+    /// The order of the members.
+    pub order: Order,
+    /// The place before the page.
+    pub after: Option<Spot>,
     /// How many members the page has at most.
     pub most: usize,
     /// Whether to tell how many there are on all pages.
     pub counts: bool,
 }
 
-/// A page of members, in the order of their making.
+/// A page of members.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The members.
     pub members: Vec<Listed>,
-    /// After which one the next page begins; none where this is the last.
-    pub next: Option<MemberId>,
+    /// After which place the next page begins; none where this is the last.
+    pub next: Option<Spot>,
     /// How many there are on all pages, where that was asked for.
     pub total: Option<i64>,
 }
@@ -73,14 +99,20 @@ pub async fn search(app: &App, workspace: WorkspaceId, search: Search) -> Result
     let deadline = Deadline::of(app);
     let (page, next, total) = match evaluated {
         Some(filter) => {
-            let scanned = Scanned::new(selection, filter, &names);
+            let mut scanned = Scanned::new(selection, filter, &names);
+            scanned.order = search.order;
             let mut total = None;
             if search.counts {
                 total = Some(scan::window(&mut tx, &scanned, 0, 0, &deadline).await?.0);
             }
-            let after = search.after.map(|id| id.0);
+            let after = search.after.as_ref().map(|spot| spot.id.0);
+            scanned.first = search.after.clone();
             let found = scan::some(&mut tx, &scanned, after, room, &deadline).await?;
-            (found.rows, found.stopped_at.map(MemberId), total)
+            let next = match found.stopped_at {
+                Some(id) => spot(&mut tx, workspace, search.order, MemberId(id)).await?,
+                None => None,
+            };
+            (found.rows, next, total)
         }
         None => {
             let mut total = None;
@@ -89,10 +121,14 @@ pub async fn search(app: &App, workspace: WorkspaceId, search: Search) -> Result
             }
             // One more than fits tells whether there is another page.
             let more = room.saturating_add(1);
-            let mut found = rows::list(&mut tx, selection, search.after, more).await?;
+            let (order, after) = (search.order, search.after.as_ref());
+            let mut found = rows::list_in_order(&mut tx, selection, order, after, more).await?;
             let is_more = found.len() > search.most;
             found.truncate(search.most);
-            let next = found.last().filter(|_| is_more).map(|member| member.id);
+            let next = match found.last().filter(|_| is_more) {
+                Some(last) => spot(&mut tx, workspace, search.order, last.id).await?,
+                None => None,
+            };
             (found, next, total)
         }
     };
@@ -101,6 +137,20 @@ pub async fn search(app: &App, workspace: WorkspaceId, search: Search) -> Result
         next,
         total,
     })
+}
+
+/// Where a member is in an order.
+async fn spot(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    order: Order,
+    id: MemberId,
+) -> Result<Option<Spot>> {
+    if order.by == By::Made {
+        let key = String::new();
+        return Ok(Some(Spot { key, id }));
+    }
+    Ok(rows::find_spot(tx, workspace, order, id).await?)
 }
 
 /// Reads a filter over members.
@@ -119,6 +169,9 @@ struct Scanned<'a> {
     selection: Selection<'a>,
     filter: &'a Filter,
     names: &'a HashMap<Uuid, String>,
+    order: Order,
+    /// The place before the page, as it was when that page was made.
+    first: Option<Spot>,
     /// Whether what stands in other rows must be known to decide.
     needs_rights: bool,
     needs_details: bool,
@@ -131,6 +184,8 @@ impl<'a> Scanned<'a> {
             selection,
             filter,
             names,
+            order: Order::default(),
+            first: None,
             needs_rights: filter
                 .mentions(|name| matches!(name, "teams" | "roles" | "permissions" | "access")),
             needs_details: filter.mentions(|name| {
@@ -190,7 +245,13 @@ impl Rows for Scanned<'_> {
     }
 
     async fn next(&self, tx: &mut Tx, after: Option<Uuid>) -> Result<Vec<(Member, bool)>> {
-        let page = rows::list(tx, self.selection, after.map(MemberId), BATCH).await?;
+        let after = match (after.map(MemberId), &self.first) {
+            (Some(id), Some(first)) if first.id == id => Some(first.clone()),
+            (Some(id), _) => spot(tx, self.selection.workspace, self.order, id).await?,
+            (None, _) => None,
+        };
+        let (of, after) = (self.selection, after.as_ref());
+        let page = rows::list_in_order(tx, of, self.order, after, BATCH).await?;
         let wholes = self.wholes(tx, &page).await?;
         let mut looked_at = Vec::with_capacity(page.len());
         for (member, whole) in page.into_iter().zip(wholes) {

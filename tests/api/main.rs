@@ -58,6 +58,7 @@ mod nesting;
 mod openapi;
 mod operated;
 mod oracle;
+mod order_members;
 mod own_rights;
 mod paused;
 mod people;

@@ -55,6 +55,11 @@ async fn found(statements: &'static [&'static str]) -> Vec<(u8, &'static str)> {
 /// What is planted: the promise that it breaks, what the check says, and the statements.
 const PLANTED: &[(u8, &str, &[&str])] = &[
     (
+        9,
+        "are suspended and keep theirs",
+        &["UPDATE members SET seat_kept_at = 1 WHERE user_name = 'u0@acme.example'"],
+    ),
+    (
         1,
         "of the same workspace",
         &[

@@ -11,13 +11,13 @@ use crate::gateway::Gateway;
 async fn nobody_reports_to_one_who_was_removed_until_that_one_is_back() {
     let gateway = Gateway::new().await;
     let key = gateway.key(&Permission::ALL[..9]).await;
-    let add = async |email: &str| {
+    let bring = async |email: &str| {
         let new = json!({"profile": {"email": email}});
         let made = gateway.ask(&key, "POST", "/members", new).await;
         made.body["member"]["id"].as_str().unwrap().to_owned()
     };
-    let lead = add("lead@acme.example").await;
-    let ada = add("ada@acme.example").await;
+    let lead = bring("lead@acme.example").await;
+    let ada = bring("ada@acme.example").await;
     let path = format!("/members/{ada}");
     let reports = json!({"manager": lead});
     gateway.asked(&key, ("PATCH", &path), reports, 200).await;
@@ -63,7 +63,7 @@ async fn nobody_reports_to_one_who_was_removed_until_that_one_is_back() {
     // What else is written of the member does not forget it.
     let language = json!({"language": "de"});
     gateway.asked(&key, ("PATCH", &path), language, 200).await;
-    assert_eq!(add("lead@acme.example").await, lead);
+    assert_eq!(bring("lead@acme.example").await, lead);
     assert_eq!(manager().await, json!(lead));
     assert_eq!((found(&by).await, found("manager%20pr").await), (1, 1));
     gateway.check().await;

@@ -84,7 +84,32 @@ async fn rights_are_given_and_taken_by_hand() {
             "\"no.such\": ",
         );
     }
-    deployment.tells(&format!("explain {ADA}"), &["active", "has 3 grants"]);
+    deployment.tells(
+        &format!("explain {ADA}"),
+        &[
+            "active",
+            "has 3 grants",
+            "has access in \"Support\": is in the team",
+        ],
+    );
+    deployment.tells(
+        &format!("members access {ADA}"),
+        &["Support", "is in the team"],
+    );
+    let person = "explain --workspace acme --person";
+    deployment.tells(
+        &format!("{person} ada@acme.example"),
+        &["ada@acme.example is in", "the member is in"],
+    );
+    let nobody = deployment.value(&format!("{person} nobody"));
+    assert_eq!(nobody["reasons"][0]["code"], "unknown");
+    let last = deployment.value("members list --workspace acme --sort-by created_at --descending");
+    assert_eq!(last[0]["user_name"], "bob@acme.example");
+    deployment.refuses(
+        "members list --workspace acme --sort-by age",
+        2,
+        "created_at, display_name, email, status",
+    );
     deployment.tells(
         &format!("members revoke {ADA} --permission data.export"),
         &["has these rights no longer"],

@@ -22,7 +22,7 @@ use crate::workspace::keys::Permission;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Source};
 use crate::workspace::profile::Edit;
-use crate::workspace::search::{self, Search};
+use crate::workspace::search::{self, BY, Order, Search, Spot};
 use crate::workspace::{Workspace, edit, status};
 
 /// A page of members in the order of their making, those that a filter selects.
@@ -40,21 +40,49 @@ pub(super) async fn list(
         Some("true") => true,
         Some(_) => return Err(Error::value("count must be true or false").into()),
     };
-    let list = format!("members {} {filter:?}", workspace.id);
-    let page = caller.page_by(&list, &["filter", "count"])?;
-    let after = page.after.as_ref().map(|after| after.parse());
+    let order = order(&caller)?;
+    let list = format!("members {} {filter:?} {order:?}", workspace.id);
+    let page = caller.page_by(&list, &["filter", "count", "sortBy", "sortOrder"])?;
+    let after = page.after.as_deref().map(spot);
     let wanted = Search {
         filter: filter.map(str::to_owned),
-        after: after.transpose().map_err(|_| page::invalid())?,
+        order,
+        after: after.transpose()?,
         most: page.limit(),
         counts,
     };
     let found = search::search(&shared.app, workspace.id, wanted).await?;
-    let next = found.next.map(|id| id.to_string());
+    let next = found.next.map(|spot| format!("{} {}", spot.id, spot.key));
     json(
         StatusCode::OK,
         &page.with(found.members, next, found.total)?,
     )
+}
+
+/// The order that the query asks for, in the words of RFC 7644 section 3.4.2.3.
+fn order(caller: &ApiCaller) -> Result<Order> {
+    let by = caller.asked("sortBy")?.map(str::parse).transpose()?;
+    let is_descending = match caller.asked("sortOrder")? {
+        None | Some("ascending") => false,
+        Some("descending") => true,
+        Some(_) => {
+            let detail = "sortOrder must be ascending or descending";
+            return Err(Error::value(detail));
+        }
+    };
+    Ok(Order {
+        by: by.unwrap_or_default(),
+        is_descending,
+    })
+}
+
+/// A place in the list, as a cursor has it.
+fn spot(after: &str) -> Result<Spot> {
+    let (id, key) = after.split_once(' ').ok_or_else(page::invalid)?;
+    Ok(Spot {
+        id: id.parse().map_err(|_| page::invalid())?,
+        key: key.to_owned(),
+    })
 }
 
 /// A member; 304 for a version that the reader has.
@@ -260,16 +288,35 @@ fn instant() -> serde_json::Value {
     serde_json::json!({"type": "string", "format": "date-time"})
 }
 
+/// An operation that lists in an order that the query names.
+fn in_order(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
+    Operation::new(method, path, summary)
+        .query(
+            "sortBy",
+            "What they are put in order by. Whoever has none comes first.",
+            serde_json::json!({
+                "type": "string", "enum": BY.map(|(name, _)| name), "default": "created_at",
+            }),
+        )
+        .query(
+            "sortOrder",
+            "Whether the first or the last comes first.",
+            serde_json::json!({
+                "type": "string", "enum": ["ascending", "descending"], "default": "ascending",
+            }),
+        )
+}
+
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     const MEMBERS: &str = "/workspaces/{workspace}/members";
     const MEMBER: &str = "/workspaces/{workspace}/members/{id}";
     const RIGHT: &str = "/workspaces/{workspace}/members/{id}/{kind}/{name}";
     vec![
-        Operation::new(
+        in_order(
             "GET",
             MEMBERS,
-            "List the members, in the order of their making",
+            "List the members, in the order of their making or another",
         )
         .note(
             "Those who are removed are left out, unless the filter speaks of `status`. With a \
