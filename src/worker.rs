@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::admission::reports::Waited;
 use crate::admission::{brake, exit, import, phases, runs, sweep};
@@ -220,7 +219,7 @@ impl Worker {
         let outcomes = [
             self.number().await,
             phases::turn(&self.app).await,
-            self.step().await,
+            runs::step_all(&self.app).await,
             sweep::sweep(&self.app, &mut self.places).await,
             seats::promote(&self.app).await,
             brake::carry_out(&self.app).await,
@@ -299,20 +298,6 @@ impl Worker {
             }
         }
         Ok(numbered)
-    }
-
-    /// Works off a batch of a run.
-    async fn step(&self) -> Result<usize> {
-        let app = &self.app;
-        let Some(run) = runs::next(app).await? else {
-            return Ok(0);
-        };
-        let span = tracing::debug_span!(target: "otel", "step of a run", run.kind = ?run.kind);
-        match runs::step(app, &run).instrument(span).await {
-            // Another process took the lease and this batch.
-            Ok(_) | Err(Error::Conflict(_)) => Ok(1),
-            Err(error) => Err(error),
-        }
     }
 
     /// Takes the lease, or prolongs it once half of its life is over; false when another process

@@ -15,6 +15,7 @@ use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::candidates::{self as rows, Candidate, Unlinked};
 use crate::store::directories::{self, Mode};
+use crate::store::exits::{self, Had};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
@@ -184,6 +185,10 @@ pub(super) async fn foresee(
     for of in rows::list_of(tx, place, &ids).await? {
         found.entry(of.user_id).or_default().push(of.candidate);
     }
+    let mut had: HashMap<UserId, Had> = HashMap::new();
+    for of in exits::list_had(tx, place, &ids).await? {
+        had.insert(of.user.id, of);
+    }
     let adopted = rows::list_adopted(tx, place).await?;
     let adopted: HashMap<String, MemberId> = adopted.into_iter().collect();
     let allowed = Allowed::current(tx, place).await?;
@@ -193,6 +198,25 @@ pub(super) async fn foresee(
             candidate.is_linked |= taken.contains(&candidate.member);
         }
         let adopted = adopted.get(&user.user_name_key).copied();
+        // Whoever was let go of comes back to whom it was, as far as nobody else has the name.
+        let had = had.get(&user.id);
+        let back = had.and_then(|had| Some((had.user.former_member?, had.status)));
+        let back = back.filter(|(member, _)| {
+            let mut named = found.iter().filter(|it| it.is_named);
+            !taken.contains(member) && named.all(|it| it.member == *member)
+        });
+        if let Some((member, status)) = back {
+            taken.insert(member);
+            return Foreseen {
+                user: user.id,
+                refused: user.refused,
+                user_name: user.user_name_key,
+                active: user.active,
+                takes_seat: user.active && status != Status::Active,
+                outcome: Outcome::Linked,
+                member: Some(member),
+            };
+        }
         let (outcome, member) = match recognize(&found, adopted, &allowed) {
             Recognized::Nobody => (Outcome::New, None),
             Recognized::Expected { member, .. } | Recognized::Adopted(member) => {

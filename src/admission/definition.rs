@@ -1,6 +1,6 @@
 //! What a rule says, in ids, as it is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -102,19 +102,45 @@ impl Definition {
     /// A rule as it is kept.
     pub(super) async fn stored(tx: &mut Tx, workspace: WorkspaceId, rule: &Rule) -> Result<Self> {
         let groups = rows::list_groups(tx, workspace).await?.into_iter();
-        let groups = groups.filter(|group| group.rule == rule.id);
-        let groups = groups.map(|group| OfGroup {
+        let groups = groups.filter(|group| group.rule == rule.id).collect();
+        let grants = rows::list_grants(tx, workspace).await?.into_iter();
+        let grants = grants.filter(|grant| grant.rule == rule.id);
+        let grants = grants.map(|grant| (grant.kind, grant.target)).collect();
+        Ok(Self::of(rule, groups, grants))
+    }
+
+    /// All rules of a workspace as they are kept.
+    pub(super) async fn all(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<(Rule, Self)>> {
+        let mut groups: HashMap<RuleId, Vec<RuleGroup>> = HashMap::new();
+        for group in rows::list_groups(tx, workspace).await? {
+            groups.entry(group.rule).or_default().push(group);
+        }
+        let mut grants: HashMap<RuleId, BTreeSet<(GrantKind, Uuid)>> = HashMap::new();
+        for grant in rows::list_grants(tx, workspace).await? {
+            let of = grants.entry(grant.rule).or_default();
+            of.insert((grant.kind, grant.target));
+        }
+        let rules = rows::list(tx, workspace).await?.into_iter();
+        let all = rules.map(|rule| {
+            let groups = groups.remove(&rule.id).unwrap_or_default();
+            let grants = grants.remove(&rule.id).unwrap_or_default();
+            let definition = Self::of(&rule, groups, grants);
+            (rule, definition)
+        });
+        Ok(all.collect())
+    }
+
+    fn of(rule: &Rule, groups: Vec<RuleGroup>, grants: BTreeSet<(GrantKind, Uuid)>) -> Self {
+        let terms = rule.terms.clone();
+        let groups = groups.into_iter().map(|group| OfGroup {
             name: group.name,
             id: group.group_id,
         });
-        let grants = rows::list_grants(tx, workspace).await?.into_iter();
-        let grants = grants.filter(|grant| grant.rule == rule.id);
-        let terms = rule.terms.clone();
-        Ok(Self {
+        Self {
             directory: rule.directory,
             groups: groups.collect(),
             when: rule.when.clone(),
-            grants: grants.map(|grant| (grant.kind, grant.target)).collect(),
+            grants,
             enabled: terms.enabled,
             priority: terms.priority,
             stop: terms.stop,
@@ -125,7 +151,7 @@ impl Definition {
             examples: serde_json::from_str(&terms.examples).unwrap_or_default(),
             broken: rule.state == RuleState::Broken,
             made: Vec::new(),
-        })
+        }
     }
 
     /// Its groups that are there.

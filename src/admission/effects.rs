@@ -14,7 +14,7 @@ use super::definition::Made;
 use super::fields::{Refilled, Said, refilled};
 use super::runs::concerned;
 use crate::error::Result;
-use crate::ids::{GroupId, MemberId, UserId};
+use crate::ids::{GroupId, MemberId, UserId, WorkspaceId};
 use crate::mapping::{self, Facts};
 use crate::scim::resource;
 use crate::secrets::sha256;
@@ -177,6 +177,24 @@ struct Counted {
 }
 
 impl Counted {
+    fn count(
+        &mut self,
+        member: MemberId,
+        (has, gets, stays): (&BTreeSet<Right>, &BTreeSet<Right>, &BTreeSet<Right>),
+        fields: Vec<Refilled>,
+    ) {
+        let not_kept = |right: &&Right| !stays.contains(*right);
+        let effect = Effect {
+            member,
+            gains: gets.difference(has).filter(not_kept).copied().collect(),
+            losses: has.difference(gets).filter(not_kept).copied().collect(),
+            fields,
+        };
+        if !effect.gains.is_empty() || !effect.losses.is_empty() || !effect.fields.is_empty() {
+            self.add(effect);
+        }
+    }
+
     fn add(&mut self, effect: Effect) {
         for right in &effect.gains {
             *self.gains.entry(*right).or_default() += 1;
@@ -290,25 +308,76 @@ async fn look(
     }
     let mut refilled = refilled(tx, workspace, &filled).await?;
     let ids: Vec<_> = differing.iter().map(|differs| differs.0).collect();
+    let mut standing = standing(tx, workspace, &ids).await?;
+    for (member, has, gets) in differing {
+        let stays = standing.remove(&member).unwrap_or_default();
+        let fields = refilled.remove(&member).unwrap_or_default();
+        counted.count(member, (&has, &gets, &stays), fields);
+    }
+    Ok(())
+}
+
+/// What members had by rules and get by them now, and what they keep for another reason.
+pub(super) type Rights = (BTreeSet<Right>, BTreeSet<Right>, BTreeSet<Right>);
+
+/// Tells what becomes of members of whom it is known what rules gave and filled in before and after.
+pub(super) async fn told_of(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    looked_at: usize,
+    differing: Vec<(MemberId, Rights, (Said, Said))>,
+) -> Result<Computed> {
+    let mut counted = Counted {
+        looked_at: i64::try_from(looked_at).unwrap_or(i64::MAX),
+        ..Counted::default()
+    };
+    let filled = differing.iter().filter(|(_, _, (from, to))| from != to);
+    let filled = filled.map(|(member, _, (from, to))| (*member, from.clone(), to.clone()));
+    let filled: Vec<_> = filled.collect();
+    let mut refilled = refilled(tx, workspace, &filled).await?;
+    for (member, (has, gets, stays), _) in differing {
+        let fields = refilled.remove(&member).unwrap_or_default();
+        counted.count(member, (&has, &gets, &stays), fields);
+    }
+    Ok(counted.told())
+}
+
+/// What members keep whatever rules say.
+pub(super) async fn standing(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<HashMap<MemberId, BTreeSet<Right>>> {
     let mut standing: HashMap<MemberId, BTreeSet<Right>> = HashMap::new();
-    for grant in grants::list_standing(tx, workspace, &ids).await? {
+    for grant in grants::list_standing(tx, workspace, members).await? {
         let of = standing.entry(grant.member).or_default();
         of.insert((grant.kind, grant.target));
     }
-    for (member, has, gets) in differing {
-        let stays = standing.remove(&member).unwrap_or_default();
-        let not_kept = |right: &&Right| !stays.contains(*right);
-        let effect = Effect {
-            member,
-            gains: gets.difference(&has).filter(not_kept).copied().collect(),
-            losses: has.difference(&gets).filter(not_kept).copied().collect(),
-            fields: refilled.remove(&member).unwrap_or_default(),
-        };
-        if !effect.gains.is_empty() || !effect.losses.is_empty() || !effect.fields.is_empty() {
-            counted.add(effect);
+    Ok(standing)
+}
+
+/// How many users of those groups who are no members yet would get something once they are, and how
+/// many seats they would take.
+pub(super) async fn count_newcomers(
+    tx: &mut Tx,
+    place: Place,
+    groups: &[Option<GroupId>],
+    world: &World<'_>,
+) -> Result<(i64, i64)> {
+    let mut counted = Counted::default();
+    for (at, group) in groups.iter().enumerate() {
+        let mut after = None;
+        loop {
+            let users = concerned(tx, place, *group, after, BATCH).await?;
+            let Some(last) = users.last() else {
+                break;
+            };
+            after = Some(*last);
+            let so_far = (&groups[..at], &mut counted);
+            foresee(tx, place, &users, world, so_far).await?;
         }
     }
-    Ok(())
+    Ok((counted.newcomers, counted.seats))
 }
 
 /// Counts those of the users who are no members yet and would get something once they are: a directory
@@ -351,13 +420,13 @@ async fn foresee(
     Ok(())
 }
 
-fn rights(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Right> {
+pub(super) fn rights(rules: &[LiveRule], facts: &Facts) -> BTreeSet<Right> {
     let wanted = mapping::wanted(rules, facts).into_iter();
     wanted.map(|(kind, target, _)| (kind, target)).collect()
 }
 
 /// What rules fill in; where none fills in anything, nobody is looked at for it.
-fn fills(rules: &[LiveRule], facts: &Facts) -> Said {
+pub(super) fn fills(rules: &[LiveRule], facts: &Facts) -> Said {
     let mut filling = rules.iter();
     if filling.any(|rule| rule.line.is_some() || rule.language.is_some()) {
         return mapping::filled_in(rules, facts);
@@ -365,7 +434,8 @@ fn fills(rules: &[LiveRule], facts: &Facts) -> Said {
     Said::default()
 }
 
-async fn facts(
+/// What is said about members, as far as rules look at it before or after.
+pub(super) async fn facts(
     tx: &mut Tx,
     place: Place,
     members: &[MemberId],

@@ -4,16 +4,16 @@
 
 use serde_json::json;
 
+use super::directory_runs::{tell, undo_live};
 use super::going_live;
 use super::parting::{Leave, let_go, take_back};
 use crate::app::App;
-use crate::changes::{self, Act, Origin};
+use crate::changes::{Act, Origin};
 use crate::config::Retention;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::store::directories::{self, Mode};
-use crate::store::directory_runs::{self as rows, Kind};
-use crate::store::error::DbError;
+use crate::store::directory_runs::{self as rows, Kind, Passed};
 use crate::store::exits;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
@@ -147,7 +147,7 @@ pub async fn runs(
     Ok(rows::list(&mut tx, workspace, directory).await?)
 }
 
-async fn begin<F>(
+pub(super) async fn begin<F>(
     app: &App,
     origin: &Origin,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -160,7 +160,7 @@ where
             &'t Act,
             Place,
         ) -> futures_util::future::BoxFuture<'t, Result<DirectoryRun>>
-        + Copy
+        + Clone
         + Send
         + Sync
         + 'static,
@@ -176,7 +176,7 @@ where
     let app_ = app.clone();
     let run = app
         .write(move |tx| {
-            let (app, act) = (app_.clone(), act.clone());
+            let (app, act, work) = (app_.clone(), act.clone(), work.clone());
             Box::pin(async move { work(tx, &app, &act, place).await })
         })
         .await?;
@@ -185,7 +185,7 @@ where
     Ok(run)
 }
 
-fn made(act: &Act, place: Place, kind: Kind, total: i64) -> DirectoryRun {
+pub(super) fn made(act: &Act, place: Place, kind: Kind, total: i64) -> DirectoryRun {
     let by = (act.origin.request, act.origin.actor.clone(), act.at);
     let at = (place.workspace, place.directory);
     DirectoryRun::new(at, (kind, total), by)
@@ -265,7 +265,12 @@ async fn purge(app: &App, over: DirectoryRun) -> Result<DirectoryRun> {
     .await
 }
 
-async fn batch(tx: &mut Tx, app: &App, act: &Act, run: DirectoryRun) -> Result<DirectoryRun> {
+pub(super) async fn batch(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    run: DirectoryRun,
+) -> Result<DirectoryRun> {
     if run.kind == Kind::Live {
         return going_live::batch(tx, app, act, run).await;
     }
@@ -278,8 +283,9 @@ async fn batch(tx: &mut Tx, app: &App, act: &Act, run: DirectoryRun) -> Result<D
     let skipped = match run.kind {
         Kind::End => {
             let leave = Leave::of(&run);
-            let_go(tx, app, act, place, &left, leave).await?
+            let_go(tx, app, act, place, &left, &leave).await?
         }
+        Kind::UndoLive => return undo_live(tx, app, act, run, &left).await,
         Kind::UndoEnd => {
             let of = (run.id, run.outcome.unwrap_or(Leaving::Keep));
             take_back(tx, app, act, place, &left, of).await?
@@ -294,19 +300,13 @@ async fn batch(tx: &mut Tx, app: &App, act: &Act, run: DirectoryRun) -> Result<D
     if is_last && run.kind == Kind::Purge {
         exits::delete_rest(tx, place).await?;
     }
-    let last = left.last().map(|user| user.id);
-    rows::moved_on(
-        tx,
-        run,
-        (last, left.len(), skipped),
-        is_last.then_some(act.at),
-    )
-    .await?
-    .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
-}
-
-async fn tell(tx: &mut Tx, act: &Act, kind: &str, detail: &serde_json::Value) -> Result<()> {
-    let directory = act.directory.ok_or(DbError::NotFound)?;
-    let change = act.change(kind, ("directory", directory.0), None, detail);
-    changes::record(tx, act.workspace, &[change]).await
+    let passed = Passed {
+        last: left.last().map(|user| user.id),
+        count: left.len(),
+        skipped,
+        left_out: None,
+    };
+    rows::moved_on(tx, run, passed, is_last.then_some(act.at))
+        .await?
+        .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
 }

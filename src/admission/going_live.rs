@@ -9,12 +9,14 @@ use super::adoption::{self, Foreseen, Outcome};
 use super::arrival::{self, Arrival, Newcomer};
 use super::effects::Right;
 use super::followed;
+use super::parting;
 use super::planned::{Count, counts, texts};
 use super::prospects::{self, Prospect};
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
+use crate::config::Retention;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
 use crate::mapping::rules;
@@ -22,8 +24,9 @@ use crate::scim::resource;
 use crate::secrets::Digest;
 use crate::store::candidates::{self, Unlinked};
 use crate::store::directories::{self, Mode};
-use crate::store::directory_runs::{self as rows, DirectoryRun, Kind};
+use crate::store::directory_runs::{self as rows, DirectoryRun, Kind, Leaving, Passed};
 use crate::store::error::DbError;
+use crate::store::exits;
 use crate::store::members::{self, Status};
 use crate::store::seats::{self as seat_rows, SeatPolicy};
 use crate::store::tx::Tx;
@@ -147,6 +150,8 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     let total = plan.new + plan.linked + plan.conflicts;
     let by = (act.origin.request, act.origin.actor.clone(), act.at);
     let mut run = DirectoryRun::new(at, (Kind::Live, total), by);
+    let span = Retention::span(app.config.retention.ended_directories_days);
+    run.undo_until = Some(act.at.after(span));
     rows::insert(tx, &run).await?;
     let subject = ("directory", place.directory.0);
     let detail = json!({
@@ -296,11 +301,13 @@ pub(super) async fn batch(
     let page = candidates::list_unlinked(tx, place, run.position, most).await?;
     let (mut admitted, mut skipped) = (Vec::new(), 0);
     let seatless = seatless(tx, place, &page).await?;
+    let (back, left) = come_back(tx, app, act, &run, (&page, &seatless)).await?;
+    skipped += left;
     for user in &page {
         let Some(user) = users::lock(tx, place, user.id).await? else {
             continue;
         };
-        if user.member.is_some() {
+        if user.member.is_some() || back.contains(&user.id) {
             continue;
         }
         if seatless.contains(&user.id) {
@@ -321,15 +328,40 @@ pub(super) async fn batch(
     let rules = Rules::current(tx, app, act).await?;
     settle(tx, act, &locked, &rules, Some(run.id)).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(i64::MAX) < most;
-    let last = page.last().map(|user| user.id);
-    rows::moved_on(
-        tx,
-        run,
-        (last, page.len(), skipped),
-        is_last.then_some(act.at),
-    )
-    .await?
-    .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
+    let passed = Passed {
+        last: page.last().map(|user| user.id),
+        count: page.len(),
+        skipped,
+        left_out: None,
+    };
+    rows::moved_on(tx, run, passed, is_last.then_some(act.at))
+        .await?
+        .ok_or_else(|| Error::Conflict("the run was moved on by another process".to_owned()))
+}
+
+/// Links Users again whom going live had linked before and that was undone; gives all of those, and for
+/// how many it could not be done.
+async fn come_back(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    run: &DirectoryRun,
+    (page, seatless): (&[Unlinked], &BTreeSet<UserId>),
+) -> Result<(BTreeSet<UserId>, i64)> {
+    let place = Place {
+        workspace: run.workspace,
+        directory: run.directory,
+    };
+    let users: Vec<_> = page.iter().map(|user| user.id).collect();
+    let had = exits::list_had(tx, place, &users).await?.into_iter();
+    let back = had.map(|had| had.user);
+    let back: Vec<_> = back.filter(|user| !seatless.contains(&user.id)).collect();
+    if back.is_empty() {
+        return Ok((BTreeSet::new(), 0));
+    }
+    let of = (run.id, Leaving::Remove);
+    let skipped = parting::take_back(tx, app, act, place, &back, of).await?;
+    Ok((back.into_iter().map(|user| user.id).collect(), skipped))
 }
 
 /// Those of the Users who would find no seat, where that is no reason to wait for one: they are left

@@ -34,19 +34,47 @@ use crate::workspace::profile::{Field, Manual};
 use crate::workspace::{awaiting, guard, seats};
 
 /// What was decided about the members.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Leave {
     run: RunId,
-    outcome: Leaving,
+    outcome: Outcome,
     keep_grants: bool,
+}
+
+/// What becomes of members whom no other directory has.
+#[derive(Debug, Clone)]
+enum Outcome {
+    /// The same of all.
+    All(Leaving),
+    /// Of each what it was before the directory had it; of whom nothing is told, nothing.
+    Each(BTreeMap<MemberId, Status>),
 }
 
 impl Leave {
     pub(super) fn of(run: &DirectoryRun) -> Self {
         Self {
             run: run.id,
-            outcome: run.outcome.unwrap_or(Leaving::Keep),
+            outcome: Outcome::All(run.outcome.unwrap_or(Leaving::Keep)),
             keep_grants: run.keep_grants,
+        }
+    }
+
+    /// Members become again what they were.
+    pub(super) fn each(run: &DirectoryRun, before: BTreeMap<MemberId, Status>) -> Self {
+        Self {
+            run: run.id,
+            outcome: Outcome::Each(before),
+            keep_grants: false,
+        }
+    }
+
+    /// The status that a member gets whom no other directory has; none where it keeps its own.
+    fn status(&self, member: MemberId) -> Option<Status> {
+        match &self.outcome {
+            Outcome::All(Leaving::Keep) => None,
+            Outcome::All(Leaving::Suspend) => Some(Status::Suspended),
+            Outcome::All(Leaving::Remove) => Some(Status::Removed),
+            Outcome::Each(before) => before.get(&member).copied(),
         }
     }
 }
@@ -59,7 +87,7 @@ pub(super) async fn let_go(
     act: &Act,
     place: Place,
     users: &[Left],
-    leave: Leave,
+    leave: &Leave,
 ) -> Result<i64> {
     let linked: BTreeMap<MemberId, &Left> = users
         .iter()
@@ -81,13 +109,12 @@ pub(super) async fn let_go(
             brake::reverse(tx, act, &mut member).await?;
         }
         let member = &member;
-        let (status, is_spared) = match leave.outcome {
+        let (status, is_spared) = match leave.status(member.id) {
             // Another directory has the member, and says whether it is in.
             _ if others.linked > 0 && others.active > 0 => (member.status, false),
             _ if others.linked > 0 => spared(tx, act, member, Status::Suspended).await?,
-            Leaving::Keep => (member.status, false),
-            Leaving::Suspend => spared(tx, act, member, Status::Suspended).await?,
-            Leaving::Remove => spared(tx, act, member, Status::Removed).await?,
+            None => (member.status, false),
+            Some(wanted) => spared(tx, act, member, wanted).await?,
         };
         skipped += i64::from(is_spared);
         let is_own = others.linked == 0;

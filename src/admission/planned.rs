@@ -53,7 +53,7 @@ pub struct Shown {
 }
 
 /// What would become of a change of the rules.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Told {
     /// How many users were looked at.
     pub looked_at: i64,
@@ -107,7 +107,7 @@ pub struct Shows {
 }
 
 /// What would become of one member.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sampled {
     /// Who it is.
     #[serde(flatten)]
@@ -239,7 +239,7 @@ pub(super) async fn stale(
     })
 }
 
-async fn told(
+pub(super) async fn told(
     tx: &mut Tx,
     (workspace, scopes): (WorkspaceId, &Scopes),
     effects: Effects,
@@ -248,6 +248,15 @@ async fn told(
     for made in &effects.made {
         names.insert(made.id, made.name.clone());
     }
+    told_with(tx, (workspace, scopes), (effects, &names)).await
+}
+
+/// The same, where it is known what teams, roles and permissions are called.
+pub(super) async fn told_with(
+    tx: &mut Tx,
+    (workspace, scopes): (WorkspaceId, &Scopes),
+    (effects, names): (Effects, &HashMap<Uuid, String>),
+) -> Result<Told> {
     let fields = effects.fields.into_iter();
     let fields = fields.map(|(field, to, members)| Shows { field, to, members });
     let ids: Vec<_> = effects.sample.iter().map(|effect| effect.member).collect();
@@ -266,15 +275,15 @@ async fn told(
         seats_free,
         fits: seats_free.is_none_or(|free| effects.seats <= free),
         seats_contact: limit.seat_contact,
-        makes: texts(&names, &makes),
-        gains: counts(&names, effects.gains.into_iter()),
-        losses: counts(&names, effects.losses.into_iter()),
+        makes: texts(names, &makes),
+        gains: counts(names, effects.gains.into_iter()),
+        losses: counts(names, effects.losses.into_iter()),
         fields: fields.collect(),
         sample: sample
             .map(|(who, effect)| Sampled {
                 who,
-                gains: texts(&names, &effect.gains),
-                losses: texts(&names, &effect.losses),
+                gains: texts(names, &effect.gains),
+                losses: texts(names, &effect.losses),
                 fields: effect.fields,
             })
             .collect(),

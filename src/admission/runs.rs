@@ -2,8 +2,10 @@
 //! is to be lost is lost before: the cause was ended in one row when the run was planned.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::json;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::carrying::{Step, carry_out, definition, end_cause, still_bound, take_over};
@@ -25,6 +27,9 @@ use crate::workspace::keys::Scopes;
 
 pub use crate::store::runs::{Of, Run, RunKind, RunState};
 
+/// After how long a batch that failed is tried again first, and at the latest.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// How many members who changed since a run are told of.
 const TOLD: i64 = 50;
 
@@ -261,10 +266,40 @@ pub async fn plan(tx: &mut Tx, run: &Run) -> Result<()> {
     Ok(rows::insert(tx, run).await?)
 }
 
-/// The oldest run that is not done.
-pub async fn next(app: &App) -> Result<Option<Run>> {
+/// Works off a batch of the oldest run of each workspace; tells how many that were. One that fails is
+/// tried again after a while, longer each time, and keeps no other waiting, of its workspace or another.
+pub async fn step_all(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
-    Ok(rows::find_open(&mut tx).await?)
+    let open = rows::list_open(&mut tx, app.clock.now()).await?;
+    drop(tx);
+    let count = open.len();
+    for run in open {
+        let span = tracing::debug_span!(target: "otel", "step of a run", run.kind = ?run.kind);
+        match step(app, &run).instrument(span).await {
+            // Another process took the lease and this batch.
+            Ok(_) | Err(Error::Conflict(_)) => {}
+            // The next one would fare no better.
+            Err(error @ (Error::Unavailable | Error::Retry(_))) => return Err(error),
+            Err(error) => failed(app, &run, error).await?,
+        }
+    }
+    Ok(count)
+}
+
+async fn failed(app: &App, run: &Run, error: Error) -> Result<()> {
+    let id = run.id;
+    metrics::counter!("gatehouse_worker_errors_total").increment(1);
+    tracing::error!(run.id = %id, error = ?error, "a batch of run {id} failed");
+    let doublings = u32::try_from(run.of.attempts).unwrap_or(u32::MAX).min(16);
+    let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
+    let (run, why) = (run.clone(), error.to_string());
+    let next_at = app.clock.now().after(pause);
+    app.write(move |tx| {
+        let (run, why) = (run.clone(), why.clone());
+        Box::pin(async move { Ok(rows::update_failed(tx, &run, (next_at, &why)).await?) })
+    })
+    .await?;
+    Ok(())
 }
 
 /// A run.
@@ -306,7 +341,14 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     let locked = members::lock(tx, run.workspace, &ids).await?;
     let deleted = run.group_id.filter(|_| run.kind == RunKind::GroupDelete);
     if let Some(group) = deleted {
-        edges::delete(tx, place, group, &users).await?;
+        let removed = edges::delete(tx, place, group, &users).await?;
+        // Whoever gives the group back knows by this who was in it.
+        let detail = json!({
+            "added": [], "added_count": 0, "removed": removed, "removed_count": removed.len(),
+            "run": run.id,
+        });
+        let change = act.change("group.members_changed", ("group", group.0), None, &detail);
+        changes::record(tx, act.workspace, &[change]).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
     let changed = settle(tx, &act, &locked, &rules, Some(run.id)).await?;

@@ -259,5 +259,6 @@ fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Di
         ended,
         wanted: rights,
         regained: regained.map(|grant| grant.id).collect(),
+        standing: BTreeSet::new(),
     }
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::ids::WorkspaceId;
 use crate::scim::registry::Registry;
 use crate::scim::sort::Key;
 use crate::secrets::Keyring;
@@ -37,6 +38,9 @@ pub use crate::store::stats::{Stats, counted};
 
 use exchanges::Exchanges;
 use outside::Outside;
+
+/// How many rules are kept in memory, those of all workspaces together: some 25 MiB.
+const CACHED_RULES: u64 = 50_000;
 
 /// How long a cached credential is trusted before the database is asked again: what another
 /// process changes holds within this time.
@@ -67,8 +71,8 @@ pub struct Parts {
     pub exchanges: Arc<Exchanges>,
     /// The way to what customers name outside.
     pub outside: Outside,
-    /// Live rules by the tag of their set.
-    pub(crate) rules: Cache<Uuid, Arc<Vec<LiveRule>>>,
+    /// The live rules of a workspace, as they were read last, with the tag of their set.
+    pub(crate) rules: Cache<WorkspaceId, (Uuid, Arc<Vec<LiveRule>>)>,
     /// Live credentials by hash.
     pub(crate) credentials: Cache<[u8; 32], Arc<Authenticated>>,
     /// Live API keys by hash.
@@ -115,7 +119,12 @@ impl App {
             keys,
             node: Uuid::now_v7(),
             outside: Outside::real(),
-            rules: Cache::new(1_000),
+            rules: Cache::builder()
+                .max_capacity(CACHED_RULES)
+                .weigher(|_, of: &(Uuid, Arc<Vec<LiveRule>>)| {
+                    u32::try_from(of.1.len()).unwrap_or(u32::MAX).max(1)
+                })
+                .build(),
             credentials: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(CREDENTIAL_LIFE)

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::plans::told_lines;
 use super::{Settings, print_line};
 use crate::app::App;
 use crate::changes::Origin;
-use crate::configuration::{self, Configuration, Options};
+use crate::configuration::{self, Applied, Configuration, Options, Plan};
+use crate::error::Error;
 use crate::workspace::keys::Scopes;
 use crate::workspace::{self, Workspace};
 
@@ -61,7 +63,7 @@ impl Wanted {
         let (app, workspace, wanted) = self.open().await?;
         let by = (&Origin::cli(), &Scopes::everything());
         let plan = configuration::plan(&app, by, &workspace, wanted, self.prune).await?;
-        self.settings.print(&plan, || plan.to_string())?;
+        self.settings.print(&plan, || text(&plan))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -74,15 +76,25 @@ impl Apply {
             prune: self.wanted.prune,
             plan: self.plan,
         };
-        let done = configuration::apply(&app, by, &workspace, wanted, options).await?;
-        self.wanted.settings.print(&done, || {
-            if done.effects.is_empty() {
-                "nothing to do".to_owned()
-            } else {
-                format!("{done}\ndone")
+        let settings = &self.wanted.settings;
+        match configuration::apply(&app, by, &workspace, wanted, options).await? {
+            Applied::Done(done) => {
+                settings.print(&done, || {
+                    if done.effects.is_empty() {
+                        "nothing to do".to_owned()
+                    } else {
+                        format!("{}\ndone", text(&done))
+                    }
+                })?;
+                Ok(ExitCode::SUCCESS)
             }
-        })?;
-        Ok(ExitCode::SUCCESS)
+            Applied::Stale(plan) => {
+                settings.print(&plan, || text(&plan))?;
+                let stale = "the plan is stale: the workspace or the document has changed since; \
+                             look at it and apply it anew";
+                Err(Error::Conflict(stale.to_owned()).into())
+            }
+        }
     }
 }
 
@@ -104,4 +116,11 @@ fn read(file: &Path) -> anyhow::Result<Configuration> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{} cannot be read", file.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is no such document", file.display()))
+}
+
+/// A plan in lines, members last.
+fn text(plan: &Plan) -> String {
+    let mut lines = vec![plan.to_string()];
+    lines.extend(plan.members.iter().flat_map(told_lines));
+    lines.join("\n")
 }

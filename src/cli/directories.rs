@@ -8,6 +8,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::adoption::{AdoptOne, Adoption};
+use super::directory_runs::{OneRun, Runs};
+use super::group_restores::{DeletedGroups, RestoreGroup};
 use super::passages::{GoLive, SwitchOff, TakeBack};
 use super::replay::Replay;
 use super::request_log::Log;
@@ -68,6 +70,10 @@ pub(super) enum Command {
         #[arg(long, value_name = "INSTANT", value_parser = person::instant)]
         to: Option<Timestamp>,
     },
+    /// List groups that were deleted and can be given back.
+    DeletedGroups(DeletedGroups),
+    /// Show what it would come to if a group was put back to an instant, or put it back so.
+    RestoreGroup(RestoreGroup),
     /// Change how a directory treats what its IdP sends.
     Set {
         #[command(flatten)]
@@ -85,6 +91,14 @@ pub(super) enum Command {
     End(SwitchOff),
     /// Take the end of a directory back.
     UndoEnd(TakeBack),
+    /// List the last runs over a directory, newest first.
+    Runs(Runs),
+    /// Let a run wait by which a directory goes live.
+    PauseRun(OneRun),
+    /// Let a paused run go on.
+    ResumeRun(OneRun),
+    /// Take back that a directory went live: it collects again, and its members are what they were.
+    UndoLive(OneRun),
     /// List who is who: conflicts, matched and new Users, members whom the directory does not have.
     Adoption(Adoption),
     /// Say that a User is a member, where names and addresses alone must not.
@@ -204,9 +218,15 @@ impl Command {
                 let value = told(&app, &directory, None).await?;
                 named.settings.print(&value, || text(&value))?;
             }
+            Self::DeletedGroups(deleted) => deleted.run().await?,
+            Self::RestoreGroup(restore) => restore.run().await?,
             Self::Live(live) => live.run().await?,
             Self::End(end) => end.run().await?,
             Self::UndoEnd(undo) => undo.run().await?,
+            Self::Runs(runs) => runs.run().await?,
+            Self::PauseRun(run) => run.pause().await?,
+            Self::ResumeRun(run) => run.resume().await?,
+            Self::UndoLive(run) => run.undo().await?,
             Self::Adoption(adoption) => adoption.run().await?,
             Self::Adopt(adopt) => adopt.run().await?,
             Self::Replay(replay) => return replay.run().await,

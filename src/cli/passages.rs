@@ -142,7 +142,7 @@ fn text(plan: &Plan) -> String {
 }
 
 /// Works a run off where no server holds the lease; where one does, it has the run already.
-async fn work_off(app: &App, mut run: DirectoryRun) -> anyhow::Result<DirectoryRun> {
+pub(super) async fn work_off(app: &App, mut run: DirectoryRun) -> anyhow::Result<DirectoryRun> {
     let mut worker = Worker::new(app.clone());
     while run.finished_at.is_none() {
         let round = worker.round().await?;
@@ -150,7 +150,7 @@ async fn work_off(app: &App, mut run: DirectoryRun) -> anyhow::Result<DirectoryR
         if let Some(now) = all.into_iter().find(|it| it.id == run.id) {
             run = now;
         }
-        if round != Round::Worked {
+        if round != Round::Worked || run.paused_at.is_some() {
             break;
         }
     }

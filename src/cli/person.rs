@@ -342,12 +342,16 @@ pub(super) async fn restore(
     settings: &Settings,
 ) -> anyhow::Result<()> {
     let span = (from, to.unwrap_or_else(|| app.clock.now()));
-    let restored = restore::restore(app, &Origin::cli(), directory, span).await?;
+    let by = (&Origin::cli(), &Scopes::everything());
+    let restored = restore::restore(app, by, directory, span).await?;
     settings.print(&restored, || {
         let mut lines = vec![format!(
-            "{} users are there again, {} are active again, {} memberships are back",
-            restored.users, restored.activated, restored.memberships
+            "{} groups and {} users are there again, {} users are active again, {} memberships \
+             are back",
+            restored.groups, restored.users, restored.activated, restored.memberships
         )];
+        let lost = restored.groups_skipped.iter();
+        lines.extend(lost.map(|it| format!("  group {} is not: {}", it.group, it.reason)));
         let skipped = restored.skipped.iter();
         lines.extend(skipped.map(|it| format!("  user {} is not: {}", it.user, it.reason)));
         if restored.groups_lost > 0 || restored.memberships_unknown > 0 {

@@ -18,7 +18,8 @@ pub(super) fn plan_text(plan: &Shown) -> String {
     lines.join("\n")
 }
 
-fn told_lines(told: &Told) -> Vec<String> {
+/// What becomes of members, in lines.
+pub(super) fn told_lines(told: &Told) -> Vec<String> {
     let mut lines = vec![format!(
         "{} of {} users would get or show something else; that costs them no seat",
         told.members, told.looked_at

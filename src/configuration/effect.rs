@@ -6,6 +6,8 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::admission::intended::Outlook;
+use crate::admission::planned::Told;
 use crate::error::{Error, Result};
 use crate::secrets::sha256;
 use crate::workspace::keys::Permission;
@@ -98,14 +100,18 @@ pub struct Plan {
     pub hash: String,
     /// The effects, in the order in which they are taken.
     pub effects: Vec<Effect>,
+    /// What becomes of members with the rules that change; none where no rule does.
+    pub members: Option<Told>,
 }
 
 impl Plan {
-    pub(super) fn of(effects: Vec<Effect>) -> Result<Self> {
-        let text = serde_json::to_vec(&effects).map_err(Error::internal)?;
+    pub(super) fn of(effects: Vec<Effect>, outlook: Option<Outlook>) -> Result<Self> {
+        let of_members = outlook.as_ref().map(|it| &it.hash);
+        let text = serde_json::to_vec(&(&effects, of_members)).map_err(Error::internal)?;
         Ok(Self {
             hash: HEXLOWER.encode(&sha256(&text)[..16]),
             effects,
+            members: outlook.map(|it| it.told),
         })
     }
 

@@ -1,7 +1,8 @@
 //! Configuration as code: what a workspace is to be like, as a document that is kept beside other
-//! code. A plan tells what would have to change; to apply it is one transaction of the same use
-//! cases by which anybody changes the same things, so that a right that is missing, or a role that is
-//! still in use, stops all of it.
+//! code. A plan tells what would have to change, and who gains and loses by the rules that do: it is
+//! tried, looked at and undone. To apply it is one transaction of the same use cases by which anybody
+//! changes the same things, so that a right that is missing, or a role that is still in use, stops all
+//! of it.
 //!
 //! A section that the document leaves out is left alone. What a section does not name stays too,
 //! unless whoever applies asks for it to end. Directories are never ended by a document: their
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
+use crate::admission::intended::{Intended, Outlook};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::directory::{DirectoryKind, Mode};
@@ -135,7 +137,7 @@ fn yes() -> bool {
 pub struct Options {
     /// Whether teams, roles and rules that it does not name end: teams are put away, roles deleted.
     pub prune: bool,
-    /// The hash of the plan that somebody has agreed to; another one is [`Error::Conflict`].
+    /// The hash of the plan that somebody has agreed to; another one is not applied.
     pub plan: Option<String>,
 }
 
@@ -174,6 +176,15 @@ pub async fn plan(
     run(app, by, workspace, (wanted, options), Purpose::Plan).await
 }
 
+/// What became of a document.
+#[derive(Debug)]
+pub enum Applied {
+    /// The workspace is like it; what was changed.
+    Done(Plan),
+    /// Another plan was agreed to than it would be now, and nothing was done.
+    Stale(Plan),
+}
+
 /// Makes a workspace like that; gives what was changed. Nothing is, where nothing has to be.
 pub async fn apply(
     app: &App,
@@ -181,16 +192,17 @@ pub async fn apply(
     workspace: &Workspace,
     wanted: Configuration,
     options: Options,
-) -> Result<Plan> {
+) -> Result<Applied> {
+    let agreed = options.plan.clone();
     let plan = run(app, by, workspace, (wanted, options), Purpose::Apply).await?;
-    if plan
-        .effects
-        .iter()
-        .any(|effect| effect.kind == Kind::Directory)
-    {
+    if agreed.is_some_and(|agreed| agreed != plan.hash) {
+        return Ok(Applied::Stale(plan));
+    }
+    let mut effects = plan.effects.iter();
+    if effects.any(|effect| effect.kind == Kind::Directory) {
         app.credentials.invalidate_all();
     }
-    Ok(plan)
+    Ok(Applied::Done(plan))
 }
 
 /// Whether it is done, or only tried.
@@ -256,32 +268,44 @@ async fn within(
     // Whoever makes rules or applies another document waits.
     workspaces::lock(tx, act.workspace).await?;
     let steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
-    let plan = Plan::of(steps.iter().map(|step| step.effect.clone()).collect())?;
-    if let Some(agreed) = &options.plan
-        && *agreed != plan.hash
-    {
-        return Err(Error::Conflict(
-            "the plan is stale: the workspace or the document has changed since; plan again"
-                .to_owned(),
-        ));
-    }
-    if steps.is_empty() {
+    let outlook = tried(tx, app, (act, scopes), &steps).await?;
+    let plan = Plan::of(
+        steps.iter().map(|step| step.effect.clone()).collect(),
+        outlook,
+    )?;
+    let mut agreed = options.plan.iter();
+    let is_stale = agreed.any(|agreed| *agreed != plan.hash);
+    if steps.is_empty() || is_stale || purpose == Purpose::Plan {
         return Ok(plan);
     }
-    tx.begin_part().await?;
     for step in &steps {
         step.take(tx, app, (act, scopes)).await?;
     }
-    if purpose == Purpose::Plan {
-        tx.undo_part().await?;
-        return Ok(plan);
-    }
-    tx.keep_part().await?;
     let detail = json!({"plan": plan.hash, "effects": plan.effects.len()});
     let subject = ("workspace", act.workspace.0);
     let change = act.change("configuration.applied", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await?;
     Ok(plan)
+}
+
+/// Takes the steps and undoes them; tells what becomes of members with the rules that change.
+async fn tried(
+    tx: &mut Tx,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    steps: &[plan::Planned],
+) -> Result<Option<Outlook>> {
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let before = Intended::of(tx, app, act).await?;
+    tx.begin_part().await?;
+    for step in steps {
+        step.take(tx, app, (act, scopes)).await?;
+    }
+    let after = Intended::of(tx, app, act).await?;
+    tx.undo_part().await?;
+    before.become_of(tx, app, (act, scopes), &after).await
 }
 
 impl From<Limit> for Seats {

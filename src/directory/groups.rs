@@ -6,15 +6,12 @@ use serde_json::{Map, Value, json};
 use tracing::instrument;
 
 use super::membership::{self, Delta, Named};
-use super::nesting::{self, Leaving, Outcome, Turn};
-use super::{Caller, unique};
-use crate::admission::brake;
-use crate::admission::runs::{self, Run, RunKind, RunState};
-use crate::admission::settle::{Rules, settle_locked};
+use super::nesting::{self, Outcome, Turn};
+use super::{Caller, removal, unique};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, MemberId, RunId, UserId};
+use crate::ids::GroupId;
 use crate::mapping::rules as mapping_rules;
 use crate::scim::etag::Precondition;
 use crate::scim::fold;
@@ -24,8 +21,8 @@ use crate::scim::schema::ResourceType;
 use crate::store::error::{DbError, OnDuplicate};
 use crate::store::groups as rows;
 use crate::store::tx::{Lock, Tx};
-use crate::store::users::{self, Place};
-use crate::store::{directories, edges, members, memberships, nestings, schemas, workspaces};
+use crate::store::users::Place;
+use crate::store::{directories, memberships, schemas, workspaces};
 
 pub use crate::store::groups::{Group, Shown};
 
@@ -112,9 +109,11 @@ async fn insert(
     mapping_rules::bind(tx, &act, place.directory, name).await?;
     let mut done = membership::apply(tx, app, caller, &act, group.id, (&delta, named)).await?;
     done.notes.extend(incoming.notes.iter().cloned());
-    let detail = json!({"members": done.detail(), "notes": done.notes});
-    let change = act.change("group.created", ("group", group.id.0), Some(1), &detail);
-    changes::record(tx, act.workspace, &[change]).await?;
+    let mut details = done.details().into_iter();
+    let detail = json!({"members": details.next(), "notes": done.notes});
+    let mut told = vec![act.change("group.created", ("group", group.id.0), Some(1), &detail)];
+    told.extend(details.map(|detail| membership::changed(&act, group.id, &detail)));
+    changes::record(tx, act.workspace, &told).await?;
     count(tx, place, group.id, 1).await?;
     let members = shown(tx, place, group.id, Members::Ids).await?;
     Ok(Outcome::Done(Found { group, members }))
@@ -245,7 +244,7 @@ pub async fn delete(
     app.write(move |tx| {
         let (app, caller) = (app_.clone(), caller_.clone());
         let precondition = Arc::clone(&precondition);
-        Box::pin(async move { remove(tx, &app, &caller, id, &precondition).await })
+        Box::pin(async move { removal::remove(tx, &app, &caller, id, &precondition).await })
     })
     .await
 }
@@ -366,91 +365,11 @@ async fn update(
     Ok(Outcome::Done(group))
 }
 
-async fn remove(
-    tx: &mut Tx,
-    app: &App,
-    caller: &Caller,
-    id: GroupId,
-    precondition: &Precondition,
+pub(super) fn write(
+    group: &mut Group,
+    kind: &ResourceType,
+    document: &Map<String, Value>,
 ) -> Result<()> {
-    let (act, place) = (caller.act(app), caller.place());
-    workspaces::lock(tx, act.workspace).await?;
-    let around = nestings::lock_around(tx, place, id).await?;
-    let group = rows::find(tx, place, id)
-        .await?
-        .ok_or(Error::NotFound("group"))?;
-    precondition.check(group.version)?;
-    unique::release(tx, caller, caller.registry.group(), id.0).await?;
-    let is_nested = around.len() > 1;
-    let total = if is_nested {
-        nestings::count_users(tx, place, id).await?
-    } else {
-        memberships::count(tx, place, id).await?
-    };
-    let broken = mapping_rules::break_rules(tx, &act, id).await?;
-    let run = (total > app.config.scim.run_threshold).then(RunId::new);
-    let (linked, holders) = match run {
-        _ if is_nested => {
-            let leaving = match run {
-                Some(_) => Leaving::ByRun,
-                None => Leaving::Now,
-            };
-            nesting::leave(tx, app, &act, place, id, leaving).await?
-        }
-        Some(_) => (Vec::new(), Vec::new()),
-        None => {
-            let users = memberships::list_users(tx, place, id, None, total).await?;
-            (users::lock_linked(tx, place, &users).await?, Vec::new())
-        }
-    };
-    // All of them before the first loses something: the brake is locked after members.
-    let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
-    let locked = members::lock(tx, act.workspace, &ids).await?;
-    // What may end at once ends with its cause; else everybody is held against the brake.
-    let ends_now = brake::admits(tx, &act, &broken).await?;
-    if ends_now {
-        mapping_rules::end_broken(tx, &act, id).await?;
-    }
-    if let Some(run) = run {
-        rows::hide(tx, place, id, act.at).await?;
-        let run = Run {
-            id: run,
-            workspace: act.workspace,
-            kind: RunKind::GroupDelete,
-            state: RunState::Applying,
-            directory: place.directory,
-            group_id: Some(id),
-            position: None,
-            total: memberships::count(tx, place, id).await?,
-            processed: 0,
-            request: act.origin.request,
-            created_at: act.at,
-            finished_at: None,
-            of: runs::Of::default(),
-        };
-        runs::plan(tx, &run).await?;
-    } else {
-        let users: Vec<UserId> = linked.iter().map(|user| user.id).collect();
-        edges::delete(tx, place, id, &users).await?;
-        rows::delete(tx, place, id).await?;
-    }
-    if !linked.is_empty() {
-        let rules = Rules::current(tx, app, &act).await?;
-        settle_locked(tx, &act, &locked, &rules).await?;
-    }
-    if !ends_now && run.is_none() {
-        mapping_rules::end_broken(tx, &act, id).await?;
-    }
-    rows::insert_touches(tx, place, &holders, act.at).await?;
-    let detail = json!({"members": total, "run": run, "groups": holders});
-    let version = Some(group.version + 1);
-    let change = act.change("group.deleted", ("group", id.0), version, &detail);
-    changes::record(tx, act.workspace, &[change]).await?;
-    count(tx, place, id, -1).await?;
-    Ok(())
-}
-
-fn write(group: &mut Group, kind: &ResourceType, document: &Map<String, Value>) -> Result<()> {
     let core = resource::group_core(document);
     fold::check_key(&fold::key(core.display_name), "displayName")?;
     fold::check_key(core.external_id.unwrap_or_default(), "externalId")?;
@@ -469,7 +388,7 @@ fn is_time_to_fold() -> bool {
     uuid::Uuid::new_v4().as_bytes()[0].is_multiple_of(FOLD_EVERY)
 }
 
-async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), DbError> {
+pub(super) async fn count(tx: &mut Tx, place: Place, id: GroupId, by: i64) -> Result<(), DbError> {
     let slot = i64::from(id.0.as_bytes()[15]) % directories::SLOTS;
     let place = (place.workspace, place.directory);
     directories::count_up(tx, place, "groups", slot, by).await

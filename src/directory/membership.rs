@@ -21,7 +21,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Linked, Place};
 use crate::store::{edges, members, memberships};
 
-/// How many ids a change names; beyond that it gives their count.
+/// How many ids a change names; of more, several changes tell.
 const NAMED: usize = 1_000;
 
 /// What operations on members come to; the ids are those of users and of groups.
@@ -53,21 +53,31 @@ impl Done {
             && self.removed_groups.is_empty()
     }
 
-    pub(super) fn detail(&self) -> Value {
-        let mut detail = json!({
-            "added": self.added.iter().take(NAMED).collect::<Vec<_>>(),
-            "added_count": self.added.len(),
-            "removed": self.removed.iter().take(NAMED).collect::<Vec<_>>(),
-            "removed_count": self.removed.len(),
-        });
-        if !self.added_groups.is_empty() || !self.removed_groups.is_empty() {
-            detail["added_groups"] = json!(self.added_groups);
-            detail["removed_groups"] = json!(self.removed_groups);
+    /// What changes tell of it: each names so many ids, and all of them name everybody.
+    pub(super) fn details(&self) -> Vec<Value> {
+        let (mut added, mut removed) = (self.added.chunks(NAMED), self.removed.chunks(NAMED));
+        let mut details = Vec::new();
+        loop {
+            let (added, removed) = (added.next(), removed.next());
+            if added.is_none() && removed.is_none() && !details.is_empty() {
+                return details;
+            }
+            let (added, removed) = (added.unwrap_or_default(), removed.unwrap_or_default());
+            let mut detail = json!({
+                "added": added, "added_count": added.len(),
+                "removed": removed, "removed_count": removed.len(),
+            });
+            if details.is_empty() {
+                if !self.added_groups.is_empty() || !self.removed_groups.is_empty() {
+                    detail["added_groups"] = json!(self.added_groups);
+                    detail["removed_groups"] = json!(self.removed_groups);
+                }
+                if !self.runs.is_empty() {
+                    detail["runs"] = json!(self.runs);
+                }
+            }
+            details.push(detail);
         }
-        if !self.runs.is_empty() {
-            detail["runs"] = json!(self.runs);
-        }
-        detail
     }
 }
 
@@ -239,14 +249,19 @@ pub(super) async fn apply(
 pub(super) async fn record(tx: &mut Tx, act: &Act, group: GroupId, done: &Done) -> Result<()> {
     let mut told: Vec<Change> = Vec::new();
     if !done.is_nothing() {
-        let subject = ("group", group.0);
-        told.push(act.change("group.members_changed", subject, None, &done.detail()));
+        let details = done.details().into_iter();
+        told.extend(details.map(|detail| changed(act, group, &detail)));
     }
     if !done.notes.is_empty() {
         let detail = json!({"notes": done.notes});
         told.push(act.change("group.noted", ("group", group.0), None, &detail));
     }
     changes::record(tx, act.workspace, &told).await
+}
+
+/// That members of a group changed.
+pub(super) fn changed(act: &Act, group: GroupId, detail: &Value) -> Change {
+    act.change("group.members_changed", ("group", group.0), None, detail)
 }
 
 /// The present members of a group, as SCIM shows them.

@@ -9,6 +9,7 @@ mod followed;
 pub mod groups;
 mod membership;
 mod nesting;
+mod removal;
 pub mod request_log;
 pub mod resources;
 pub mod restore;

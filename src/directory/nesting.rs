@@ -206,8 +206,19 @@ pub(super) enum Leaving {
     ByRun,
 }
 
+/// Whom a group leaves behind that goes away.
+#[derive(Default)]
+pub(super) struct Left {
+    /// The users concerned, locked.
+    pub(super) linked: Vec<Linked>,
+    /// The groups that held it.
+    pub(super) holders: Vec<GroupId>,
+    /// The groups that it held.
+    pub(super) held: Vec<GroupId>,
+}
+
 /// Takes a group that goes away, and is locked with its neighbours, out of the groups that hold it
-/// and out of those that it holds. Gives the users concerned, locked, and the groups that held it.
+/// and out of those that it holds.
 pub(super) async fn leave(
     tx: &mut Tx,
     app: &App,
@@ -215,7 +226,7 @@ pub(super) async fn leave(
     place: Place,
     group: GroupId,
     leaving: Leaving,
-) -> Result<(Vec<Linked>, Vec<GroupId>)> {
+) -> Result<Left> {
     let is_concern = match leaving {
         Leaving::Now => true,
         Leaving::ByRun => {
@@ -232,11 +243,21 @@ pub(super) async fn leave(
     };
     let edges = rows::delete_by_group(tx, place, group).await?;
     let holders = edges.iter().filter(|edge| edge.member_id == group);
-    Ok((linked, holders.map(|edge| edge.group_id).collect()))
+    let held = edges.iter().filter(|edge| edge.group_id == group);
+    Ok(Left {
+        linked,
+        holders: holders.map(|edge| edge.group_id).collect(),
+        held: held.map(|edge| edge.member_id).collect(),
+    })
 }
 
 /// Refuses what would put a group into itself, or groups too deep into each other.
-fn check(group: GroupId, add: &[GroupId], above: &[Nesting], below: &[Nesting]) -> Result<()> {
+pub(super) fn check(
+    group: GroupId,
+    add: &[GroupId],
+    above: &[Nesting],
+    below: &[Nesting],
+) -> Result<()> {
     let up = levels(above, &[group], |edge| (edge.member_id, edge.group_id));
     let holders: BTreeSet<GroupId> = up.iter().flatten().copied().collect();
     let mut children: BTreeMap<GroupId, Vec<GroupId>> = BTreeMap::new();
@@ -298,7 +319,8 @@ fn levels(
     levels
 }
 
-fn run(act: &Act, place: Place, group: GroupId, total: i64) -> Run {
+/// A run that settles everybody below a group.
+pub(super) fn run(act: &Act, place: Place, group: GroupId, total: i64) -> Run {
     Run {
         id: RunId::new(),
         workspace: act.workspace,

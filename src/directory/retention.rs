@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::config::Retention;
 use crate::error::Result;
 use crate::ids::WorkspaceId;
-use crate::store::{erasures, retention as rows};
+use crate::store::{buried_groups, erasures, retention as rows};
 use crate::workspace::{self, deletion};
 
 use super::erasure::{Finish, Leavers};
@@ -83,7 +83,10 @@ async fn in_workspace(app: &App, workspace: WorkspaceId) -> Result<usize> {
         .map_or_else(|| now.before(restore::REACH), before);
     let conflicts = before(kept.conflicts_days);
     let mut tx = app.db.one().await?;
-    let is_due = rows::is_due(&mut tx, workspace, conflicts, tombstones, buried).await?;
+    // What cannot be given back any more is of no use.
+    let groups = now.before(restore::REACH);
+    let instants = [conflicts, tombstones, buried, groups];
+    let is_due = rows::is_due(&mut tx, workspace, instants).await?;
     drop(tx);
     if !is_due {
         return Ok(0);
@@ -94,7 +97,8 @@ async fn in_workspace(app: &App, workspace: WorkspaceId) -> Result<usize> {
                 Ok(
                     rows::delete_conflicts(tx, workspace, conflicts, ROWS).await?
                         + rows::delete_tombstones(tx, workspace, tombstones, ROWS).await?
-                        + rows::delete_buried(tx, workspace, buried, ROWS).await?,
+                        + rows::delete_buried(tx, workspace, buried, ROWS).await?
+                        + buried_groups::delete_before(tx, workspace, groups, ROWS).await?,
                 )
             })
         })

@@ -51,12 +51,15 @@ pub async fn of(
     workspace: WorkspaceId,
     mark: RulesMark,
 ) -> Result<(i64, Arc<Vec<LiveRule>>)> {
-    if let Some(live) = app.rules.get(&mark.rules_tag) {
+    if let Some((tag, live)) = app.rules.get(&workspace)
+        && tag == mark.rules_tag
+    {
         return Ok((mark.rules_version, live));
     }
     let registry = schemas::registry_within(tx, app, workspace).await?;
     let live = Arc::new(live_rules::list_live(tx, workspace, registry.user()).await?);
-    app.rules.insert(mark.rules_tag, Arc::clone(&live));
+    app.rules
+        .insert(workspace, (mark.rules_tag, Arc::clone(&live)));
     Ok((mark.rules_version, live))
 }
 

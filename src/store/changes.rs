@@ -436,3 +436,43 @@ pub async fn list_of_directory(
         .fetch_all()
         .await
 }
+
+/// By which kinds of change somebody comes into a group or out of it.
+const OF_GROUPS: &str = "('user.deleted', 'user.restored', 'group.created', \
+                         'group.members_changed', 'group.deleted', 'group.restored')";
+
+/// Changes of a directory's groups and of who is in them, after a number.
+pub async fn list_of_groups(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+    after: i64,
+    most: i64,
+) -> Result<Vec<Numbered>> {
+    let sql = format!(
+        "SELECT number, hash, {COLUMNS} FROM changes WHERE workspace = $1 AND number > $2 \
+         AND directory = $3 AND kind IN {OF_GROUPS} ORDER BY number LIMIT $4"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(after)
+        .bind(directory)
+        .bind(most)
+        .fetch_all()
+        .await
+}
+
+/// The same of changes that have no number yet.
+pub async fn list_new_of_groups(
+    tx: &mut Tx,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+) -> Result<Vec<Change>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM changes WHERE workspace = $1 AND number IS NULL \
+         AND directory = $2 AND kind IN {OF_GROUPS} ORDER BY at, id"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(directory)
+        .fetch_all()
+        .await
+}

@@ -1,4 +1,4 @@
-//! Runs over all Users of a directory: it goes live, it ends, or its end is undone.
+//! Runs over all Users of a directory: it goes live or ends, or one of these is undone.
 
 use super::directories::{COLUMNS as DIRECTORY, Directory, Mode};
 use super::error::Result;
@@ -14,6 +14,8 @@ use crate::ids::{DirectoryId, RequestId, RunId, UserId, WorkspaceId};
 pub enum Kind {
     /// Makes members of the Users.
     Live,
+    /// Takes that back.
+    UndoLive,
     /// Lets go of the members.
     End,
     /// Takes them back.
@@ -67,6 +69,13 @@ pub struct DirectoryRun {
     pub undo_until: Option<Timestamp>,
     /// When it was undone.
     pub undone_at: Option<Timestamp>,
+    /// The run that it undoes.
+    pub undoes: Option<RunId>,
+    /// Since when it waits for somebody to let it go on.
+    pub paused_at: Option<Timestamp>,
+    /// The first members for whom it could not be done: a JSON list.
+    #[serde(skip)]
+    pub left_out: Option<String>,
     /// The request that made it.
     #[serde(skip)]
     pub request: RequestId,
@@ -99,6 +108,9 @@ impl DirectoryRun {
             was_live: false,
             undo_until: None,
             undone_at: None,
+            undoes: None,
+            paused_at: None,
+            left_out: None,
             request,
             actor,
             created_at: at,
@@ -108,15 +120,16 @@ impl DirectoryRun {
 }
 
 const COLUMNS: &str = "SELECT id, workspace, directory, kind, position, total, processed, \
-                       skipped, outcome, keep_grants, was_live, undo_until, undone_at, request, \
-                       actor, created_at, finished_at FROM directory_runs";
+                       skipped, outcome, keep_grants, was_live, undo_until, undone_at, undoes, \
+                       paused_at, left_out, request, actor, created_at, finished_at \
+                       FROM directory_runs";
 
 /// Makes a run.
 pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
     tx.query(
         "INSERT INTO directory_runs (workspace, id, directory, kind, state, total, processed, \
-         skipped, outcome, keep_grants, was_live, undo_until, request, actor, created_at) \
-         VALUES ($1, $2, $3, $4, 'applying', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         skipped, outcome, keep_grants, was_live, undo_until, undoes, request, actor, created_at) \
+         VALUES ($1, $2, $3, $4, 'applying', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(run.workspace)
     .bind(run.id)
@@ -129,6 +142,7 @@ pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
     .bind(run.keep_grants)
     .bind(run.was_live)
     .bind(run.undo_until)
+    .bind(run.undoes)
     .bind(run.request)
     .bind(run.actor.clone())
     .bind(run.created_at)
@@ -137,12 +151,12 @@ pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
     Ok(())
 }
 
-/// The oldest run of each workspace that is not done.
+/// The oldest run of each workspace that is not done and does not wait.
 pub async fn list_open(tx: &mut Tx) -> Result<Vec<DirectoryRun>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE state <> 'done' AND NOT EXISTS (SELECT o.id FROM directory_runs o \
-         WHERE o.workspace = directory_runs.workspace AND o.state <> 'done' \
-         AND (o.created_at < directory_runs.created_at \
+        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL AND NOT EXISTS \
+         (SELECT o.id FROM directory_runs o WHERE o.workspace = directory_runs.workspace \
+         AND o.state <> 'done' AND o.paused_at IS NULL AND (o.created_at < directory_runs.created_at \
          OR (o.created_at = directory_runs.created_at AND o.id < directory_runs.id))) \
          ORDER BY created_at, id"
     )))
@@ -166,10 +180,66 @@ pub async fn list(
     .await
 }
 
+/// The run of that id.
+pub async fn find(tx: &mut Tx, place: Place, id: RunId) -> Result<Option<DirectoryRun>> {
+    tx.query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE workspace = $1 AND id = $2 AND directory = $3"
+    )))
+    .bind(place.workspace)
+    .bind(id)
+    .bind(place.directory)
+    .fetch_optional()
+    .await
+}
+
+/// The run of that id, locked.
+pub async fn lock(tx: &mut Tx, place: Place, id: RunId) -> Result<Option<DirectoryRun>> {
+    let sql = format!("{COLUMNS} WHERE workspace = $1 AND id = $2 AND directory = $3");
+    tx.locked_list(&sql, Lock::Update, "directory_runs")
+        .bind(place.workspace)
+        .bind(id)
+        .bind(place.directory)
+        .fetch_optional()
+        .await
+}
+
+/// Says whether a locked run that is not done waits.
+pub async fn update_paused(
+    tx: &mut Tx,
+    run: &DirectoryRun,
+    paused_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE directory_runs SET paused_at = $3 WHERE workspace = $1 AND id = $2 \
+             AND state <> 'done'",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(paused_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Says that all runs by which a directory went live are undone, which ends those that are not done.
+pub async fn update_undone_live(tx: &mut Tx, place: Place, at: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE directory_runs SET state = 'done', finished_at = COALESCE(finished_at, $3), \
+         paused_at = NULL, undo_until = NULL, undone_at = $3 WHERE workspace = $1 \
+         AND directory = $2 AND kind = 'live' AND undone_at IS NULL",
+    )
+    .bind(place.workspace)
+    .bind(place.directory)
+    .bind(at)
+    .execute()
+    .await
+}
+
 /// An end whose time to be undone is over, and whose directory's facts are still there.
 pub async fn find_over(tx: &mut Tx, now: Timestamp) -> Result<Option<DirectoryRun>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE undo_until <= $1 AND state = 'done' ORDER BY undo_until, id LIMIT 1"
+        "{COLUMNS} WHERE undo_until <= $1 AND kind = 'end' AND state = 'done' ORDER BY undo_until, id LIMIT 1"
     )))
     .bind(now)
     .fetch_optional()
@@ -191,17 +261,32 @@ pub async fn close(tx: &mut Tx, run: &DirectoryRun, undone_at: Option<Timestamp>
     Ok(rows == 1)
 }
 
-/// Moves a run on past those Users, if it still is where it was read; gives it as it is then.
+/// How far a batch of a run came.
+#[derive(Debug, Clone, Default)]
+pub struct Passed {
+    /// The last User of it.
+    pub last: Option<UserId>,
+    /// How many Users it had.
+    pub count: usize,
+    /// For how many of them it could not be done.
+    pub skipped: i64,
+    /// The first members of the whole run among those, where they are told; a JSON list.
+    pub left_out: Option<String>,
+}
+
+/// Moves a run on past those Users, if it still is where it was read and does not wait; gives it as it
+/// is then.
 pub async fn moved_on(
     tx: &mut Tx,
     run: DirectoryRun,
-    (last, count, skipped): (Option<UserId>, usize, i64),
+    passed: Passed,
     finished_at: Option<Timestamp>,
 ) -> Result<Option<DirectoryRun>> {
     let after = DirectoryRun {
-        position: last.or(run.position),
-        processed: run.processed + i64::try_from(count).unwrap_or(0),
-        skipped: run.skipped + skipped,
+        position: passed.last.or(run.position),
+        processed: run.processed + i64::try_from(passed.count).unwrap_or(0),
+        skipped: run.skipped + passed.skipped,
+        left_out: passed.left_out.or_else(|| run.left_out.clone()),
         finished_at,
         ..run.clone()
     };
@@ -213,7 +298,8 @@ pub async fn moved_on(
     let rows = tx
         .query(
             "UPDATE directory_runs SET state = $3, position = $4, processed = $5, skipped = $6, \
-             finished_at = $7 WHERE workspace = $1 AND id = $2 AND state = 'applying' \
+             finished_at = $7, left_out = $9 WHERE workspace = $1 AND id = $2 \
+             AND state = 'applying' AND paused_at IS NULL \
              AND (position = $8 OR (position IS NULL AND $8 IS NULL))",
         )
         .bind(run.workspace)
@@ -224,6 +310,7 @@ pub async fn moved_on(
         .bind(after.skipped)
         .bind(after.finished_at)
         .bind(run.position)
+        .bind(after.left_out.clone())
         .execute()
         .await?;
     Ok((rows == 1).then_some(after))

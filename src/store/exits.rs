@@ -4,10 +4,11 @@ use uuid::Uuid;
 
 use super::error::Result;
 use super::grants::GrantKind;
+use super::members::Status;
 use super::retention;
 use super::tx::{Lock, Tx};
 use super::users::Place;
-use super::values::{list as placeholders, pad};
+use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{MemberId, UserId, WorkspaceId};
 
@@ -104,6 +105,79 @@ pub async fn count_others(tx: &mut Tx, workspace: WorkspaceId, member: MemberId)
     .await
 }
 
+/// The member that a User had which is linked to nobody now.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Had {
+    /// The User.
+    #[sqlx(flatten)]
+    pub user: Left,
+    /// How far the member is in.
+    pub status: Status,
+}
+
+/// Those of the Users that are linked to nobody and had a member, who was not brought in anew by hand
+/// since and was not erased.
+pub async fn list_had(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<Had>> {
+    let mut had = Vec::new();
+    for users in users.chunks(MOST) {
+        let sql = format!(
+            "SELECT u.id, u.user_name_key, u.member, u.former_member, m.status FROM users u \
+             CROSS JOIN members m WHERE u.workspace = $1 AND u.directory = $2 AND u.id IN ({}) \
+             AND u.member IS NULL AND m.workspace = u.workspace AND m.id = u.former_member \
+             AND m.status NOT IN ('draft', 'invited') AND m.erased_at IS NULL ORDER BY u.id",
+            placeholders(3, users.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory);
+        for user in pad(users) {
+            query = query.bind(user);
+        }
+        had.extend(query.fetch_all::<Had>().await?);
+    }
+    Ok(had)
+}
+
+/// How a member came in by a directory.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Arrived {
+    /// The member.
+    pub member: MemberId,
+    /// The kind of the change that tells: `member.added`, `member.revived` or `member.linked`.
+    pub kind: String,
+    /// What that says, as JSON.
+    pub detail: String,
+}
+
+/// How members came in by a directory since an instant, oldest first.
+pub async fn list_arrivals(
+    tx: &mut Tx,
+    place: Place,
+    members: &[MemberId],
+    since: Timestamp,
+) -> Result<Vec<Arrived>> {
+    let mut arrived = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT subject AS member, kind, detail FROM changes WHERE workspace = $1 \
+             AND directory = $2 AND at >= $3 AND subject IN ({}) \
+             AND kind IN ('member.added', 'member.revived', 'member.linked') ORDER BY at, id",
+            placeholders(4, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory)
+            .bind(since);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        arrived.extend(query.fetch_all::<Arrived>().await?);
+    }
+    Ok(arrived)
+}
+
 /// What rules over a directory give a locked member.
 pub async fn list_given(
     tx: &mut Tx,
@@ -181,6 +255,7 @@ pub async fn delete_rest(tx: &mut Tx, place: Place) -> Result<()> {
         "memberships",
         "nestings",
         "user_groups",
+        "buried_groups",
         "resources",
         "unique_values",
         "tombstones",

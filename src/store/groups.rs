@@ -137,6 +137,21 @@ pub async fn find(tx: &mut Tx, place: Place, id: GroupId) -> Result<Option<Group
         .await
 }
 
+/// Whether the Group of that id is deleted, and a run still takes its memberships away.
+pub async fn is_hidden(tx: &mut Tx, place: Place, id: GroupId) -> Result<bool> {
+    let found: Option<(GroupId,)> = tx
+        .query(
+            "SELECT id FROM user_groups WHERE workspace = $1 AND directory = $2 AND id = $3 \
+             AND deleted_at IS NOT NULL",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Locks the Group of that id and then reads it, so that touches which were waited for are seen.
 pub async fn lock(tx: &mut Tx, place: Place, id: GroupId, lock: Lock) -> Result<Option<Group>> {
     let found: Option<(GroupId,)> = tx

@@ -24,6 +24,7 @@ pub mod awaiting;
 mod begun;
 pub mod brake;
 pub mod braked;
+pub mod buried_groups;
 pub mod candidates;
 pub mod causes;
 pub mod changes;

@@ -8,14 +8,12 @@ use super::values::{list as placeholders, pad};
 use crate::clock::Timestamp;
 use crate::ids::{PersonId, UserId, WorkspaceId};
 
-/// Whether a workspace has a conflict that came up last, or a User that was deleted, with a member
-/// and without one, before these instants.
+/// Whether a workspace has a conflict that came up last, a User that was deleted, with a member and
+/// without one, or a Group that was deleted, before these instants.
 pub async fn is_due(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    conflicts: Timestamp,
-    tombstones: Timestamp,
-    buried: Timestamp,
+    [conflicts, tombstones, buried, groups]: [Timestamp; 4],
 ) -> Result<bool> {
     let row: (bool,) = tx
         .query(
@@ -24,12 +22,15 @@ pub async fn is_due(
              WHERE u.workspace = c.workspace AND u.directory = c.directory \
              AND u.user_name_key = c.user_name_key AND u.member IS NULL)) OR EXISTS (SELECT t.member FROM tombstones t \
              WHERE t.workspace = $1 AND t.deleted_at < $3) OR EXISTS (SELECT b.user_id \
-             FROM buried_users b WHERE b.workspace = $1 AND b.deleted_at < $4)) AS is_due",
+             FROM buried_users b WHERE b.workspace = $1 AND b.deleted_at < $4) \
+             OR EXISTS (SELECT g.group_id FROM buried_groups g WHERE g.workspace = $1 \
+             AND g.deleted_at < $5)) AS is_due",
         )
         .bind(workspace)
         .bind(conflicts)
         .bind(tombstones)
         .bind(buried)
+        .bind(groups)
         .fetch_one()
         .await?;
     Ok(row.0)

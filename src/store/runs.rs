@@ -91,12 +91,18 @@ pub struct Of {
     pub undoes: Option<RunId>,
     /// The run that undid it.
     pub undone_by: Option<RunId>,
+    /// How often in a row its next batch failed.
+    pub attempts: i64,
+    /// When that is tried again.
+    pub next_at: Option<Timestamp>,
+    /// Why it failed.
+    pub last_error: Option<String>,
 }
 
 const COLUMNS: &str = "SELECT id, workspace, kind, state, directory, group_id, position, total, \
                         processed, request, created_at, finished_at, rule, rule_version, \
-                        old_cause, before_body, after_body, changed, paused_at, undoes, undone_by \
-                        FROM runs";
+                        old_cause, before_body, after_body, changed, paused_at, undoes, undone_by, \
+                        attempts, next_at, last_error FROM runs";
 
 /// Makes a run.
 pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
@@ -129,13 +135,40 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// The oldest run of any workspace that is not done and not paused.
-pub async fn find_open(tx: &mut Tx) -> Result<Option<Run>> {
+/// The oldest run of each workspace that is not done, does not wait and is to be tried by now.
+pub async fn list_open(tx: &mut Tx, now: Timestamp) -> Result<Vec<Run>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL ORDER BY created_at, id LIMIT 1"
+        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL AND COALESCE(next_at, $1) <= $1 \
+         AND NOT EXISTS (SELECT o.id FROM runs o WHERE o.workspace = runs.workspace \
+         AND o.state <> 'done' AND o.paused_at IS NULL AND COALESCE(o.next_at, $1) <= $1 \
+         AND (o.created_at < runs.created_at \
+         OR (o.created_at = runs.created_at AND o.id < runs.id))) ORDER BY created_at, id"
     )))
-    .fetch_optional()
+    .bind(now)
+    .fetch_all()
     .await
+}
+
+/// Says that a batch of a run failed, and when it is tried again.
+pub async fn update_failed(
+    tx: &mut Tx,
+    run: &Run,
+    (next_at, error): (Timestamp, &str),
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE runs SET attempts = $3, next_at = $4, last_error = $5 WHERE workspace = $1 \
+             AND id = $2 AND state <> 'done' AND attempts = $6",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(run.of.attempts + 1)
+        .bind(next_at)
+        .bind(error.to_owned())
+        .bind(run.of.attempts)
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// The run of that id.
@@ -181,6 +214,17 @@ pub async fn has_open(tx: &mut Tx, workspace: WorkspaceId, rule: RuleId) -> Resu
         .fetch_one()
         .await?;
     Ok(row.0 > 0)
+}
+
+/// What runs that are not done are still to write: the rule, and what it is to say, as JSON.
+pub async fn list_written(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<(RuleId, String)>> {
+    tx.query(
+        "SELECT rule, after_body FROM runs WHERE workspace = $1 AND state <> 'done' \
+         AND rule IS NOT NULL AND after_body IS NOT NULL ORDER BY created_at, id",
+    )
+    .bind(workspace)
+    .fetch_all()
+    .await
 }
 
 /// The runs of a workspace that wait in the midst of their members.
@@ -236,7 +280,8 @@ pub async fn update(tx: &mut Tx, before: &Run, after: &Run) -> Result<bool> {
     let rows = tx
         .query(
             "UPDATE runs SET state = $3, position = $4, processed = $5, finished_at = $6, \
-             changed = $7 WHERE workspace = $1 AND id = $2 AND state = $8 \
+             changed = $7, attempts = 0, next_at = NULL, last_error = NULL \
+             WHERE workspace = $1 AND id = $2 AND state = $8 \
              AND (position = $9 OR (position IS NULL AND $9 IS NULL))",
         )
         .bind(before.workspace)

@@ -197,8 +197,8 @@ pub async fn update_member(
 ) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE users SET member = $4, person = $5, refused = NULL WHERE workspace = $1 \
-             AND directory = $2 AND id = $3",
+            "UPDATE users SET member = $4, person = $5, refused = NULL, former_member = NULL \
+             WHERE workspace = $1 AND directory = $2 AND id = $3",
         )
         .bind(place.workspace)
         .bind(place.directory)

@@ -283,6 +283,7 @@ pub const OWNED: &[&str] = &[
     "tombstones",
     "former_users",
     "buried_users",
+    "buried_groups",
     "conflicts",
     "adoptions",
     "directory_runs",

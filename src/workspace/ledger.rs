@@ -24,6 +24,8 @@ pub struct Difference {
     pub wanted: BTreeSet<(GrantKind, Uuid)>,
     /// Grants that the brake keeps and that are wanted again.
     pub regained: Vec<GrantId>,
+    /// What the member has by something else than a rule, or is kept for it, where that was looked at.
+    pub standing: BTreeSet<(GrantKind, Uuid)>,
 }
 
 impl Difference {
@@ -41,12 +43,12 @@ impl Difference {
         self.begun.is_empty() && self.ended.is_empty() && self.regained.is_empty()
     }
 
-    /// The grants that end and whose rights the member loses by it: no other grant of a rule gives
-    /// them.
+    /// The grants that end and whose rights the member loses by it: no other grant gives them.
     pub fn lost(&self) -> impl Iterator<Item = &LiveGrant> {
         self.ended.iter().filter(|grant| {
             let right = (grant.kind, grant.target);
-            grant.is_effective && !grant.is_braked && !self.wanted.contains(&right)
+            let is_had = self.wanted.contains(&right) || self.standing.contains(&right);
+            grant.is_effective && !grant.is_braked && !is_had
         })
     }
 }

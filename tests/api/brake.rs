@@ -12,7 +12,9 @@ use gatehouse::directory::credentials;
 use gatehouse::ids::MemberId;
 use gatehouse::mapping::{explain, rules};
 use gatehouse::scim::etag::Precondition;
+use gatehouse::store::grants::GrantKind;
 use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::manual::Right;
 use gatehouse::workspace::members::{self, Status};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -430,5 +432,48 @@ async fn whoever_is_held_keeps_the_seat_and_takes_no_second_one() {
     gateway.check().await;
     gateway.release(Which::All).await;
     assert_eq!(gateway.seats().await.0, Some(1));
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn what_people_have_by_hand_as_well_is_no_loss() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 20).await;
+    let group = crew(&gateway, &scim, "Crew", &ids).await;
+    gateway.work().await;
+    for at in 0..14 {
+        let right = Right {
+            kind: GrantKind::Team,
+            name: "Crew".to_owned(),
+        };
+        let member = gateway.number(&format!("u{at}@acme.example")).await;
+        gateway.give(member, right).await.unwrap();
+    }
+    // One by one and all at once: nobody loses anything.
+    for gone in [&ids[..1], &ids[1..14]] {
+        let out: Vec<_> = gone.iter().map(|id| member(id)).collect();
+        let op = json!([{"op": "remove", "path": "members", "value": out}]);
+        let path = format!("/Groups/{group}");
+        let (status, body) = scim.send("PATCH", &path, Some(&operations(op))).await;
+        assert!([200, 204].contains(&status), "{body}");
+    }
+    let shown = brake::show(&gateway.app, gateway.workspace.id).await;
+    let shown = shown.unwrap();
+    assert_eq!((shown.lost, shown.held), (0, 0));
+    assert_eq!(gateway.in_team("Crew").await, 20);
+    // Of the others each counts: of six, five may.
+    let (status, _) = scim
+        .send(
+            "PUT",
+            &format!("/Groups/{group}"),
+            Some(&json!({"displayName": "Crew"})),
+        )
+        .await;
+    assert_eq!(status, 200);
+    let shown = brake::show(&gateway.app, gateway.workspace.id).await;
+    let shown = shown.unwrap();
+    assert_eq!((shown.lost, shown.held), (5, 1));
+    assert_eq!(gateway.in_team("Crew").await, 15);
     gateway.check().await;
 }

@@ -1,7 +1,7 @@
 //! Configuration as code: what a plan tells, and what applying it does.
 
 use gatehouse::changes::Origin;
-use gatehouse::configuration::{self, Configuration, Options, Plan};
+use gatehouse::configuration::{self, Applied, Configuration, Options, Plan};
 use gatehouse::error::{Error, Result};
 use gatehouse::workspace::keys::{Permission, Scopes};
 use gatehouse::workspace::teams;
@@ -40,7 +40,10 @@ impl Gateway {
     async fn applied(&self, value: Value, options: Options) -> Result<Plan> {
         let by = (&Origin::cli(), &Scopes::everything());
         let wanted = document(value);
-        configuration::apply(&self.app, by, &self.workspace, wanted, options).await
+        match configuration::apply(&self.app, by, &self.workspace, wanted, options).await? {
+            Applied::Done(plan) => Ok(plan),
+            Applied::Stale(plan) => Err(Error::Conflict(format!("stale: {}", plan.hash))),
+        }
     }
 
     async fn exported(&self) -> Value {

@@ -320,6 +320,28 @@ async fn what_is_done_to_operators_keys_is_listed() {
         assert_eq!((act.key, act.actor.as_deref()), (issued, Some("cli")));
         assert!(!act.detail.contains(&key), "{}", act.detail);
     }
+    let (_, operator) = gateway
+        .key_of(None, new_key(&[Permission::Everything]))
+        .await;
+    let path = "/api-keys/acts?limit=2";
+    let page = gateway.api(&operator, "GET", path, None).await.body;
+    let kinds: Vec<_> = page["items"].as_array().unwrap().iter().collect();
+    let kinds: Vec<_> = kinds
+        .iter()
+        .map(|act| act["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["api_key.issued", "api_key.revoked"]);
+    let path = format!("{path}&cursor={}", page["next_cursor"].as_str().unwrap());
+    let page = gateway.api(&operator, "GET", &path, None).await.body;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let weak = gateway.key(&Permission::ALL[..9]).await;
+    assert_eq!(
+        gateway
+            .api(&weak, "GET", "/api-keys/acts", None)
+            .await
+            .status,
+        403
+    );
 }
 
 #[tokio::test]

@@ -115,6 +115,7 @@ const TESTS: [&str; 30] = [
     "UPDATE changes SET",
     "UPDATE directories SET workspace",
     "UPDATE members SET held_at",
+    "UPDATE runs SET after_body",
     "UPDATE members SET rules_version = 1 WHERE user_name",
     "UPDATE members SET seat_kept_at = 1 WHERE user_name",
     "UPDATE user_groups SET deleted_at = 1",

@@ -117,8 +117,8 @@ async fn bad_sync(gateway: &Gateway, clock: &Clock) {
     assert_eq!(
         restored.body,
         json!({
-            "users": 10, "activated": 5, "memberships": 5, "skipped": [], "groups_lost": 0,
-            "memberships_unknown": 0,
+            "users": 10, "activated": 5, "memberships": 5, "skipped": [], "groups": 0,
+            "groups_skipped": [], "groups_lost": 0, "memberships_unknown": 0,
         })
     );
     assert_eq!(state(gateway, &scim).await, before);

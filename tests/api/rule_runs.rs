@@ -2,6 +2,7 @@
 
 use gatehouse::admission::brake::{self, Which};
 use gatehouse::changes::Origin;
+use gatehouse::clock::Clock;
 use gatehouse::worker::Worker;
 use gatehouse::workspace::keys::Permission;
 use serde_json::{Value, json};
@@ -311,4 +312,79 @@ async fn what_a_paused_run_has_yet_to_end_is_no_fault() {
         .await;
     gateway.check().await;
     assert_eq!(gateway.in_team("Crew").await, 15);
+}
+
+#[tokio::test]
+async fn a_run_that_fails_keeps_no_other_waiting_and_says_why() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |config| {
+        config.scim.run_threshold = 3;
+        config.scim.run_batch = 5;
+    })
+    .await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 6).await;
+    group(&scim, "Crew", &ids).await;
+    group(&scim, "Deck", &ids).await;
+    gateway.work().await;
+    let key = gateway.ruler(&["Crew", "Deck"], &[]).await;
+    let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Crew"]});
+    let rule = gateway.asked(&key, ("POST", "/rules"), rule, 201).await;
+    gateway.work().await;
+    let change = json!({"stop": true, "teams": ["Deck"]});
+    let path = format!("/rules/{}", rule["id"].as_str().unwrap());
+    let changed = gateway.asked(&key, ("PATCH", &path), change, 200).await;
+    let failing = format!("/runs/{}", changed["run"].as_str().unwrap());
+    let damage = async |body: &'static str| {
+        let damaged = gateway.app.write(move |tx| {
+            Box::pin(async move {
+                let damaged = tx
+                    .query("UPDATE runs SET after_body = $1 || after_body WHERE state = $2")
+                    .bind(body.to_owned())
+                    .bind("planned".to_owned());
+                Ok(damaged.execute().await?)
+            })
+        });
+        assert_eq!(damaged.await.unwrap(), 1);
+    };
+    damage("damaged").await;
+    clock.advance(std::time::Duration::from_secs(1));
+    let other = json!({"directory": "idp", "groups": ["Deck"], "teams": ["Crew"]});
+    let other = gateway.asked(&key, ("POST", "/rules"), other, 201).await;
+    let other = format!("/runs/{}", other["run"].as_str().unwrap());
+    let shown = async |path: &str| gateway.asked(&key, ("GET", path), Value::Null, 200).await;
+    // One batch after the other of what can be done, and the other again now and then.
+    gateway.work().await;
+    assert_eq!(shown(&other).await["standing"], "done");
+    let first = shown(&failing).await;
+    assert_eq!(
+        (&first["standing"], &first["attempts"], &first["last_error"]),
+        (&json!("planned"), &json!(1), &json!("internal error")),
+        "{first}"
+    );
+    gateway.work().await;
+    assert_eq!(shown(&failing).await["attempts"], 1);
+    for (seconds, attempts) in [(5, 2), (5, 2), (5, 3), (600, 4), (600, 5)] {
+        clock.advance(std::time::Duration::from_secs(seconds));
+        gateway.work().await;
+        assert_eq!(shown(&failing).await["attempts"], attempts);
+    }
+    // What was wrong with it is mended.
+    let mended = gateway.app.write(move |tx| {
+        Box::pin(async move {
+            let mended = tx
+                .query("UPDATE runs SET after_body = REPLACE(after_body, $1, '')")
+                .bind("damaged".to_owned());
+            Ok(mended.execute().await?)
+        })
+    });
+    mended.await.unwrap();
+    clock.advance(std::time::Duration::from_secs(600));
+    gateway.check().await;
+    let done = shown(&failing).await;
+    assert_eq!(
+        (&done["standing"], &done["attempts"], &done["last_error"]),
+        (&json!("done"), &json!(0), &Value::Null)
+    );
+    assert_eq!(gateway.in_team("Deck").await, 6);
 }

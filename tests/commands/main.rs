@@ -16,6 +16,7 @@ mod legible;
 mod members;
 mod people;
 mod request_log;
+mod restored;
 mod rules;
 mod schemas;
 mod service;

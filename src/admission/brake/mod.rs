@@ -21,7 +21,7 @@ use crate::ids::{CauseId, GrantId, MemberId};
 use crate::store::admins;
 use crate::store::brake::{self as rows, Brake};
 use crate::store::braked;
-use crate::store::grants::LiveGrant;
+use crate::store::grants::{self, LiveGrant};
 use crate::store::members::{Member, Status};
 use crate::store::tx::Tx;
 use crate::workspace::ledger::Difference;
@@ -203,14 +203,8 @@ pub(super) async fn keep(
     locked: &[Member],
     differences: &mut Differences,
 ) -> Result<()> {
-    let losing: Vec<&Member> = locked
-        .iter()
-        .filter(|member| member.status == Status::Active)
-        .filter(|member| {
-            let of = differences.get(&member.id);
-            of.is_some_and(|(_, it)| it.lost().next().is_some())
-        })
-        .collect();
+    spare_standing(tx, act, locked, differences).await?;
+    let losing = losing(locked, differences);
     let held = if losing.is_empty() {
         BTreeMap::new()
     } else {
@@ -259,6 +253,37 @@ pub(super) async fn keep(
         }
     }
     differences.retain(|_, (_, it)| !it.begun.is_empty() || !it.ended.is_empty());
+    Ok(())
+}
+
+/// Members who are in and lose something.
+fn losing<'m>(locked: &'m [Member], differences: &Differences) -> Vec<&'m Member> {
+    let active = locked.iter().filter(|it| it.status == Status::Active);
+    let losing = active.filter(|member| {
+        let of = differences.get(&member.id);
+        of.is_some_and(|(_, it)| it.lost().next().is_some())
+    });
+    losing.collect()
+}
+
+/// What members have by hand as well, or what is kept of them anyway, is no loss.
+async fn spare_standing(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    differences: &mut Differences,
+) -> Result<()> {
+    let losing = losing(locked, differences).into_iter();
+    let ids: Vec<MemberId> = losing.map(|member| member.id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for grant in grants::list_standing(tx, act.workspace, &ids).await? {
+        let of = differences.get_mut(&grant.member);
+        if let Some((_, difference)) = of.filter(|_| grant.is_effective) {
+            difference.standing.insert((grant.kind, grant.target));
+        }
+    }
     Ok(())
 }
 

@@ -4,13 +4,17 @@
 //! stay so, so that no session comes back, and what an admin gave by hand and ended with the member
 //! stays ended.
 //!
-//! Not to be given back are groups that were deleted, which the IdP must send again, memberships
-//! beyond the thousand that a change names, and whoever was erased.
+//! Groups that were deleted come back first, with the rules that broke without them; [`groups`] does
+//! the same for one group, at an instant. Not to be given back are groups and memberships that an
+//! older version took away without naming them, which the IdP must send again, and whoever was erased.
 //!
 //! Each User is a transaction of its own, so that one who cannot come back, for a name that is taken
 //! or a seat that is missing, keeps nobody else out. All changes carry the one request, and one
 //! change tells of the whole.
 
+pub mod groups;
+mod past;
+mod regroup;
 mod revival;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +36,9 @@ use crate::store::changes as log;
 use crate::store::error::DbError;
 use crate::store::members;
 use crate::store::users::{self, Place};
-use crate::store::{edges, groups};
+use crate::store::{edges, groups as group_rows};
 use crate::workspace::history::{self, Moment};
+use crate::workspace::keys::Scopes;
 
 pub(super) use revival::keep;
 
@@ -55,7 +60,11 @@ pub struct Restored {
     pub memberships: usize,
     /// Users that could not come back, each with the reason; a thousand at most.
     pub skipped: Vec<Skipped>,
-    /// Groups that were deleted, which the IdP must send again.
+    /// Groups that were deleted and are there again.
+    pub groups: usize,
+    /// Groups that could not come back, each with the reason; a thousand at most.
+    pub groups_skipped: Vec<SkippedGroup>,
+    /// How many those are: the IdP must send them again.
     pub groups_lost: usize,
     /// Memberships that no change names, which the IdP must send again.
     pub memberships_unknown: u64,
@@ -71,20 +80,32 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// A group that could not come back.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "GroupNotRestored")]
+pub struct SkippedGroup {
+    /// The group.
+    pub group: GroupId,
+    /// Why.
+    pub reason: String,
+}
+
 /// What a directory took away.
 #[derive(Default)]
 struct Losses {
     deleted: BTreeMap<UserId, Change>,
     inactive: BTreeSet<UserId>,
     out: BTreeSet<(GroupId, UserId)>,
-    groups: BTreeSet<GroupId>,
+    /// In the order in which they went.
+    groups: Vec<GroupId>,
     unknown: u64,
 }
 
-/// Gives back what a live directory took away after one instant and up to another.
+/// Gives back what a live directory took away after one instant and up to another. A group whose rules
+/// give more than `scopes` cover stays away.
 pub async fn restore(
     app: &App,
-    origin: &Origin,
+    (origin, scopes): (&Origin, &Scopes),
     directory: &Directory,
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Restored> {
@@ -113,10 +134,16 @@ pub async fn restore(
     };
     let losses = work.losses(span).await?;
     let mut restored = Restored {
-        groups_lost: losses.groups.len(),
         memberships_unknown: losses.unknown,
         ..Restored::default()
     };
+    // What went last comes back first, so that whatever held it is there again, or what it held.
+    for group in losses.groups.into_iter().rev() {
+        match groups::give_back(app, (origin, scopes), work.place, group).await {
+            Ok(back) => restored.groups_back(back.as_ref()),
+            Err(error) => restored.note_group(group, error)?,
+        }
+    }
     for (user, change) in losses.deleted {
         match work.revive(user, change).await {
             Ok(true) => restored.users += 1,
@@ -143,26 +170,51 @@ pub async fn restore(
 }
 
 impl Restored {
-    /// Notes who could not come back. What is wrong with one keeps nobody else out; a database that
-    /// fails ends it all, to be done again.
-    fn note(&mut self, user: UserId, outcome: Result<bool>) -> Result<()> {
-        let reason = match outcome {
-            Ok(_) => return Ok(()),
-            Err(Error::Conflict(reason)) => reason,
-            Err(Error::Taken(what)) => format!("its {what} is taken"),
-            Err(error) if is_of_the_database(&error) => return Err(error),
-            Err(Error::Internal(cause)) => {
-                let id = user;
-                tracing::error!(user.id = %id, error = ?cause, "user {id} could not be given back");
-                "what is kept of it cannot be used; the server's log says why".to_owned()
-            }
-            Err(error) => error.to_string(),
+    fn groups_back(&mut self, back: Option<&groups::Plan>) {
+        if let Some(plan) = back {
+            self.groups += 1;
+            self.memberships += plan.added;
+        }
+    }
+
+    fn note_group(&mut self, group: GroupId, error: Error) -> Result<()> {
+        let reason = match error {
+            Error::NotFound(_) => "what it was is not kept".to_owned(),
+            Error::Forbidden => "its rules give more than you may give".to_owned(),
+            error => reason(error, ("group", group.0))?,
         };
+        self.groups_lost += 1;
+        if self.groups_skipped.len() < NAMED {
+            self.groups_skipped.push(SkippedGroup { group, reason });
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, user: UserId, outcome: Result<bool>) -> Result<()> {
+        let Err(error) = outcome else {
+            return Ok(());
+        };
+        let reason = reason(error, ("user", user.0))?;
         if self.skipped.len() < NAMED {
             self.skipped.push(Skipped { user, reason });
         }
         Ok(())
     }
+}
+
+/// Why one cannot come back. What is wrong with one keeps nobody else out; a database that fails ends it
+/// all, to be done again.
+fn reason(error: Error, (kind, id): (&str, Uuid)) -> Result<String> {
+    Ok(match error {
+        Error::Conflict(reason) => reason,
+        Error::Taken(what) => format!("its {what} is taken"),
+        error if is_of_the_database(&error) => return Err(error),
+        Error::Internal(cause) => {
+            tracing::error!(error = ?cause, "{kind} {id} could not be given back");
+            "what is kept of it cannot be used; the server's log says why".to_owned()
+        }
+        error => error.to_string(),
+    })
 }
 
 /// Whether the next User would fare no better.
@@ -258,7 +310,7 @@ impl Work {
             .write(move |tx| {
                 let (app, act, out) = (app.clone(), act.clone(), out.clone());
                 Box::pin(async move {
-                    if !groups::keep(tx, place, group).await? {
+                    if !group_rows::keep(tx, place, group).await? {
                         return Ok(0);
                     }
                     let linked = users::lock_linked(tx, place, &out).await?;
@@ -269,7 +321,7 @@ impl Work {
                     if added.is_empty() {
                         return Ok(0);
                     }
-                    groups::insert_touches(tx, place, &[group], act.at).await?;
+                    group_rows::insert_touches(tx, place, &[group], act.at).await?;
                     let rules = Rules::current(tx, &app, &act).await?;
                     settle(tx, &act, &locked, &rules, None).await?;
                     let done = Done {
@@ -286,7 +338,7 @@ impl Work {
     async fn tell(&self, (from, to): (Timestamp, Timestamp), restored: &Restored) -> Result<()> {
         let detail = json!({
             "from": from, "to": to, "users": restored.users, "activated": restored.activated,
-            "memberships": restored.memberships, "skipped": restored.skipped.len(),
+            "groups": restored.groups, "memberships": restored.memberships, "skipped": restored.skipped.len(),
         });
         let act = self.act();
         let subject = ("directory", self.place.directory.0);
@@ -317,7 +369,7 @@ impl Losses {
                 }
             },
             "group.deleted" => {
-                self.groups.insert(GroupId(change.subject));
+                self.groups.push(GroupId(change.subject));
             }
             _ => {
                 let group = GroupId(change.subject);

@@ -110,6 +110,14 @@ impl ApiCaller {
         }
     }
 
+    /// Refuses whoever is no operator: for what belongs to no workspace.
+    pub(super) fn operator(&self) -> Result<(), Problem> {
+        let is_one = self.key.workspace.is_none() && self.scopes().allow(Permission::Everything);
+        is_one
+            .then_some(())
+            .ok_or_else(|| Problem::insufficient_scope(Permission::Everything))
+    }
+
     /// The workspace of the path, for what every key that opens it may do.
     pub async fn any_workspace(&self) -> Result<Workspace, Problem> {
         let named = self.param("workspace");

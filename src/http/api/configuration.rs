@@ -10,7 +10,7 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
-use crate::configuration::{self, Configuration, Options};
+use crate::configuration::{self, Applied, Configuration, Options};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 
@@ -65,8 +65,11 @@ pub(super) async fn apply(
         plan: wanted.plan,
     };
     let (app, by) = (&shared.app, caller.by());
-    let done = configuration::apply(app, by, &workspace, wanted.configuration, options).await?;
-    json(StatusCode::OK, &done)
+    let wanted = wanted.configuration;
+    match configuration::apply(app, by, &workspace, wanted, options).await? {
+        Applied::Done(plan) => json(StatusCode::OK, &plan),
+        Applied::Stale(plan) => Err(Problem::plan_stale(&plan)),
+    }
 }
 
 /// What the routes of this file do.

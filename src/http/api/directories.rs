@@ -179,7 +179,10 @@ pub(super) async fn undo_end(
 }
 
 /// The workspace and the directory of the path, by its id or name.
-async fn which(shared: &Shared, caller: &ApiCaller) -> Result<(Workspace, Directory), Problem> {
+pub(super) async fn which(
+    shared: &Shared,
+    caller: &ApiCaller,
+) -> Result<(Workspace, Directory), Problem> {
     let workspace = caller.workspace(Permission::DirectoriesManage).await?;
     let named = caller.param("directory");
     let directory = match named.parse() {

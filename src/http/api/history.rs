@@ -145,7 +145,7 @@ pub(super) async fn restore(
     let span: Span = body::read(&shared, &headers, body).await?;
     let to = span.to.unwrap_or_else(|| shared.app.clock.now());
     let span = (span.from, to);
-    let restored = restore::restore(&shared.app, &caller.origin, &directory, span).await?;
+    let restored = restore::restore(&shared.app, caller.by(), &directory, span).await?;
     json(StatusCode::OK, &restored)
 }
 

@@ -56,6 +56,18 @@ pub(super) async fn list(
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
+/// What was done to the operators' keys, oldest first and the latest thousand at most.
+pub(super) async fn acts(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    caller.operator()?;
+    let page = caller.page("acts on operators' keys")?;
+    let mut all = keys::acts(&shared.app).await?;
+    all.reverse();
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
 /// Makes a key that may do no more than the caller's own.
 pub(super) async fn create(
     State(shared): State<Shared>,
@@ -112,5 +124,12 @@ pub(super) fn operations() -> Vec<Operation> {
             "Revoke an API key at once",
         )
         .gives_nothing("It opens nothing any more."),
+        Operation::new(
+            "GET",
+            "/api-keys/acts",
+            "List what was done to the operators' keys",
+        )
+        .note("What is done to a workspace's keys is in its log.")
+        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
     ]
 }

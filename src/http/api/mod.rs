@@ -10,10 +10,13 @@ mod bulk;
 pub mod caller;
 mod configuration;
 mod directories;
+mod directory_runs;
 mod docs;
 mod domains;
 mod explanations;
 mod exports;
+mod group_restores;
+mod handlers;
 mod history;
 mod idempotency;
 mod imports;
@@ -38,7 +41,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use axum::routing::get;
 
 use super::Shared;
 use crate::error::Error;
@@ -59,6 +62,7 @@ pub type Offered = (&'static str, Option<Permission>);
 /// its handler.
 pub const ROUTES: &[(&str, &[Offered])] = &[
     ("/workspaces", &[("GET", None)]),
+    ("/api-keys/acts", &[("GET", Some(Permission::Everything))]),
     (
         "/workspaces/{workspace}",
         &[
@@ -142,6 +146,18 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ),
     (
         "/workspaces/{workspace}/directories/{id}/restore",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/deleted-groups",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/groups/{group}/restore/plan",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/groups/{group}/restore",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
@@ -288,6 +304,26 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/directories/{directory}/runs",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/runs/{run}",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/runs/{run}/pause",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/runs/{run}/resume",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/runs/{run}/undo",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/domains",
         &[
             ("GET", Some(Permission::WorkspaceManage)),
@@ -379,7 +415,7 @@ pub fn router(shared: Shared) -> Router<Shared> {
     let routes = ROUTES
         .iter()
         .fold(Router::new(), |router, (path, offered)| {
-            let handlers = handlers(path);
+            let handlers = handlers::of(path);
             let is_posted = offered.iter().any(|(method, _)| *method == "POST");
             router.route(
                 path,
@@ -397,84 +433,6 @@ pub fn router(shared: Shared) -> Router<Shared> {
     Router::new()
         .nest("/api/v1", routes)
         .layer(middleware::from_fn(problem::identify))
-}
-
-fn handlers(path: &str) -> MethodRouter<Shared> {
-    match path.trim_start_matches("/workspaces") {
-        "" => get(workspaces::list),
-        "/{workspace}" => get(workspaces::show)
-            .patch(workspaces::edit)
-            .delete(workspaces::delete),
-        "/{workspace}/suspend" => post(workspaces::suspend),
-        "/{workspace}/resume" => post(workspaces::resume),
-        "/{workspace}/undelete" => post(workspaces::undelete),
-        "/{workspace}/members" => get(members::list).post(members::create),
-        "/{workspace}/members/export" => get(exports::members),
-        "/{workspace}/imports" => get(imports::list).post(imports::create),
-        "/{workspace}/imports/{id}" => get(imports::show),
-        "/{workspace}/imports/{id}/rows" => get(imports::rows),
-        "/{workspace}/members/bulk" => post(bulk::members),
-        "/{workspace}/members/{id}" => get(members::show)
-            .patch(members::patch)
-            .delete(members::remove),
-        "/{workspace}/members/{id}/suspend" => post(members::suspend),
-        "/{workspace}/members/{id}/activate" => post(members::activate),
-        "/{workspace}/members/{id}/{kind}/{name}" => put(members::give).delete(members::take),
-        "/{workspace}/members/{id}/explanation" => get(members::explain),
-        "/{workspace}/history/diff" => get(history::diff),
-        "/{workspace}/directories/{id}/restore" => post(history::restore),
-        "/{workspace}/members/{id}/activity" => get(people::activity),
-        "/{workspace}/members/{id}/export" => get(people::export),
-        "/{workspace}/members/{id}/restore" => post(history::put_back),
-        "/{workspace}/members/{id}/erase" => post(people::erase),
-        "/{workspace}/teams" => get(teams::list).post(teams::create),
-        "/{workspace}/teams/{id}" => get(teams::show).patch(teams::patch),
-        "/{workspace}/teams/{id}/explanation" => get(explanations::team),
-        "/{workspace}/roles/{id}/explanation" => get(explanations::role),
-        "/{workspace}/permissions/{name}/explanation" => get(explanations::permission),
-        "/{workspace}/admission/explanation" => get(explanations::admission),
-        "/{workspace}/roles" => get(teams::list_roles).post(teams::create_role),
-        "/{workspace}/roles/{id}" => get(teams::show_role)
-            .patch(teams::patch_role)
-            .delete(teams::delete_role),
-        "/{workspace}/seats" => get(workspaces::seats).put(workspaces::set_seats),
-        "/{workspace}/brake" => get(brake::show).put(brake::set),
-        "/{workspace}/brake/held" => get(brake::held),
-        "/{workspace}/brake/release" => post(brake::release),
-        "/{workspace}/brake/wait" => post(brake::wait),
-        "/{workspace}/configuration" => get(configuration::show),
-        "/{workspace}/configuration/plan" => post(configuration::plan),
-        "/{workspace}/configuration/apply" => post(configuration::apply),
-        "/{workspace}/directories" => get(workspaces::directories),
-        "/{workspace}/directories/{directory}/requests" => get(requests::list),
-        "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
-        "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
-        "/{workspace}/rules" => get(rules::list).post(rules::create),
-        "/{workspace}/rules/{id}" => get(rules::show).patch(rules::patch).delete(rules::end),
-        "/{workspace}/rules/plan" => post(plans::plan),
-        "/{workspace}/rules/apply" => post(plans::apply),
-        "/{workspace}/groups/plan-delete" => post(plans::plan_delete),
-        "/{workspace}/plans/{id}" => get(plans::show),
-        "/{workspace}/runs" => get(runs::list),
-        "/{workspace}/runs/{id}" => get(runs::show),
-        "/{workspace}/runs/{id}/pause" => post(runs::pause),
-        "/{workspace}/runs/{id}/resume" => post(runs::resume),
-        "/{workspace}/runs/{id}/undo" => post(runs::undo),
-        "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
-        "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
-        "/{workspace}/directories/{directory}" => get(directories::show),
-        "/{workspace}/directories/{directory}/live/plan" => post(directories::plan_live),
-        "/{workspace}/directories/{directory}/live" => post(directories::live),
-        "/{workspace}/directories/{directory}/end" => post(directories::end),
-        "/{workspace}/directories/{directory}/undo-end" => post(directories::undo_end),
-        "/{workspace}/domains" => get(domains::list).post(domains::create),
-        "/{workspace}/domains/{id}" => patch(domains::patch).delete(domains::remove),
-        "/{workspace}/domains/{id}/check" => post(domains::check),
-        "/{workspace}/domains/{id}/attest" => post(domains::attest),
-        "/{workspace}/api-keys" => get(keys::list).post(keys::create),
-        "/{workspace}/api-keys/{id}" => delete(keys::revoke),
-        _ => MethodRouter::new(),
-    }
 }
 
 /// A document as an answer.

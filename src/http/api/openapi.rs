@@ -18,8 +18,9 @@ use serde_json::{Map, Value, json};
 use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
 use super::{
-    ROUTES, brake, bulk, configuration, directories, domains, explanations, exports, history,
-    idempotency, imports, keys, members, people, plans, requests, rules, runs, teams, workspaces,
+    ROUTES, brake, bulk, configuration, directories, directory_runs, domains, explanations,
+    exports, group_restores, history, idempotency, imports, keys, members, people, plans, requests,
+    rules, runs, teams, workspaces,
 };
 use crate::workspace::keys::Permission;
 
@@ -41,6 +42,8 @@ pub(super) fn operations() -> Vec<Operation> {
         brake::operations(),
         requests::operations(),
         people::operations(),
+        directory_runs::operations(),
+        group_restores::operations(),
         history::operations(),
         imports::operations(),
         exports::operations(),
@@ -170,9 +173,14 @@ fn tags() -> Vec<Value> {
     names.iter().map(|name| json!({"name": name})).collect()
 }
 
-/// What a path is about: the first list below the workspace.
+/// What a path is about: the first list below the workspace, if it is in one.
 fn tag(path: &str) -> &str {
-    path.split('/').nth(3).unwrap_or("workspaces")
+    let at = if path.starts_with("/workspaces") {
+        3
+    } else {
+        1
+    };
+    path.split('/').nth(at).unwrap_or("workspaces")
 }
 
 /// A name for programs: `patch_members_id`.

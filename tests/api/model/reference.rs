@@ -281,9 +281,14 @@ impl World {
                 .iter()
                 .filter(|(rule, _)| !wanted.contains(rule));
             let ended: Vec<(usize, bool)> = ended.map(|(rule, kept)| (*rule, *kept)).collect();
-            let lost = ended
-                .iter()
-                .filter(|(rule, kept)| !kept && !rights.contains(&self.rules[*rule].says.right));
+            let lost = ended.iter().filter(|(rule, kept)| {
+                let right = self.rules[*rule].says.right;
+                // What is kept of the member anyway, or had by hand, is no loss.
+                let mut stays = ended.iter();
+                let stays =
+                    stays.any(|(other, kept)| *kept && self.rules[*other].says.right == right);
+                !kept && !rights.contains(&right) && !member.by_hand.contains(&right) && !stays
+            });
             let lost: BTreeSet<usize> = lost.map(|(rule, _)| *rule).collect();
             let is_regained = member
                 .by_rule

@@ -1,0 +1,136 @@
+//! Who was in a group at an instant: the first change since then that brought somebody in or out tells
+//! whether they were in it. Of whom no change tells, it is as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{BATCH, detail, ids};
+use crate::changes::Change;
+use crate::error::Result;
+use crate::ids::{GroupId, UserId};
+use crate::store::changes as log;
+use crate::store::tx::Tx;
+use crate::store::users::Place;
+
+/// A group at an instant, as far as changes tell that it was otherwise than it is.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    place: Place,
+    group: GroupId,
+    /// The last number that was read.
+    number: i64,
+    /// Whether Users were in it who came in or went out since.
+    users: BTreeMap<UserId, bool>,
+    /// The same of groups.
+    groups: BTreeMap<GroupId, bool>,
+    /// Whether it was made since, or made again.
+    pub(super) is_made_since: bool,
+    was_deleted: bool,
+    /// The groups that held it when it was deleted last.
+    pub(super) holders: BTreeSet<GroupId>,
+    /// How many came in or went out whom no change names.
+    pub(super) unknown: u64,
+}
+
+impl Past {
+    /// Reads the numbered changes after a number.
+    pub(super) async fn read(
+        tx: &mut Tx,
+        place: Place,
+        group: GroupId,
+        number: i64,
+    ) -> Result<Self> {
+        let mut past = Self {
+            place,
+            group,
+            number,
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            is_made_since: false,
+            was_deleted: false,
+            holders: BTreeSet::new(),
+            unknown: 0,
+        };
+        past.go_on(tx).await?;
+        Ok(past)
+    }
+
+    /// Reads what came since, numbered or not, so that nothing is left out. The group is locked.
+    pub(super) async fn catch_up(&mut self, tx: &mut Tx) -> Result<()> {
+        // What gets its number meanwhile is read twice, never not at all.
+        let of = (self.place.workspace, self.place.directory);
+        let new = log::list_new_of_groups(tx, of).await?;
+        self.go_on(tx).await?;
+        for change in new {
+            self.take(&change)?;
+        }
+        Ok(())
+    }
+
+    async fn go_on(&mut self, tx: &mut Tx) -> Result<()> {
+        let of = (self.place.workspace, self.place.directory);
+        loop {
+            let page = log::list_of_groups(tx, of, self.number, BATCH).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            self.number = last.number;
+            for numbered in &page {
+                self.take(&numbered.change)?;
+            }
+        }
+    }
+
+    /// The Users who were in it, or were not, and may be otherwise now.
+    pub(super) fn users(&self, were_in: bool) -> Vec<UserId> {
+        let users = self.users.iter().filter(|(_, was_in)| **was_in == were_in);
+        users.map(|(user, _)| *user).collect()
+    }
+
+    /// The same of groups.
+    pub(super) fn groups(&self, were_in: bool) -> Vec<GroupId> {
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(_, was_in)| **was_in == were_in);
+        groups.map(|(group, _)| *group).collect()
+    }
+
+    fn take(&mut self, change: &Change) -> Result<()> {
+        let detail = detail(change)?;
+        let is_own = change.subject == self.group.0;
+        let is_about = || ids::<Uuid>(&detail["groups"]).contains(&self.group.0);
+        match change.kind.as_str() {
+            "user.deleted" | "user.restored" if is_about() => {
+                let was_in = change.kind == "user.deleted";
+                let user = UserId(change.subject);
+                self.users.entry(user).or_insert(was_in);
+            }
+            "group.created" => self.is_made_since |= is_own,
+            "group.restored" if is_own => self.is_made_since |= !self.was_deleted,
+            "group.deleted" if is_own => {
+                self.was_deleted = true;
+                self.holders = ids(&detail["groups"]).into_iter().collect();
+            }
+            "group.deleted" | "group.restored" if !is_own && is_about() => {
+                let was_in = change.kind == "group.deleted";
+                let group = GroupId(change.subject);
+                self.groups.entry(group).or_insert(was_in);
+            }
+            "group.members_changed" if is_own => {
+                for (list, was_in) in [("removed", true), ("added", false)] {
+                    let users: Vec<UserId> = ids(&detail[list]);
+                    let count = detail[format!("{list}_count")].as_u64().unwrap_or(0);
+                    self.unknown += count.saturating_sub(users.len() as u64);
+                    for user in users {
+                        self.users.entry(user).or_insert(was_in);
+                    }
+                    for group in ids(&detail[format!("{list}_groups")]) {
+                        self.groups.entry(group).or_insert(was_in);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
