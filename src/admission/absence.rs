@@ -137,7 +137,8 @@ impl Reason {
 /// Why somebody of that address, userName, `UserID`, externalId or member's id is in or is not.
 pub async fn explain(app: &App, workspace: WorkspaceId, person: &str) -> Result<Explanation> {
     let text = person.trim();
-    if text.is_empty() || text.len() > LONGEST {
+    // Nothing has a NUL, and no database takes it.
+    if text.is_empty() || text.len() > LONGEST || text.contains('\0') {
         return Err(Error::value(format!(
             "person must be an address, a name or an id of at most {LONGEST} bytes"
         )));

@@ -200,19 +200,22 @@ pub(super) async fn foresee(
         let adopted = adopted.get(&user.user_name_key).copied();
         // Whoever was let go of comes back to whom it was, as far as nobody else has the name.
         let had = had.get(&user.id);
-        let back = had.and_then(|had| Some((had.user.former_member?, had.status)));
+        let back = had.and_then(|had| {
+            let has_seat = had.status == Status::Active || had.keeps_seat;
+            Some((had.user.former_member?, has_seat))
+        });
         let back = back.filter(|(member, _)| {
             let mut named = found.iter().filter(|it| it.is_named);
             !taken.contains(member) && named.all(|it| it.member == *member)
         });
-        if let Some((member, status)) = back {
+        if let Some((member, has_seat)) = back {
             taken.insert(member);
             return Foreseen {
                 user: user.id,
                 refused: user.refused,
                 user_name: user.user_name_key,
                 active: user.active,
-                takes_seat: user.active && status != Status::Active,
+                takes_seat: user.active && !has_seat,
                 outcome: Outcome::Linked,
                 member: Some(member),
             };

@@ -8,6 +8,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::WorkspaceId;
 use crate::store::changes as rows;
@@ -43,11 +44,22 @@ pub async fn number(app: &App) -> Result<usize> {
     failed.map_or(Ok(numbered), Err)
 }
 
-async fn number_batch(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    at: crate::clock::Timestamp,
-) -> Result<usize> {
+/// Numbers what happened in a workspace up to an instant: who asks how it was then waits for nobody.
+pub async fn number_until(app: &App, workspace: WorkspaceId, until: Timestamp) -> Result<()> {
+    loop {
+        let mut tx = app.db.one().await?;
+        let oldest = rows::list_unnumbered(&mut tx, workspace, 1).await?;
+        drop(tx);
+        if oldest.first().is_none_or(|oldest| oldest.at > until) {
+            return Ok(());
+        }
+        let at = app.clock.now();
+        app.write(move |tx| Box::pin(async move { number_batch(tx, workspace, at).await }))
+            .await?;
+    }
+}
+
+async fn number_batch(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<usize> {
     let head = rows::find_head(tx, workspace)
         .await?
         .ok_or(DbError::NotFound)?;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::activity::Keys;
 use super::{members, past_names};
 use crate::app::App;
+use crate::changes::sequencer;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{MemberId, WorkspaceId};
@@ -70,6 +71,7 @@ pub async fn moment(app: &App, workspace: WorkspaceId, at: Timestamp) -> Result<
     if at > app.clock.now() {
         return Err(Error::value("expected an instant that has come"));
     }
+    sequencer::number_until(app, workspace, at).await?;
     let mut tx = app.db.read().await?;
     let head = log::find_head(&mut tx, workspace).await?;
     // Numbers ascend with time but for the moments by which clocks differ.

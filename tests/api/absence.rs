@@ -80,7 +80,7 @@ async fn each_standing_of_a_member_is_told() {
         .ask(&weak, "GET", "/admission/explanation?person=x", Value::Null)
         .await;
     assert_eq!(refused.status, 403);
-    for wrong in ["", "?person=", "?person=%20", "?who=x"] {
+    for wrong in ["", "?person=", "?person=%20", "?person=a%00b", "?who=x"] {
         let path = format!("/admission/explanation{wrong}");
         gateway.asked(&key, ("GET", &path), Value::Null, 400).await;
     }

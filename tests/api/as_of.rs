@@ -53,6 +53,24 @@ async fn patch(scim: &Scim, path: &str, op: Value) {
     assert!([200, 204].contains(&answer.0), "{}", answer.1);
 }
 
+#[tokio::test]
+async fn what_nobody_has_numbered_yet_was_there_all_the_same() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let key = gateway.key(&[Permission::MembersRead]).await;
+    let scim = gateway.scim().await;
+    users(&scim, "u", 2).await;
+    let was = clock.now();
+    clock.advance(STEP);
+    users(&scim, "v", 3).await;
+    // No worker came by.
+    assert_eq!(then(&gateway, &key, was).await.len(), 2);
+    assert_eq!(then(&gateway, &key, clock.now()).await.len(), 5);
+    let waits = gateway.count("changes WHERE number IS NULL").await;
+    assert_eq!(waits, 0);
+    gateway.check().await;
+}
+
 /// Does something in each of eight steps; gives what was seen after each, and before the first.
 async fn eight_steps(
     gateway: &Gateway,

@@ -1,5 +1,7 @@
 //! Names of files: what is downloaded is named by the gateway, and nothing that is sent names a file.
 
+use std::fmt::Write;
+
 use gatehouse::changes::Origin;
 use gatehouse::workspace;
 use gatehouse::workspace::keys::Permission;
@@ -61,7 +63,10 @@ async fn what_is_downloaded_has_a_name_of_the_gateways_own() {
             assert_eq!(export.header("content-disposition"), expected);
         }
         // In a path it is a name that nothing has.
-        let escaped: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = name.bytes().fold(String::new(), |mut escaped, byte| {
+            let _ = write!(escaped, "%{byte:02X}");
+            escaped
+        });
         for path in [
             format!("/workspaces/{escaped}/members/export"),
             format!("/workspaces/acme/members/{escaped}/export"),

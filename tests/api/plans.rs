@@ -101,7 +101,7 @@ const WALKS: [(&str, &str); 8] = [
 ];
 
 /// How statements begin that the tests themselves send.
-const TESTS: [&str; 30] = [
+const TESTS: [&str; 31] = [
     "DELETE FROM changes WHERE number",
     "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
     "SELECT COALESCE(",

@@ -147,6 +147,23 @@ async fn a_deleted_group_comes_back_with_its_members_and_what_rules_gave_through
     gateway.check().await;
 }
 
+#[tokio::test]
+async fn a_group_comes_back_before_anybody_numbered_that_it_went() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 2).await;
+    let crew = group(&scim, "Crew", &ids).await;
+    let gone = scim.send("DELETE", &format!("/Groups/{crew}"), None).await;
+    assert_eq!(gone.0, 204);
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let plan = planned(&gateway, &key, &path(&scim, "Crew"), json!({})).await;
+    assert_eq!(
+        (&plan["made_again"], &plan["added"]),
+        (&json!(true), &json!(2))
+    );
+    gateway.check().await;
+}
+
 // C078
 #[tokio::test]
 async fn a_group_is_put_back_to_an_instant_with_who_came_and_went_since() {

@@ -41,9 +41,9 @@ impl Gateway {
 }
 
 async fn turn(scim: &Scim, id: &str, active: bool) -> u16 {
-    let patch = operations(json!([{"op": "replace", "path": "active", "value": active}]));
+    let body = operations(json!([{"op": "replace", "path": "active", "value": active}]));
     let path = format!("/Users/{id}");
-    scim.send("PATCH", &path, Some(&patch)).await.0
+    scim.send("PATCH", &path, Some(&body)).await.0
 }
 
 async fn come(scim: &Scim, name: &str) -> u16 {

@@ -12,7 +12,7 @@ use super::past::Past;
 use super::regroup::Regroup;
 use crate::admission::planned::Told;
 use crate::app::App;
-use crate::changes::{Act, Origin};
+use crate::changes::{Act, Origin, sequencer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
@@ -253,12 +253,15 @@ async fn number_at(
             .ok_or(Error::NotFound("group"))?;
         return Err(Error::value("as_of is missing: the group is there"));
     };
+    drop(tx);
+    sequencer::number_until(app, place.workspace, buried.deleted_at).await?;
+    let mut tx = app.db.read().await?;
     let of = (place.workspace, &[group.0][..]);
     let all = log::list_of_subjects(&mut tx, of.0, of.1, buried.deleted_at).await?;
     let deleted = all.iter().rfind(|it| it.change.kind == "group.deleted");
     match deleted {
         Some(deleted) if deleted.change.at == buried.deleted_at => Ok(deleted.number - 1),
-        // It has no number yet, and so is later than all that have one.
+        // Nothing tells of it any more.
         _ => {
             let head = log::find_head(&mut tx, place.workspace).await?;
             Ok(head.map_or(0, |head| head.number))

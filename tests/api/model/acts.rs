@@ -10,7 +10,7 @@ use gatehouse::ids::MemberId;
 use gatehouse::scim::etag::Precondition;
 use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::members::{GrantKind, Status};
-use gatehouse::workspace::seats::{self, Limit};
+use gatehouse::workspace::seats::{self, Limit, SeatRelease};
 use gatehouse::workspace::{manual, status};
 
 use super::steps::Step;
@@ -91,6 +91,7 @@ impl Pair<'_> {
                 let limit = Limit {
                     seat_limit: *limit,
                     seat_policy: *policy,
+                    seat_release: SeatRelease::OnSuspend,
                     seat_grace: *grace,
                     seat_contact: None,
                 };

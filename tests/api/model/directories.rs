@@ -69,7 +69,7 @@ impl Pair<'_> {
                     json!({"displayName": format!("G{place}"), "members": self.refer(&users)});
                 let path = format!("/Groups/{}", group.id);
                 self.send("PUT", &path, Some(body), 200).await;
-                self.world.set_members(*place, users);
+                self.world.set_members(*place, users, &BTreeSet::new());
             }
             Step::DeleteGroup(place) => {
                 let Some(group) = self.world.groups.get(place) else {
@@ -169,7 +169,7 @@ impl Pair<'_> {
             "add" => before.union(&users).copied().collect(),
             _ => before.difference(&users).copied().collect(),
         };
-        self.world.set_members(place, after);
+        self.world.set_members(place, after, &users);
     }
 
     fn existing(&self, people: &BTreeSet<usize>) -> BTreeSet<usize> {

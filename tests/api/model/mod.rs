@@ -103,22 +103,42 @@ async fn share(of: usize, shares: usize) {
 // C072 C076 C077 C080
 #[tokio::test]
 async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_1() {
-    share(0, 4).await;
+    share(0, 8).await;
 }
 
 #[tokio::test]
 async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_2() {
-    share(1, 4).await;
+    share(1, 8).await;
 }
 
 #[tokio::test]
 async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_3() {
-    share(2, 4).await;
+    share(2, 8).await;
 }
 
 #[tokio::test]
 async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_4() {
-    share(3, 4).await;
+    share(3, 8).await;
+}
+
+#[tokio::test]
+async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_5() {
+    share(4, 8).await;
+}
+
+#[tokio::test]
+async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_6() {
+    share(5, 8).await;
+}
+
+#[tokio::test]
+async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_7() {
+    share(6, 8).await;
+}
+
+#[tokio::test]
+async fn whatever_is_done_in_whatever_order_is_what_a_small_model_says_8() {
+    share(7, 8).await;
 }
 
 /// Where a sequence went wrong, and how.

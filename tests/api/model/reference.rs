@@ -8,7 +8,7 @@ use gatehouse::admission::exit::Leaving;
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::MemberId;
 use gatehouse::workspace::members::Status;
-use gatehouse::workspace::seats::{Limit, SeatPolicy};
+use gatehouse::workspace::seats::{Limit, SeatPolicy, SeatRelease};
 
 use super::arrivals::At;
 use super::plans::{Plan, Run};
@@ -138,6 +138,7 @@ impl World {
             limit: Limit {
                 seat_limit: None,
                 seat_policy: SeatPolicy::Refuse,
+                seat_release: SeatRelease::OnSuspend,
                 seat_grace: 0,
                 seat_contact: None,
             },
@@ -179,12 +180,19 @@ impl World {
         self.settle_users(place, &users);
     }
 
-    /// Puts users into a group and takes others out.
-    pub(super) fn set_members(&mut self, place: usize, users: BTreeSet<usize>) {
+    /// Puts users into a group and takes others out. A request that does so settles all whom it names.
+    pub(super) fn set_members(
+        &mut self,
+        place: usize,
+        users: BTreeSet<usize>,
+        named: &BTreeSet<usize>,
+    ) {
         let group = self.groups.get_mut(&place).unwrap();
-        let changed = group.users.symmetric_difference(&users).copied().collect();
+        let changed: BTreeSet<usize> = &group.users ^ &users;
         group.users = users;
-        self.settle_users(place, &changed);
+        if !changed.is_empty() {
+            self.settle_users(place, &(&changed | named));
+        }
     }
 
     pub(super) fn delete_group(&mut self, place: usize) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::ids::{MemberId, RuleId};
+use gatehouse::workspace::profile::Say;
 
 use super::brake::WINDOW;
 use super::reference::{User, World};
@@ -31,16 +32,19 @@ pub(super) struct Edit {
     pub(super) enabled: Option<bool>,
     pub(super) priority: Option<i64>,
     pub(super) stop: Option<bool>,
-    /// In how many minutes it begins, or that it has no such time.
-    pub(super) from: Option<Option<u64>>,
-    /// In how many minutes it ends.
-    pub(super) until: Option<Option<u64>>,
+    /// In how many minutes it begins, and ends.
+    pub(super) from: Say<u64>,
+    pub(super) until: Say<u64>,
 }
 
 impl Edit {
-    /// The time that is said, if one is.
-    pub(super) fn time(said: Option<Option<u64>>, now: Timestamp) -> Option<Option<Timestamp>> {
-        said.map(|said| said.map(|minutes| now.after(Duration::from_mins(minutes))))
+    /// A time that is said.
+    pub(super) fn time(said: &Say<u64>, now: Timestamp) -> Say<Timestamp> {
+        match said {
+            Say::Nothing => Say::Nothing,
+            Say::Clear => Say::Clear,
+            Say::Set(minutes) => Say::Set(now.after(Duration::from_mins(*minutes))),
+        }
     }
 }
 
@@ -124,8 +128,8 @@ impl World {
         says.enabled = edit.enabled.unwrap_or(says.enabled);
         says.priority = edit.priority.unwrap_or(says.priority);
         says.stop = edit.stop.unwrap_or(says.stop);
-        says.from = Edit::time(edit.from, self.now).unwrap_or(says.from);
-        says.until = Edit::time(edit.until, self.now).unwrap_or(says.until);
+        says.from = Edit::time(&edit.from, self.now).or(says.from.as_ref());
+        says.until = Edit::time(&edit.until, self.now).or(says.until.as_ref());
         let times = says.from.zip(says.until);
         Some(rule).filter(|_| times.is_none_or(|(from, until)| from < until))
     }
@@ -316,10 +320,10 @@ impl World {
 
     /// The rules of those versions that give somebody rights who is in these groups, in their order:
     /// one that stops is the last.
-    pub(super) fn in_order<'r>(
-        mut rules: Vec<(usize, &'r Rule)>,
+    pub(super) fn in_order(
+        mut rules: Vec<(usize, &Rule)>,
         is_in: impl Fn(&usize) -> bool,
-    ) -> Vec<(usize, &'r Rule)> {
+    ) -> Vec<(usize, &Rule)> {
         rules.retain(|(_, rule)| rule.says.groups.iter().all(&is_in));
         rules.sort_by_key(|(_, rule)| (Reverse(rule.says.priority), rule.id));
         let last = rules.iter().position(|(_, rule)| rule.says.stop);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use gatehouse::admission::brake::Mode;
 use gatehouse::admission::exit::Leaving;
+use gatehouse::workspace::profile::Say;
 use gatehouse::workspace::seats::SeatPolicy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -161,7 +162,11 @@ fn of_workspace() -> impl Strategy<Value = Step> {
 /// among the others, and its times.
 fn edit() -> impl Strategy<Value = Edit> {
     let seldom = |minutes: std::ops::Range<u64>| {
-        prop::option::weighted(0.2, prop::option::weighted(0.7, minutes))
+        prop_oneof![
+            8 => Just(Say::Nothing),
+            1 => Just(Say::Clear),
+            2 => minutes.prop_map(Say::Set),
+        ]
     };
     let said = (
         prop::option::of(groups()),

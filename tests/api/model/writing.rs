@@ -2,12 +2,10 @@
 
 use gatehouse::admission::rules::{self, Missing, RuleEdit};
 use gatehouse::changes::Origin;
-use gatehouse::clock::Timestamp;
 use gatehouse::ids::RuleId;
 use gatehouse::scim::etag::Precondition;
 use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::members::GrantKind;
-use gatehouse::workspace::profile::Say;
 
 use super::rules::Edit;
 use super::{Pair, right};
@@ -90,17 +88,9 @@ impl Pair<'_> {
             enabled: edit.enabled,
             priority: edit.priority,
             stop: edit.stop,
-            from: say(Edit::time(edit.from, now)),
-            until: say(Edit::time(edit.until, now)),
+            from: Edit::time(&edit.from, now),
+            until: Edit::time(&edit.until, now),
             ..RuleEdit::default()
         }
-    }
-}
-
-fn say(time: Option<Option<Timestamp>>) -> Say<Timestamp> {
-    match time {
-        None => Say::Nothing,
-        Some(None) => Say::Clear,
-        Some(Some(at)) => Say::Set(at),
     }
 }
