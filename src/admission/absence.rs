@@ -14,7 +14,7 @@ use crate::store::members::{self, Member, Status};
 use crate::store::refusals::{self as rows, Buried, Met, Person, Sent};
 use crate::store::seats::{self, SeatPolicy};
 use crate::store::tx::Tx;
-use crate::store::{candidates, details, workspaces};
+use crate::store::{candidates, details, erasures, workspaces};
 
 /// The longest text that somebody is looked for by, in bytes.
 const LONGEST: usize = 1024;
@@ -163,33 +163,48 @@ pub async fn explain(app: &App, workspace: WorkspaceId, person: &str) -> Result<
         reasons.push(suspended.way_in("an operator resumes the workspace"));
     }
     let sent = rows::list_sent(tx, workspace, &who).await?;
-    let met = rows::list_met(tx, workspace, &who).await?;
+    let mut met = rows::list_met(tx, workspace, &who).await?;
+    for user in sent.iter().filter(|user| user.member.is_none()) {
+        // Whoever was asked for by an address met somebody by the userName.
+        let named = Person {
+            text: String::new(),
+            key: user.user_name.clone(),
+        };
+        for of in rows::list_met(tx, workspace, &named).await? {
+            let is_known = met
+                .iter()
+                .any(|it| is_same(it, &of.directory, &of.user_name));
+            if of.directory == user.directory && !is_known {
+                met.push(of);
+            }
+        }
+    }
     let buried = rows::list_buried(tx, workspace, &who).await?;
     let ids = members_of(tx, workspace, &who, &sent).await?;
-    let mut is_in = false;
+    let (mut is_in, mut keeps_seat) = (false, false);
     for member in members::list_by_id(tx, workspace, &ids).await? {
         is_in |= member.is_in() && found.status == "active";
+        keeps_seat |= seats::find_kept(tx, workspace, member.id).await?.is_some();
         reasons.extend(of_member(tx, workspace, &member).await?);
     }
     let domain = domain(tx, workspace, &who.key).await?;
     reasons.extend(met.iter().map(|met| of_conflict(met, domain.as_deref())));
     for user in sent.iter().filter(|user| user.member.is_none()) {
-        let is_met = met
-            .iter()
-            .any(|met| (&met.directory, &met.user_name) == (&user.directory, &user.user_name));
-        if !is_met {
+        let is_met = |met: &Met| is_same(met, &user.directory, &user.user_name);
+        if !met.iter().any(is_met) {
             reasons.push(of_user(user));
         }
     }
     reasons.extend(buried.iter().map(of_buried));
-    if !is_in {
+    if !is_in && !keeps_seat {
         reasons.extend(of_seats(tx, workspace, ids.is_empty()).await?);
     }
     if ids.is_empty() && met.is_empty() && sent.is_empty() && buried.is_empty() {
         let unknown = Reason::of(
             Code::Unknown,
             "nothing is kept of this person: no directory sent them and no admin brought them in, \
-             or what came was refused for its form or its credential",
+             or what came was refused: for its form, its credential, somebody else of that name, or \
+             a seat that was not free",
         );
         reasons.push(unknown.way_in(
             "the request log of the directory tells what it sent; an admin may bring them in",
@@ -248,10 +263,14 @@ async fn of_member(tx: &mut Tx, workspace: WorkspaceId, member: &Member) -> Resu
         }
         Status::Removed => {
             let details = details::list(tx, workspace, &[member.id]).await?.pop();
+            let way_in = match erasures::find_at(tx, workspace, member.id).await? {
+                Some(_) => "erased: an admin or the directory brings the person in as somebody new",
+                None => "an admin or the directory brings the person in again",
+            };
             vec![
                 Reason::of(Code::Removed, "the member was removed")
                     .since(details.and_then(|of| of.details.steps.removed_at))
-                    .way_in("an admin or the directory brings the person in again"),
+                    .way_in(way_in),
             ]
         }
     };
@@ -259,6 +278,10 @@ async fn of_member(tx: &mut Tx, workspace: WorkspaceId, member: &Member) -> Resu
         reason.member = Some(member.id);
     }
     Ok(reasons)
+}
+
+fn is_same(met: &Met, directory: &str, user_name: &str) -> bool {
+    met.directory == directory && met.user_name == user_name
 }
 
 fn of_active(member: &Member) -> Vec<Reason> {
@@ -377,10 +400,10 @@ fn of_user(user: &Sent) -> Reason {
     } else {
         Reason::of(
             Code::RunDue,
-            format!("\"{directory}\" sent the person, and a run is to admit them"),
+            format!("\"{directory}\" sent the person, and nothing has admitted them yet"),
         )
         .since(Some(user.created_at))
-        .way_in("the run comes to them, or an admin adopts the person")
+        .way_in("a run of the directory comes to them, or an admin adopts the person")
     };
     Reason {
         directory: Some(directory.clone()),

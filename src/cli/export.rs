@@ -1,26 +1,15 @@
 //! `gatehouse members export-all`
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use super::Settings;
+use super::{Settings, private_file};
 use crate::changes::Origin;
 use crate::workspace;
 use crate::workspace::export_many::{self, Format};
-
-/// A new file that nobody else reads.
-fn private(file: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
-}
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
@@ -43,11 +32,7 @@ impl Export {
         let workspace = workspace::find(&app, &self.workspace).await?;
         let mut to: Box<dyn Write + Send> = match &self.output {
             None => Box::new(std::io::stdout()),
-            Some(file) => {
-                let made =
-                    private(file).with_context(|| format!("{} cannot be made", file.display()))?;
-                Box::new(BufWriter::new(made))
-            }
+            Some(file) => Box::new(BufWriter::new(private_file(file)?)),
         };
         let origin = Origin::cli();
         let mut export = export_many::begin(&app, &origin, workspace.id, self.format).await?;

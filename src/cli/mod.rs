@@ -36,10 +36,12 @@ mod teams;
 mod verify;
 mod workspaces;
 
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::App;
@@ -299,6 +301,16 @@ fn is_of_another_version(error: &DbError) -> bool {
         error,
         DbError::Newer(_) | DbError::OtherBuild(_) | DbError::UnknownStep(_)
     )
+}
+
+/// A new file that its owner alone reads.
+fn private_file(file: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(file);
+    made.with_context(|| format!("{} cannot be made", file.display()))
 }
 
 /// A table of rows for people.

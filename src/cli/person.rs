@@ -1,16 +1,14 @@
 //! `gatehouse members activity`, `export` and `erase`: all of one person; and members as they were.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 
 use super::members::{Who, open};
-use super::{Settings, table};
+use super::{Settings, private_file, table};
 use crate::app::App;
 use crate::changes::Origin;
 use crate::clock::Timestamp;
@@ -195,12 +193,7 @@ async fn export(
         let out = &mut std::io::stdout().lock();
         return write(&app, &workspace, &member, out).await;
     };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let out = options.open(file);
-    let mut out = out.with_context(|| format!("{} cannot be made", file.display()))?;
+    let mut out = private_file(file)?;
     write(&app, &workspace, &member, &mut out).await?;
     out.sync_all()?;
     let value = json!({"member": member.id, "file": file});

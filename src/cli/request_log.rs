@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Settings;
+use super::{Settings, private_file};
 use crate::app::App;
+use crate::changes::Origin;
 use crate::clock::Timestamp;
 use crate::directory;
+use crate::directory::request_log::bundle;
 use crate::directory::request_log::{self, Entry, Follower, Wanted};
 use crate::error::Error;
 use crate::ids::{DirectoryId, RequestId, WorkspaceId};
@@ -58,6 +61,10 @@ pub(super) struct Log {
     /// Go on printing new ones until you press Ctrl+C.
     #[arg(long)]
     follow: bool,
+    /// Write all of them with their bodies into a file, for whoever is asked for help. Secrets are in
+    /// none of it; what people are called is.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["request", "follow", "bodies"])]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -91,6 +98,9 @@ impl Log {
         match (self.request, named) {
             (Some(request), named) => self.show(&app, named, request).await?,
             (None, Some(directory)) if self.follow => self.follow(&app, directory).await?,
+            (None, Some(directory)) if let Some(file) = &self.bundle => {
+                self.bundle(&app, directory, file).await?;
+            }
             (None, Some(directory)) => {
                 let wanted = self.wanted(&app);
                 let mut listed = request_log::list(&app, directory, &wanted, self.limit).await?;
@@ -104,6 +114,30 @@ impl Log {
         }
         app.db.close().await;
         Ok(ExitCode::SUCCESS)
+    }
+
+    async fn bundle(
+        &self,
+        app: &App,
+        (workspace, directory): (WorkspaceId, DirectoryId),
+        file: &Path,
+    ) -> anyhow::Result<()> {
+        let directory = directory::find_by_id(app, workspace, directory).await?;
+        // What people are called is the operator's to read alone.
+        let mut out = private_file(file)?;
+        let mut bundle = bundle::begin(app, &Origin::cli(), &directory, self.wanted(app)).await?;
+        while let Some(text) = bundle.next().await? {
+            out.write_all(text.as_bytes())?;
+        }
+        out.sync_all()?;
+        let value = json!({"file": file, "requests": bundle.count()});
+        self.settings.print(&value, || {
+            format!(
+                "{} requests are written to {}",
+                bundle.count(),
+                file.display()
+            )
+        })
     }
 
     fn wanted(&self, app: &App) -> Wanted {

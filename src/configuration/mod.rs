@@ -72,8 +72,9 @@ pub struct Seats {
     /// What becomes of whoever finds none.
     pub policy: SeatPolicy,
     /// When a member gives its seat back.
-    #[serde(default)]
-    pub release: SeatRelease,
+    /// It stays as it is if that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<SeatRelease>,
     /// How many more are let in for the time being.
     #[serde(default)]
     pub grace: i64,
@@ -199,8 +200,9 @@ pub async fn apply(
         return Ok(Applied::Stale(plan));
     }
     let mut effects = plan.effects.iter();
-    if effects.any(|effect| effect.kind == Kind::Directory) {
+    if effects.any(|effect| matches!(effect.kind, Kind::Directory | Kind::Access)) {
         app.credentials.invalidate_all();
+        app.api_keys.invalidate_all();
     }
     Ok(Applied::Done(plan))
 }
@@ -313,7 +315,7 @@ impl From<Limit> for Seats {
         Self {
             limit: limit.seat_limit,
             policy: limit.seat_policy,
-            release: limit.seat_release,
+            release: Some(limit.seat_release),
             grace: limit.seat_grace,
             contact: limit.seat_contact,
         }
@@ -325,7 +327,7 @@ impl From<Seats> for Limit {
         Self {
             seat_limit: seats.limit,
             seat_policy: seats.policy,
-            seat_release: seats.release,
+            seat_release: seats.release.unwrap_or_default(),
             seat_grace: seats.grace,
             seat_contact: seats.contact,
         }

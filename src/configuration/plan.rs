@@ -219,6 +219,10 @@ async fn seats_step(
     wanted: &Seats,
 ) -> Result<Option<Planned>> {
     let there = Seats::from(limits::find_limit(tx, workspace).await?);
+    let wanted = &Seats {
+        release: wanted.release.or(there.release),
+        ..wanted.clone()
+    };
     let differ = differences([
         ("limit", json!(there.limit), json!(wanted.limit)),
         ("policy", json!(there.policy), json!(wanted.policy)),

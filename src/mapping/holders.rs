@@ -101,6 +101,7 @@ pub async fn holders(
     let mut rights = rights(&mut tx, app, workspace, (kind, which)).await?;
     let team = rights.first().filter(|_| kind == GrantKind::Team);
     let team = team.map(|(_, team)| *team);
+    let own = rights.clone();
     let reach = access::reach(&mut tx, workspace).await?;
     let admin = team.and_then(|team| reach.role_into(team));
     rights.extend(admin.map(|admin| (GrantKind::Role, admin)));
@@ -128,6 +129,8 @@ pub async fn holders(
         let held = held.remove(&id).unwrap_or_default();
         let has = held.iter().filter(|grant| is_effective(grant, is_in));
         let has: HashSet<_> = has.map(|grant| (grant.kind, grant.target)).collect();
+        let is_own = |it: &(GrantKind, Uuid)| own.contains(it);
+        let effective = has.iter().any(is_own);
         let grants = held.into_iter();
         let grants: Vec<_> = grants
             .map(|grant| {
@@ -142,7 +145,7 @@ pub async fn holders(
             user_name: member.user_name,
             display_name: member.display_name,
             status: member.status,
-            effective: grants.iter().any(|grant| grant.effective),
+            effective,
             access: team.and_then(|team| reach.because(&has, team)),
             grants,
         });

@@ -127,6 +127,9 @@ pub fn check_name(text: &str, attribute: &str) -> Result<()> {
 /// Longest key, in bytes: what an index of every database holds.
 pub const KEY: usize = 2_000;
 
+/// How much of a key text is put in order by, in bytes.
+const ORDER: usize = 256;
+
 /// Refuses text whose key no index could hold; only long text of scripts that take several bytes a
 /// character comes that far.
 pub fn check_key(key: &str, attribute: &str) -> Result<()> {
@@ -134,6 +137,13 @@ pub fn check_key(key: &str, attribute: &str) -> Result<()> {
         return Err(Error::value(format!("{attribute}: expected shorter text")));
     }
     Ok(())
+}
+
+/// As much of a key as text is put in order by.
+pub fn order_key(text: &str) -> String {
+    let mut key = key(text);
+    key.truncate(key.floor_char_boundary(ORDER));
+    key
 }
 
 fn fold_once(text: &str) -> String {

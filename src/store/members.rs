@@ -325,7 +325,7 @@ pub async fn update(
         .bind(at)
         .bind(hold == Hold::End)
         .bind(profile.user_name.as_deref().map(fold::key))
-        .bind(profile.display_name.as_deref().map_or_else(String::new, fold::key))
+        .bind(profile.display_name.as_deref().map_or_else(String::new, fold::order_key))
         .execute()
         .await?;
     Ok(rows == 1)

@@ -102,6 +102,8 @@ pub async fn list_met(tx: &mut Tx, workspace: WorkspaceId, person: &Person) -> R
          AND a.directory = c.directory AND a.user_name_key = c.user_name_key) AS adopted, \
          c.first_at, c.last_at, c.times FROM directories d CROSS JOIN conflicts c \
          WHERE d.workspace = $1 AND c.workspace = $1 AND c.directory = d.id \
+         AND EXISTS (SELECT m.id FROM members m WHERE m.workspace = c.workspace \
+         AND m.id = c.member AND m.status <> 'removed') \
          AND NOT EXISTS (SELECT u.id FROM users u WHERE u.workspace = c.workspace \
          AND u.directory = c.directory AND u.user_name_key = c.user_name_key \
          AND u.member IS NOT NULL)";

@@ -63,7 +63,8 @@ pub const CHECKS: &[Check] = &[
                  AND (m.status = 'active' AND m.waiting_at IS NULL \
                  OR m.seat_kept_at IS NOT NULL)) OR EXISTS (SELECT k.id FROM members k \
                  WHERE k.workspace = w.id AND k.seat_kept_at IS NOT NULL \
-                 AND (k.status <> 'suspended' OR w.seat_release <> 'on_remove'))",
+                 AND (k.status <> 'suspended' OR w.seat_release <> 'on_remove' \
+                 OR w.seat_limit IS NULL))",
     },
     Check {
         promise: 4,

@@ -63,15 +63,22 @@ impl Reach {
     /// The teams in which somebody with these effective rights has access, by name.
     #[must_use]
     pub fn of(&self, rights: &HashSet<(GrantKind, Uuid)>) -> Vec<Access> {
-        let teams = self.open.iter().filter_map(|(id, name)| {
-            let because = self.because(rights, *id)?;
+        let admin = (GrantKind::Role, self.setting.admin.0);
+        let told = |(id, name): (&Uuid, &String)| {
             Some(Access {
                 id: TeamId(*id),
                 team: name.clone(),
-                because,
+                because: self.because(rights, *id)?,
             })
-        });
-        let mut teams: Vec<_> = teams.collect();
+        };
+        // Most people are in few of many teams.
+        let mut teams: Vec<_> = if self.setting.admins_in_all_teams && rights.contains(&admin) {
+            self.open.iter().filter_map(told).collect()
+        } else {
+            let ids = rights.iter().filter(|right| right.0 == GrantKind::Team);
+            let open = ids.filter_map(|(_, id)| self.open.get_key_value(id));
+            open.filter_map(told).collect()
+        };
         teams.sort_by(|one, other| one.team.cmp(&other.team));
         teams
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -106,7 +107,7 @@ pub async fn search(app: &App, workspace: WorkspaceId, search: Search) -> Result
                 total = Some(scan::window(&mut tx, &scanned, 0, 0, &deadline).await?.0);
             }
             let after = search.after.as_ref().map(|spot| spot.id.0);
-            scanned.first = search.after.clone();
+            scanned.first = Mutex::new(search.after.clone());
             let found = scan::some(&mut tx, &scanned, after, room, &deadline).await?;
             let next = match found.stopped_at {
                 Some(id) => spot(&mut tx, workspace, search.order, MemberId(id)).await?,
@@ -171,7 +172,7 @@ struct Scanned<'a> {
     names: &'a HashMap<Uuid, String>,
     order: Order,
     /// The place before the page, as it was when that page was made.
-    first: Option<Spot>,
+    first: Mutex<Option<Spot>>,
     /// Whether what stands in other rows must be known to decide.
     needs_rights: bool,
     needs_details: bool,
@@ -185,7 +186,7 @@ impl<'a> Scanned<'a> {
             filter,
             names,
             order: Order::default(),
-            first: None,
+            first: Mutex::default(),
             needs_rights: filter
                 .mentions(|name| matches!(name, "teams" | "roles" | "permissions" | "access")),
             needs_details: filter.mentions(|name| {
@@ -245,8 +246,14 @@ impl Rows for Scanned<'_> {
     }
 
     async fn next(&self, tx: &mut Tx, after: Option<Uuid>) -> Result<Vec<(Member, bool)>> {
-        let after = match (after.map(MemberId), &self.first) {
-            (Some(id), Some(first)) if first.id == id => Some(first.clone()),
+        // The member may be elsewhere by now, and come by once more.
+        let first = self
+            .first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let after = match (after.map(MemberId), first) {
+            (Some(id), Some(first)) if first.id == id => Some(first),
             (Some(id), _) => spot(tx, self.selection.workspace, self.order, id).await?,
             (None, _) => None,
         };

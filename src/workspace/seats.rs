@@ -170,8 +170,8 @@ pub async fn follow(
     let waited = before.is_some_and(|it| it.status == Status::Active && it.waiting_at.is_some());
     let wants = status == Status::Active;
     // One who is out may keep a seat until it leaves.
-    let leaves =
-        status == Status::Removed && before.is_some_and(|it| it.status == Status::Suspended);
+    let leaves = before.is_some_and(|it| it.status == Status::Suspended)
+        && !matches!(status, Status::Suspended | Status::Active);
     if !leaves && (had == wants || wants && waited) {
         return Ok(());
     }

@@ -210,3 +210,37 @@ async fn seats_directories_and_the_workspace_keep_people_out() {
     lifecycle::resume(&gateway.app, by.0, by.1).await.unwrap();
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn whoever_is_asked_for_by_an_address_met_somebody_by_the_name() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    let collecting = NewDirectory {
+        mode: Mode::Collect,
+        ..new_directory("second")
+    };
+    let second = gateway.scim_of(&gateway.workspace, collecting).await;
+    let ids = users(&scim, "u", 1).await;
+    let same = json!({"userName": "u0@acme.example", "emails": [{"value": "other@acme.example"}]});
+    second.created("/Users", &same).await;
+    let path = format!("/directories/{}/live", second.directory.id);
+    let plan = format!("{path}/plan");
+    let plan = gateway.asked(&key, ("POST", &plan), json!({}), 200).await;
+    let hash = json!({"hash": plan["hash"]});
+    gateway.asked(&key, ("POST", &path), hash, 200).await;
+    gateway.work().await;
+    let asked = async || gateway.why(&key, "other@acme.example").await;
+    assert_eq!(asked().await, codes(false, &["conflict"]));
+    // Whoever stood in the way is gone: nothing is left to adopt.
+    let gone = scim
+        .send("DELETE", &format!("/Users/{}", ids[0]), None)
+        .await;
+    assert_eq!(gone.0, 204);
+    let (is_in, codes) = asked().await;
+    assert!(
+        !is_in && !codes.contains(&"conflict".to_owned()),
+        "{codes:?}"
+    );
+    gateway.check().await;
+}

@@ -167,7 +167,9 @@ async fn what_changes_a_thing_asks_for_its_version() {
         let tag = read.header("etag").to_owned();
         let header = ("if-none-match", tag.as_str());
         let known = send("GET", path, header, &Value::Null).await;
-        assert_eq!((known.status, known.header("etag")), (304, tag.as_str()));
+        // A member shows more than its version speaks of.
+        let status = if path == member { 200 } else { 304 };
+        assert_eq!((known.status, known.header("etag")), (status, tag.as_str()));
         let other = send("GET", path, ("if-none-match", "\"0\""), &Value::Null).await;
         assert_eq!(other.status, 200);
         tag

@@ -149,3 +149,57 @@ async fn an_order_that_there_is_not_is_refused_and_a_cursor_is_good_for_its_own_
     }
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn a_walk_goes_on_though_whom_it_stopped_at_is_elsewhere_by_now() {
+    let (gateway, key) = peopled().await;
+    for index in 0..210 {
+        let new = json!({"profile": {
+            "email": format!("d{index}@acme.example"), "display_name": format!("d{index:03}"),
+        }});
+        gateway.asked(&key, ("POST", "/members"), new, 201).await;
+    }
+    let walk = "/members?sortBy=display_name&filter=display_name%20co%20%22d%22";
+    let page = async |rest: &str| {
+        let path = format!("{walk}{rest}");
+        gateway.asked(&key, ("GET", &path), Value::Null, 200).await
+    };
+    let first = page("&limit=4").await;
+    let last = &first["items"][3];
+    assert_eq!(last["display_name"], "d000");
+    let moved = format!("/members/{}", last["id"].as_str().unwrap());
+    let name = json!({"display_name": "zd"});
+    gateway.asked(&key, ("PATCH", &moved), name, 200).await;
+    let (mut names, mut next) = (Vec::new(), first["next_cursor"].clone());
+    while let Some(cursor) = next.as_str() {
+        let found = page(&format!("&limit=50&cursor={cursor}")).await;
+        let items = found["items"].as_array().unwrap().iter();
+        names.extend(items.map(|it| it["display_name"].as_str().unwrap().to_owned()));
+        next = found["next_cursor"].clone();
+        assert!(names.len() < 300, "it comes to an end");
+    }
+    let expected = (1..210).map(|index| format!("d{index:03}"));
+    let expected: Vec<_> = expected.chain(["zd", "Ödön"].map(str::to_owned)).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn no_name_is_too_long_or_too_high_for_an_order() {
+    let (gateway, key) = peopled().await;
+    for (at, name) in ["\u{FDFA}".repeat(256), "\u{10FFFF}".repeat(6)]
+        .iter()
+        .enumerate()
+    {
+        let email = format!("long{at}@acme.example");
+        let new = json!({"profile": {"email": email, "display_name": name}});
+        gateway.asked(&key, ("POST", "/members"), new, 201).await;
+    }
+    let mut up = gateway
+        .ordered(&key, "&sortBy=display_name", 1, "display_name")
+        .await;
+    let down = "&sortBy=display_name&sortOrder=descending";
+    let down = gateway.ordered(&key, down, 1, "display_name").await;
+    up.reverse();
+    assert_eq!((up.len(), &up), (9, &down));
+    assert_eq!(down[0], "\u{10FFFF}".repeat(6));
+}

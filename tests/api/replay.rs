@@ -241,3 +241,48 @@ async fn what_is_sent_again_passes_the_checks_of_now() {
     assert_eq!(gateway.count("users").await, 3);
     gateway.check().await;
 }
+
+// C256: what is handed out for help has no secrets, is the workspace's own, and is written down
+#[tokio::test]
+async fn the_log_is_handed_out_whole_and_that_is_told() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let lesser = gateway.key(&[Permission::MembersManage]).await;
+    let body = json!({"userName": "ada@acme.example", "password": "s3cret-s3cret"});
+    scim.created("/Users", &body).await;
+    for _ in 0..60 {
+        assert_eq!(scim.send("POST", "/Users", Some(&body)).await.0, 409);
+    }
+    let path = |workspace: &str, query: &str| {
+        let directory = scim.directory.id;
+        format!("/workspaces/{workspace}/directories/{directory}/requests/bundle{query}")
+    };
+    let get = async |key: &str, path: &str| gateway.api(key, "GET", path, None).await;
+    let told = async || {
+        let kinds = gateway.texts("changes", "kind").await;
+        kinds
+            .iter()
+            .filter(|kind| *kind == "requests.exported")
+            .count()
+    };
+    gateway.other_workspace().await;
+    assert_eq!(get(&lesser, &path("acme", "")).await.status, 403);
+    assert_eq!(get(&key, &path("other", "")).await.status, 404);
+    assert_eq!(get(&key, &path("acme", "?what=1")).await.status, 400);
+    assert_eq!(told().await, 0);
+    let whole = get(&key, &path("acme", "")).await;
+    assert_eq!(whole.status, 200, "{}", whole.text);
+    let requests = whole.body["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 61);
+    assert_eq!(requests[60]["status"], 201, "the oldest is the last");
+    assert_eq!(requests[60]["request"]["userName"], "ada@acme.example");
+    assert_eq!(whole.body["directory"]["name"], "idp");
+    assert!(!whole.text.contains("s3cret") && !whole.text.contains(&scim.token));
+    let some = get(&key, &path("acme", "?status=201")).await;
+    assert_eq!(some.body["requests"].as_array().unwrap().len(), 1);
+    let none = get(&key, &path("acme", "?status=500")).await;
+    assert_eq!(none.body["requests"], json!([]));
+    assert_eq!(told().await, 3);
+    gateway.check().await;
+}

@@ -219,3 +219,27 @@ async fn seats_are_counted_once_while_members_go_out_and_in() {
     assert!(taken.unwrap() <= 10 && kept <= 8);
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn a_kept_seat_is_given_back_with_the_directory_that_made_the_draft_a_member() {
+    let gateway = Gateway::new().await;
+    let (refuse, keep) = (SeatPolicy::Refuse, SeatRelease::OnRemove);
+    gateway.seat_policy(Some(5), refuse, keep).await;
+    let scim = gateway.collects().await;
+    let draft = json!({"email": "u0@acme.example"});
+    gateway.enter(draft, &[]).await.unwrap();
+    let ids = users(&scim, "u", 1).await;
+    let plan = gateway.of(&scim, "POST", "/live/plan", Value::Null).await;
+    let hash = json!({"hash": plan.body["hash"]});
+    let applied = gateway.of(&scim, "POST", "/live", hash).await;
+    let run = applied.body["run"]["id"].as_str().unwrap().to_owned();
+    gateway.work().await;
+    assert_eq!(turn(&scim, &ids[0], false).await, 200);
+    assert_eq!(gateway.stand().await, (Some(1), 1, 0));
+    let undo = format!("/runs/{run}/undo");
+    let undone = gateway.of(&scim, "POST", &undo, Value::Null).await;
+    assert!(undone.status < 300, "{}", undone.text);
+    gateway.work().await;
+    assert_eq!(gateway.stand().await, (Some(0), 0, 0));
+    gateway.check().await;
+}

@@ -57,6 +57,18 @@ async fn the_log_of_a_directory_is_shown_filtered_and_in_full() {
         listed
     };
     let id = made["id"].as_str().unwrap();
+    let file = deployment.folder().join("for-help.json");
+    let bundle = log(&["--bundle", file.to_str().unwrap()]);
+    assert_eq!(deployment.json(&bundle)["requests"], all.len());
+    let handed = std::fs::read_to_string(&file).unwrap();
+    assert!(!handed.contains("hunter2") && !handed.contains(token));
+    let handed: Value = serde_json::from_str(&handed).unwrap();
+    assert_eq!(
+        handed["requests"][0]["method"], "GET",
+        "the latest comes first"
+    );
+    let twice = deployment.run(&bundle);
+    assert!(!twice.status.success(), "no file is written over");
     check(&["--limit", "2"], &all[1..]);
     check(&["--status", "409"], &all[1..2]);
     check(&["--status", "errors"], &all[1..2]);

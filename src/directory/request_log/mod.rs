@@ -13,6 +13,7 @@
 //! nobody yet, and nothing of it is left after some days. Whoever is erased before is looked for in
 //! every line, and the lines that name the person go.
 
+pub mod bundle;
 mod forget;
 mod read;
 mod record;

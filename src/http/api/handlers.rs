@@ -66,6 +66,7 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/configuration/apply" => post(configuration::apply),
         "/{workspace}/directories" => get(workspaces::directories),
         "/{workspace}/directories/{directory}/requests" => get(requests::list),
+        "/{workspace}/directories/{directory}/requests/bundle" => get(requests::bundle),
         "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
         "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
         "/{workspace}/rules" => get(rules::list).post(rules::create),

@@ -85,7 +85,8 @@ fn spot(after: &str) -> Result<Spot> {
     })
 }
 
-/// A member; 304 for a version that the reader has.
+/// A member. Its version says nothing of the teams, settings and other members that it shows as well:
+/// nobody is told that all of it is as it was.
 pub(super) async fn show(
     State(shared): State<Shared>,
     mut caller: ApiCaller,
@@ -95,7 +96,7 @@ pub(super) async fn show(
         return history::show(&shared, (workspace.id, member(&caller)?), at).await;
     }
     let found = members::show(&shared.app, workspace.id, member(&caller)?).await?;
-    versioned::read(&caller, found.version, &found)
+    versioned::answer(StatusCode::OK, found.version, &found)
 }
 
 /// A member as it is now, after a change.
@@ -348,7 +349,7 @@ pub(super) fn operations() -> Vec<Operation> {
             ),
         Operation::new("GET", MEMBER, "Show a member with everything that it shows")
             .gives::<NowOrThen<members::Full, Then>>(200, "The member.")
-            .read_by_version()
+            .tagged()
             .query("as_of", AS_OF, instant()),
         Operation::new("PATCH", MEMBER, "Write fields of a member")
             .note("What is left out stays, null clears (RFC 7396).")

@@ -268,6 +268,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/directories/{directory}/requests/bundle",
+        &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/directories/{directory}/requests/{request}",
         &[("GET", Some(Permission::DirectoriesManage))],
     ),

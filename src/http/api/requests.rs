@@ -1,9 +1,11 @@
 //! What the client of a directory sent, and to send it again.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -13,6 +15,7 @@ use super::problem::Problem;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
 use crate::directory;
+use crate::directory::request_log::bundle::{self, Bundle};
 use crate::directory::request_log::{self, Entry, Spot, Wanted};
 use crate::error::Error;
 use crate::http::Shared;
@@ -49,6 +52,43 @@ pub(super) async fn list(
     }
     let next = found.next.map(Spot::to_text);
     json(StatusCode::OK, &page.with(entries, next, None)?)
+}
+
+/// The requests of a directory with their bodies, in one document. An answer that breaks off was not all
+/// of it.
+pub(super) async fn bundle(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
+    let directory = id(caller.param("directory"), "directory")?;
+    let directory = directory::find_by_id(&shared.app, workspace.id, directory).await?;
+    caller.parameters(FILTERS)?;
+    let wanted = wanted(&caller)?;
+    request_log::flush(&shared.app).await;
+    let bundle = bundle::begin(&shared.app, &caller.origin, &directory, wanted).await?;
+    let name = format!("attachment; filename=\"requests-{}.json\"", directory.id);
+    let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
+    // The place among the requests in flight is held until the last part is read.
+    let parts = stream::try_unfold((bundle, caller), part);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CONTENT_DISPOSITION, name),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+type Going = (Bundle, ApiCaller);
+
+async fn part((mut bundle, caller): Going) -> Result<Option<(Bytes, Going)>, Error> {
+    match bundle.next().await {
+        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (bundle, caller)))),
+        Err(error) => {
+            tracing::error!(error = ?error, "a bundle broke off");
+            Err(error)
+        }
+    }
 }
 
 /// Which requests the query asks for.
@@ -128,23 +168,12 @@ async fn find(
     Ok(found.ok_or(Error::NotFound("request"))?)
 }
 
-/// What the routes of this file do.
-pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
-    const REQUEST: &str = "/workspaces/{workspace}/directories/{directory}/requests/{request}";
+/// With the parameters by which requests are chosen.
+fn filtered(operation: Operation) -> Operation {
     let text = || serde_json::json!({"type": "string", "minLength": 1});
     let of_id = || serde_json::json!({"type": "string", "format": "uuid"});
     let instant = || serde_json::json!({"type": "string", "format": "date-time"});
-    vec![
-        Operation::new(
-            "GET",
-            "/workspaces/{workspace}/directories/{directory}/requests",
-            "List the requests of the log, newest first, without their bodies",
-        )
-        .note(
-            "With `path`, which no index answers, a page may be short, or empty, before the last \
-             one.",
-        )
+    operation
         .query(
             "status",
             "One status such as `409`; `2xx`, `4xx` or `5xx`; or `errors` for what was refused or \
@@ -169,7 +198,33 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .query("since", "Answered at that instant or later.", instant())
         .query("until", "Answered at that instant or before.", instant())
+}
+
+/// What the routes of this file do.
+pub(super) fn operations() -> Vec<Operation> {
+    type Thing = serde_json::Map<String, serde_json::Value>;
+    const REQUEST: &str = "/workspaces/{workspace}/directories/{directory}/requests/{request}";
+    vec![
+        filtered(Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories/{directory}/requests",
+            "List the requests of the log, newest first, without their bodies",
+        ))
+        .note(
+            "With `path`, which no index answers, a page may be short, or empty, before the last \
+             one.",
+        )
         .gives_page::<Thing>(),
+        filtered(Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories/{directory}/requests/bundle",
+            "Hand out the requests of the log with their bodies, in one document",
+        ))
+        .note(
+            "For whoever is asked for help. Secrets are in none of it; what people are called is. \
+             Written as it is read: an answer that breaks off was not all of it.",
+        )
+        .gives::<Thing>(200, "`directory`, and `requests`, newest first."),
         Operation::new("GET", REQUEST, "Show a request of the log with its bodies")
             .gives::<Thing>(200, "The request, secrets removed."),
         Operation::new(

@@ -128,9 +128,8 @@ struct Wanted {
     limit: Say<i64>,
     /// What becomes of whoever finds none; they are refused if it is left out.
     policy: Option<SeatPolicy>,
-    /// When a member gives its seat back; once it is suspended if it is left out.
-    #[serde(default)]
-    release: SeatRelease,
+    /// When a member gives its seat back; as it is if it is left out.
+    release: Option<SeatRelease>,
     /// How many more are let in for the time being.
     #[serde(default)]
     grace: i64,
@@ -150,10 +149,19 @@ pub(super) async fn set_seats(
     if wanted.limit == Say::Nothing {
         return Err(Error::value("limit is missing: a number, or null for none").into());
     }
+    let release = match wanted.release {
+        Some(release) => release,
+        None => {
+            seats::show(&shared.app, workspace.id)
+                .await?
+                .limit
+                .seat_release
+        }
+    };
     let limit = Limit {
         seat_limit: wanted.limit.set().copied(),
         seat_policy: wanted.policy.unwrap_or(SeatPolicy::Refuse),
-        seat_release: wanted.release,
+        seat_release: release,
         seat_grace: wanted.grace,
         seat_contact: wanted.contact,
     };
