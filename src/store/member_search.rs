@@ -8,6 +8,7 @@ use super::members::{COLUMNS, Member};
 use super::search::in_id_order;
 use super::tx::{Query, Tx};
 use crate::ids::{MemberId, WorkspaceId};
+use crate::scim::fold;
 
 /// Which members of a workspace.
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +182,26 @@ impl By {
     }
 }
 
+impl Order {
+    /// The place before all members.
+    fn begin(self) -> Spot {
+        if self.is_descending {
+            let key = match self.by {
+                // Words are compared as the database's own language has it.
+                By::Status => "zzzz".to_owned(),
+                // Above whatever key there is: no longer one is taken.
+                By::Made | By::DisplayName | By::Email => "\u{10FFFF}".repeat(fold::KEY / 4 + 1),
+            };
+            let id = MemberId(Uuid::max());
+            return Spot { key, id };
+        }
+        Spot {
+            key: String::new(),
+            id: MemberId(Uuid::nil()),
+        }
+    }
+}
+
 /// Where a member is in an order; none if there is no such member.
 pub async fn find_spot(
     tx: &mut Tx,
@@ -216,34 +237,28 @@ pub async fn list_in_order(
     } else {
         (">", "ASC")
     };
-    let key = order.by.key();
-    let (bound, mut binds) = match after {
-        None => (String::new(), Vec::new()),
-        Some(after) if order.by == By::Made => (
-            format!("AND u.id {from} ${next}"),
-            vec![Bind::Id(after.id.0)],
-        ),
+    let after = after.cloned().unwrap_or_else(|| order.begin());
+    let (id, most) = (Bind::Id(after.id.0), Bind::Integer(most));
+    let base = format!("{COLUMNS} u WHERE {}", selection.sql());
+    let (sql, bounds) = if order.by == By::Made {
+        let sql = format!(
+            "{base} AND u.id {from} ${next} ORDER BY u.id {direction} LIMIT ${}",
+            next + 1
+        );
+        (sql, vec![id, most])
+    } else {
+        let key = order.by.key();
         // Of a pair that begins with an expression SQLite finds no place in the index.
-        Some(after) => {
-            let second = next + 1;
-            let pair = format!("({key}, u.id) {from} (${next}, ${second})");
-            let key = Bind::Text(after.key.clone());
-            let bound = format!("AND {} {from}= ${next} AND {pair}", order.by.key());
-            (bound, vec![key, Bind::Id(after.id.0)])
-        }
+        let sql = format!(
+            "{base} AND {key} {from}= ${next} AND ({key}, u.id) {from} (${next}, ${}) \
+             ORDER BY {key} {direction}, u.id {direction} LIMIT ${}",
+            next + 1,
+            next + 2
+        );
+        (sql, vec![Bind::Text(after.key), id, most])
     };
-    let by = match order.by {
-        By::Made => String::new(),
-        _ => format!("{key} {direction}, "),
-    };
-    let sql = format!(
-        "{COLUMNS} u WHERE {} {bound} ORDER BY {by}u.id {direction} LIMIT ${}",
-        selection.sql(),
-        next + binds.len()
-    );
-    binds.push(Bind::Integer(most));
     let query = selection.bound(tx, sql);
-    let query = binds.into_iter().fold(query, |query, bind| bind.to(query));
+    let query = bounds.into_iter().fold(query, |query, bind| bind.to(query));
     query.fetch_all().await
 }
 
