@@ -38,6 +38,7 @@ pub mod planned;
 pub mod plans;
 mod prospects;
 pub mod recognition;
+pub mod regained;
 pub mod regrouping;
 pub mod reports;
 pub mod rules;

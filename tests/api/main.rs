@@ -76,6 +76,7 @@ mod request_log;
 mod requests;
 mod restored;
 mod restored_groups;
+mod restored_rights;
 mod retained;
 mod returns;
 mod rfc;

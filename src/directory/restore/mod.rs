@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::membership::{self, Done};
 use super::{Directory, Mode};
+use crate::admission::regained::Had;
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Change, Origin};
@@ -58,7 +59,7 @@ pub struct Restored {
     pub activated: usize,
     /// Memberships of groups.
     pub memberships: usize,
-    /// Users that could not come back, each with the reason; a thousand at most.
+    /// Users that could not come back, or not into a group, each with the reason; a thousand at most.
     pub skipped: Vec<Skipped>,
     /// Groups that were deleted and are there again.
     pub groups: usize,
@@ -101,8 +102,8 @@ struct Losses {
     unknown: u64,
 }
 
-/// Gives back what a live directory took away after one instant and up to another. A group whose rules
-/// give more than `scopes` cover stays away.
+/// Gives back what a live directory took away after one instant and up to another. What would give a
+/// member more than `scopes` cover stays away.
 pub async fn restore(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
@@ -127,6 +128,7 @@ pub async fn restore(
     let work = Work {
         app: app.clone(),
         origin: origin.clone(),
+        scopes: scopes.clone(),
         place: Place {
             workspace: directory.workspace,
             directory: directory.id,
@@ -162,7 +164,7 @@ pub async fn restore(
     }
     for (group, users) in out {
         for users in users.chunks(usize::try_from(BATCH).unwrap_or(1)) {
-            restored.memberships += work.put_back(group, users.to_vec()).await?;
+            work.put_all_back(group, users, &mut restored).await?;
         }
     }
     work.tell((from, to), &restored).await?;
@@ -208,6 +210,7 @@ fn reason(error: Error, (kind, id): (&str, Uuid)) -> Result<String> {
     Ok(match error {
         Error::Conflict(reason) => reason,
         Error::Taken(what) => format!("its {what} is taken"),
+        Error::Forbidden => "it would have more than you may give".to_owned(),
         error if is_of_the_database(&error) => return Err(error),
         Error::Internal(cause) => {
             tracing::error!(error = ?cause, "{kind} {id} could not be given back");
@@ -236,6 +239,7 @@ fn is_of_one(error: &DbError) -> bool {
 struct Work {
     app: App,
     origin: Origin,
+    scopes: Scopes,
     place: Place,
 }
 
@@ -284,10 +288,15 @@ impl Work {
     /// Makes a deleted User again, and takes its member in. False if it is there already.
     async fn revive(&self, id: UserId, change: Change) -> Result<bool> {
         let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        let scopes = self.scopes.clone();
         self.app
             .write(move |tx| {
                 let (app, act, change) = (app.clone(), act.clone(), change.clone());
-                Box::pin(async move { revival::revive(tx, &app, &act, place, (id, &change)).await })
+                let scopes = scopes.clone();
+                Box::pin(async move {
+                    let by = (&act, &scopes);
+                    revival::revive(tx, &app, by, place, (id, &change)).await
+                })
             })
             .await
     }
@@ -295,20 +304,49 @@ impl Work {
     /// Lets a User in again that was set inactive. False if it is active or gone.
     async fn activate(&self, id: UserId) -> Result<bool> {
         let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        let scopes = self.scopes.clone();
         self.app
             .write(move |tx| {
-                let (app, act) = (app.clone(), act.clone());
-                Box::pin(async move { revival::activate(tx, &app, &act, place, id).await })
+                let (app, act, scopes) = (app.clone(), act.clone(), scopes.clone());
+                Box::pin(
+                    async move { revival::activate(tx, &app, (&act, &scopes), place, id).await },
+                )
             })
             .await
+    }
+
+    /// Puts Users back into a group. If one of them would have more by it than may be given, each comes
+    /// on its own, so that it keeps no other out.
+    async fn put_all_back(
+        &self,
+        group: GroupId,
+        users: &[UserId],
+        restored: &mut Restored,
+    ) -> Result<()> {
+        match self.put_back(group, users.to_vec()).await {
+            Err(Error::Forbidden) => {}
+            added => {
+                restored.memberships += added?;
+                return Ok(());
+            }
+        }
+        for user in users {
+            match self.put_back(group, vec![*user]).await {
+                Err(Error::Forbidden) => restored.note(*user, Err(Error::Forbidden))?,
+                added => restored.memberships += added?,
+            }
+        }
+        Ok(())
     }
 
     /// Puts Users back into a group, as far as both are there; tells how many were not in it.
     async fn put_back(&self, group: GroupId, out: Vec<UserId>) -> Result<usize> {
         let (app, act, place) = (self.app.clone(), self.act(), self.place);
+        let scopes = self.scopes.clone();
         self.app
             .write(move |tx| {
                 let (app, act, out) = (app.clone(), act.clone(), out.clone());
+                let scopes = scopes.clone();
                 Box::pin(async move {
                     if !group_rows::keep(tx, place, group).await? {
                         return Ok(0);
@@ -317,6 +355,7 @@ impl Work {
                     let there: Vec<_> = linked.iter().map(|user| user.id).collect();
                     let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
                     let locked = members::lock(tx, act.workspace, &ids).await?;
+                    let had = Had::of(tx, &act, &locked).await?;
                     let added = edges::insert(tx, place, group, &there).await?;
                     if added.is_empty() {
                         return Ok(0);
@@ -324,6 +363,7 @@ impl Work {
                     group_rows::insert_touches(tx, place, &[group], act.at).await?;
                     let rules = Rules::current(tx, &app, &act).await?;
                     settle(tx, &act, &locked, &rules, None).await?;
+                    had.check(tx, &act, &scopes).await?;
                     let done = Done {
                         added,
                         ..Done::default()

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{detail, ids};
 use crate::admission::departure;
 use crate::admission::holds::Word;
+use crate::admission::regained::Had;
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{self, Act, Change};
@@ -23,6 +24,7 @@ use crate::store::members::{self, Hold, Member, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
 use crate::store::{directories, edges, erasures, former, groups, login_names, retention};
+use crate::workspace::keys::Scopes;
 use crate::workspace::{guard, persons, schemas, seats};
 
 /// Seals into the change of a deletion what the User was, so that it can be given back. The User is
@@ -45,11 +47,12 @@ pub(in crate::directory) async fn keep(
     changes::seal(change, act.workspace, (user.person, &key), &personal)
 }
 
-/// Makes a deleted User again, and takes its member in. False if it is there already.
+/// Makes a deleted User again, and takes its member in. False if it is there already. One who would
+/// have more by it than `scopes` cover is [`Error::Forbidden`].
 pub(super) async fn revive(
     tx: &mut Tx,
     app: &App,
-    act: &Act,
+    (act, scopes): (&Act, &Scopes),
     place: Place,
     (id, change): (UserId, &Change),
 ) -> Result<bool> {
@@ -77,6 +80,7 @@ pub(super) async fn revive(
         return refused("it had no member");
     };
     let member = comes_back(tx, act, place, member).await?;
+    let had = Had::of(tx, act, std::slice::from_ref(&member)).await?;
     if !login_names::insert(tx, act.workspace, &core.user_name_key, member.id).await? {
         return refused("its userName is another member's now");
     }
@@ -123,6 +127,7 @@ pub(super) async fn revive(
     let rules = Rules::current(tx, app, act).await?;
     let locked = members::lock(tx, act.workspace, &[member.id]).await?;
     settle(tx, act, &locked, &rules, None).await?;
+    had.check(tx, act, scopes).await?;
     guard::let_go(tx, act).await?;
     Ok(true)
 }
@@ -192,11 +197,12 @@ async fn take_in(
     changes::record(tx, act.workspace, &[change]).await
 }
 
-/// Lets a User in again that was set inactive. False if it is active or gone.
+/// Lets a User in again that was set inactive. False if it is active or gone. One who would have more
+/// by it than `scopes` cover is [`Error::Forbidden`].
 pub(super) async fn activate(
     tx: &mut Tx,
     app: &App,
-    act: &Act,
+    (act, scopes): (&Act, &Scopes),
     place: Place,
     id: UserId,
 ) -> Result<bool> {
@@ -204,6 +210,9 @@ pub(super) async fn activate(
     let Some(mut user) = found.filter(|user| !user.active) else {
         return Ok(false);
     };
+    let own: Vec<MemberId> = user.member.into_iter().collect();
+    let locked = members::lock(tx, act.workspace, &own).await?;
+    let had = Had::of(tx, act, &locked).await?;
     let mut document: Map<String, Value> =
         serde_json::from_str(&user.document).map_err(Error::internal)?;
     document.insert("active".to_owned(), Value::Bool(true));
@@ -239,6 +248,7 @@ pub(super) async fn activate(
         let locked = members::lock(tx, act.workspace, &[member]).await?;
         settle(tx, act, &locked, &rules, None).await?;
     }
+    had.check(tx, act, scopes).await?;
     guard::let_go(tx, act).await?;
     Ok(true)
 }
