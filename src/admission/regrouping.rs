@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::carrying::{Step, carry_out, still_bound};
 use super::defining::check_rights;
 use super::definition::with;
-use super::effects::{Right, World, facts, fills, rights, standing, told_of};
+use super::effects::{Right, World, facts, fills, rights, told_of};
 use super::fields::Said;
 use super::planned::{Told, told};
 use super::rules::find_with;
@@ -15,8 +15,9 @@ use super::settle::Rules;
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
-use crate::ids::{GroupId, MemberId, RuleId, RunId};
+use crate::ids::{GroupId, MemberId, RuleId, RunId, WorkspaceId};
 use crate::mapping::Facts;
+use crate::store::grants;
 use crate::store::live_rules::LiveRule;
 use crate::store::rules as rows;
 use crate::store::tx::Tx;
@@ -27,7 +28,7 @@ use crate::workspace::schemas;
 /// How many members are looked at together.
 const BATCH: usize = 500;
 
-/// What members had by rules, or keep for another reason, before they come into groups or go out.
+/// What members had by rules, or keep for good for another reason, before they come into groups or go out.
 pub struct Before {
     place: Place,
     rules: Vec<LiveRule>,
@@ -51,7 +52,7 @@ impl Before {
         };
         for members in members.chunks(BATCH) {
             let said = said(tx, place, members, (&before.rules, &before.rules)).await?;
-            let mut standing = standing(tx, place.workspace, members).await?;
+            let mut standing = lasting(tx, place.workspace, members).await?;
             for member in members {
                 let nobody = Facts::default();
                 let of = said.get(member).unwrap_or(&nobody);
@@ -97,6 +98,8 @@ impl Before {
                 let nobody = Facts::default();
                 let of = said.get(member).unwrap_or(&nobody);
                 let (gets, comes_to_show) = (rights(&after, of), fills(&after, of));
+                // What a member has for another reason as well is given all the same.
+                given.extend(has.symmetric_difference(&gets).copied());
                 if *has != gets || *shows != comes_to_show {
                     let rights = (has.clone(), gets, stays.clone());
                     differing.push((*member, rights, (shows.clone(), comes_to_show)));
@@ -105,15 +108,29 @@ impl Before {
         }
         let looked_at = self.members.len();
         let computed = told_of(tx, act.workspace, looked_at, differing).await?;
-        let effects = &computed.effects;
-        let counted = effects.gains.iter().chain(&effects.losses);
-        given.extend(counted.map(|(kind, target, _)| (*kind, *target)));
         check_rights(tx, act.workspace, scopes, &given).await?;
         let hash = computed.hash();
         let by = (act.workspace, scopes);
         let told = told(tx, by, computed.effects).await?;
         Ok((told, hash))
     }
+}
+
+/// What members keep whatever rules say, and not for a while only: to have for good what the brake
+/// holds is a gain.
+async fn lasting(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<HashMap<MemberId, BTreeSet<Right>>> {
+    let mut lasting: HashMap<MemberId, BTreeSet<Right>> = HashMap::new();
+    for grant in grants::list_standing(tx, workspace, members).await? {
+        if !grant.is_braked {
+            let of = lasting.entry(grant.member).or_default();
+            of.insert((grant.kind, grant.target));
+        }
+    }
+    Ok(lasting)
 }
 
 async fn said(

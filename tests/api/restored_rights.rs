@@ -157,3 +157,48 @@ async fn nobody_comes_back_with_more_than_whoever_restores_may_give() {
         gateway.check().await;
     }
 }
+
+// C078
+#[tokio::test]
+async fn what_the_brake_holds_is_given_where_a_group_comes_back() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 6).await;
+    let chiefs = group(&scim, "Chiefs", &ids[..4]).await;
+    let all = gateway.admins_of("Chiefs", "u4@acme.example").await;
+    gateway.sharp_brake().await;
+    let before = gateway.admins().await;
+    assert_eq!(before.len(), 5, "{before:?}");
+    clock.advance(MINUTE);
+    // The one loss that passes is somebody else's.
+    gone(&scim, &format!("/Users/{}", ids[5])).await;
+    gone(&scim, &format!("/Groups/{chiefs}")).await;
+    gateway.work().await;
+    assert_eq!(gateway.admins().await, before);
+    clock.advance(MINUTE);
+
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let path = format!("/directories/{}/groups/{chiefs}/restore", scim.directory.id);
+    let plan = format!("{path}/plan");
+    gateway.asked(&key, ("POST", &plan), json!({}), 403).await;
+    let plan = gateway.asked(&all, ("POST", &plan), json!({}), 200).await;
+    let effects = &plan["effects"];
+    assert_eq!(
+        (&effects["members"], &effects["gains"][0]["members"]),
+        (&json!(4), &json!(4)),
+        "{plan}"
+    );
+    let apply = json!({"hash": plan["hash"]});
+    gateway
+        .asked(&key, ("POST", &path), apply.clone(), 403)
+        .await;
+    // Nothing of it was done: the brake holds what it held.
+    let held = brake::held(&gateway.app, gateway.workspace.id, None, 100).await;
+    assert_eq!(held.unwrap().len(), 4);
+    gateway.asked(&all, ("POST", &path), apply, 200).await;
+    let held = brake::held(&gateway.app, gateway.workspace.id, None, 100).await;
+    assert_eq!(held.unwrap().len(), 0);
+    assert_eq!(gateway.admins().await, before);
+    gateway.check().await;
+}
