@@ -77,6 +77,7 @@ mod requests;
 mod restored;
 mod restored_groups;
 mod restored_rights;
+mod restored_twice;
 mod retained;
 mod returns;
 mod rfc;

@@ -106,7 +106,9 @@ impl Past {
                 self.users.entry(user).or_insert(was_in);
             }
             "group.created" => self.is_made_since |= is_own,
-            "group.restored" if is_own => self.is_made_since |= !self.was_deleted,
+            "group.restored" if is_own => {
+                self.is_made_since |= !self.was_deleted && detail["made_again"] == true;
+            }
             "group.deleted" if is_own => {
                 self.was_deleted = true;
                 self.holders = ids(&detail["groups"]).into_iter().collect();

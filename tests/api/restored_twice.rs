@@ -1,0 +1,113 @@
+//! Groups that went, or were put back, more than once.
+
+use std::time::Duration;
+
+use gatehouse::clock::{Clock, Timestamp};
+use gatehouse::workspace::keys::Permission;
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, Scim, operations, users};
+use crate::rules::group;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+struct World {
+    gateway: Gateway,
+    clock: Clock,
+    scim: Scim,
+    key: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Clock::fixed(Clock::system().now());
+        let gateway = Gateway::at(clock.clone(), |_| {}).await;
+        gateway.without_brake().await;
+        let scim = gateway.scim().await;
+        let key = gateway.key(&[Permission::DirectoriesManage]).await;
+        Self {
+            gateway,
+            clock,
+            scim,
+            key,
+        }
+    }
+
+    /// All is worked off, a minute passes, and this is the instant after it; then another one passes.
+    async fn later(&self) -> Timestamp {
+        self.gateway.work().await;
+        self.clock.advance(MINUTE);
+        let now = self.clock.now();
+        self.clock.advance(MINUTE);
+        now
+    }
+
+    async fn deleted(&self, group: &str) {
+        let path = format!("/Groups/{group}");
+        assert_eq!(self.scim.send("DELETE", &path, None).await.0, 204);
+    }
+
+    /// Puts a group back as it was planned; gives the plan.
+    async fn put_back(&self, group: &str, mut body: Value) -> Value {
+        let directory = self.scim.directory.id;
+        let path = format!("/directories/{directory}/groups/{group}/restore");
+        let plan = format!("{path}/plan");
+        let plan = self.asked(&plan, body.clone(), 200).await;
+        body["hash"] = plan["hash"].clone();
+        self.asked(&path, body, 200).await
+    }
+
+    async fn asked(&self, path: &str, body: Value, status: u16) -> Value {
+        let asked = ("POST", path);
+        self.gateway.asked(&self.key, asked, body, status).await
+    }
+}
+
+// C078
+#[tokio::test]
+async fn a_group_that_was_put_back_was_there_before_that() {
+    let world = World::new().await;
+    let (gateway, scim) = (&world.gateway, &world.scim);
+    let ids = users(scim, "u", 3).await;
+    let crew = group(scim, "Crew", &ids[..1]).await;
+    let first = world.later().await;
+    let mut instants = Vec::new();
+    for id in &ids[1..] {
+        let op = json!([{"op": "add", "path": "members", "value": [{"value": id}]}]);
+        let path = format!("/Groups/{crew}");
+        let (status, body) = scim.send("PATCH", &path, Some(&operations(op))).await;
+        assert!([200, 204].contains(&status), "{body}");
+        instants.push(world.later().await);
+    }
+    let plan = world.put_back(&crew, json!({"as_of": instants[0]})).await;
+    assert_eq!(
+        (&plan["made_again"], &plan["removed"]),
+        (&json!(false), &json!(1))
+    );
+    let there = world.later().await;
+    let plan = world.put_back(&crew, json!({"as_of": first})).await;
+    assert_eq!(plan["removed"], 1, "{plan}");
+    assert_eq!(
+        scim.members(&crew).await,
+        ids[..1].iter().cloned().collect()
+    );
+
+    // One that was made again was not there before that, and was until it was deleted.
+    world.later().await;
+    world.deleted(&crew).await;
+    let gone = world.later().await;
+    world.put_back(&crew, json!({})).await;
+    world.later().await;
+    let plan = format!(
+        "/directories/{}/groups/{crew}/restore/plan",
+        scim.directory.id
+    );
+    world.asked(&plan, json!({"as_of": gone}), 409).await;
+    let plan = world.put_back(&crew, json!({"as_of": there})).await;
+    assert_eq!(plan["added"], 1, "{plan}");
+    assert_eq!(
+        scim.members(&crew).await,
+        ids[..2].iter().cloned().collect()
+    );
+    gateway.check().await;
+}
