@@ -57,6 +57,12 @@ impl World {
         self.asked(&path, body, 200).await
     }
 
+    async fn restored(&self, from: Timestamp, to: Timestamp) -> Value {
+        let path = format!("/directories/{}/restore", self.scim.directory.id);
+        let span = json!({"from": from, "to": to});
+        self.asked(&path, span, 200).await
+    }
+
     async fn asked(&self, path: &str, body: Value, status: u16) -> Value {
         let asked = ("POST", path);
         self.gateway.asked(&self.key, asked, body, status).await
@@ -109,5 +115,72 @@ async fn a_group_that_was_put_back_was_there_before_that() {
         scim.members(&crew).await,
         ids[..2].iter().cloned().collect()
     );
+    gateway.check().await;
+}
+
+// C078
+#[tokio::test]
+async fn a_group_that_went_twice_is_given_back_or_named_once() {
+    let world = World::new().await;
+    let (gateway, scim) = (&world.gateway, &world.scim);
+    let ids = users(scim, "u", 2).await;
+    let (crew, deck) = (
+        group(scim, "Crew", &ids).await,
+        group(scim, "Deck", &ids).await,
+    );
+    let from = world.later().await;
+    world.deleted(&crew).await;
+    world.deleted(&deck).await;
+    world.later().await;
+    world.put_back(&crew, json!({})).await;
+    world.put_back(&deck, json!({})).await;
+    world.later().await;
+    world.deleted(&crew).await;
+    world.deleted(&deck).await;
+    let to = world.later().await;
+    // Another group has its name.
+    group(scim, "Deck", &[]).await;
+    let restored = world.restored(from, to).await;
+    let skipped = restored["groups_skipped"].as_array().unwrap();
+    assert_eq!(
+        (skipped.len(), &restored["groups_lost"], &restored["groups"]),
+        (1, &json!(1), &json!(1)),
+        "{restored}"
+    );
+    assert_eq!(skipped[0]["group"], deck.as_str());
+    assert_eq!(scim.members(&crew).await.len(), 2);
+    gateway.check().await;
+}
+
+// C078
+#[tokio::test]
+async fn a_group_that_went_again_after_the_span_stays_away() {
+    let world = World::new().await;
+    let (gateway, scim) = (&world.gateway, &world.scim);
+    let ids = users(scim, "u", 2).await;
+    let crew = group(scim, "Crew", &ids).await;
+    let from = world.later().await;
+    world.deleted(&crew).await;
+    let to = world.later().await;
+    world.put_back(&crew, json!({})).await;
+    world.later().await;
+    world.deleted(&crew).await;
+    world.later().await;
+    let restored = world.restored(from, to).await;
+    assert_eq!(
+        (&restored["groups"], &restored["groups_lost"]),
+        (&json!(0), &json!(1)),
+        "{restored}"
+    );
+    let skipped = &restored["groups_skipped"][0];
+    assert_eq!(skipped["group"], crew.as_str());
+    let reason = skipped["reason"].as_str().unwrap();
+    assert!(reason.contains("again later"), "{reason}");
+    let path = format!("/Groups/{crew}");
+    assert_eq!(scim.send("GET", &path, None).await.0, 404);
+    // Of a span that has that too it comes back.
+    let restored = world.restored(from, world.clock.now()).await;
+    assert_eq!(restored["groups"], 1, "{restored}");
+    assert_eq!(scim.members(&crew).await.len(), 2);
     gateway.check().await;
 }

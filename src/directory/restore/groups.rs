@@ -151,16 +151,21 @@ pub async fn restore(
     carry(app, by, place(of), which, wish).await
 }
 
-/// Gives a deleted group back as it was; none if it is there.
+/// Gives a group back as it was before it was deleted up to an instant; none if it is there. One that
+/// was deleted again after that is [`Error::Conflict`].
 pub(super) async fn give_back(
     app: &App,
     by: (&Origin, &Scopes),
     place: Place,
-    group: GroupId,
+    (group, until): (GroupId, Timestamp),
 ) -> Result<Option<Plan>> {
     let mut tx = app.db.one().await?;
     if groups::find(&mut tx, place, group).await?.is_some() {
         return Ok(None);
+    }
+    let buried = buried_groups::find(&mut tx, place, group).await?;
+    if buried.is_some_and(|buried| buried.deleted_at > until) {
+        return Err(Error::Conflict("it was deleted again later".to_owned()));
     }
     drop(tx);
     match carry(app, by, place, (group, None), Wish::Done).await? {

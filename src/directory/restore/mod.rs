@@ -97,8 +97,9 @@ struct Losses {
     deleted: BTreeMap<UserId, Change>,
     inactive: BTreeSet<UserId>,
     out: BTreeSet<(GroupId, UserId)>,
-    /// In the order in which they went.
-    groups: Vec<GroupId>,
+    /// Each with what counts up in the order in which they went last.
+    groups: BTreeMap<GroupId, usize>,
+    gone: usize,
     unknown: u64,
 }
 
@@ -140,8 +141,10 @@ pub async fn restore(
         ..Restored::default()
     };
     // What went last comes back first, so that whatever held it is there again, or what it held.
-    for group in losses.groups.into_iter().rev() {
-        match groups::give_back(app, (origin, scopes), work.place, group).await {
+    let mut gone: Vec<(GroupId, usize)> = losses.groups.into_iter().collect();
+    gone.sort_unstable_by_key(|(_, at)| std::cmp::Reverse(*at));
+    for (group, _) in gone {
+        match groups::give_back(app, (origin, scopes), work.place, (group, to)).await {
             Ok(back) => restored.groups_back(back.as_ref()),
             Err(error) => restored.note_group(group, error)?,
         }
@@ -409,7 +412,8 @@ impl Losses {
                 }
             },
             "group.deleted" => {
-                self.groups.push(GroupId(change.subject));
+                self.gone += 1;
+                self.groups.insert(GroupId(change.subject), self.gone);
             }
             _ => {
                 let group = GroupId(change.subject);
