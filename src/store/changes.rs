@@ -376,6 +376,27 @@ pub async fn list_of_subjects(
     Ok(found)
 }
 
+/// The last number of a change of a kind about a subject at an instant.
+pub async fn find_number(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    (subject, kind): (Uuid, &'static str),
+    at: Timestamp,
+) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = tx
+        .query(
+            "SELECT number FROM changes WHERE workspace = $1 AND subject = $2 AND at = $3 \
+             AND kind = $4 AND number IS NOT NULL ORDER BY number DESC LIMIT 1",
+        )
+        .bind(workspace)
+        .bind(subject)
+        .bind(at)
+        .bind(kind.to_owned())
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
 /// When the change of that number happened.
 pub async fn find_instant(
     tx: &mut Tx,

@@ -261,13 +261,12 @@ async fn number_at(
     drop(tx);
     sequencer::number_until(app, place.workspace, buried.deleted_at).await?;
     let mut tx = app.db.read().await?;
-    let of = (place.workspace, &[group.0][..]);
-    let all = log::list_of_subjects(&mut tx, of.0, of.1, buried.deleted_at).await?;
-    let deleted = all.iter().rfind(|it| it.change.kind == "group.deleted");
+    let about = (group.0, "group.deleted");
+    let deleted = log::find_number(&mut tx, place.workspace, about, buried.deleted_at).await?;
     match deleted {
-        Some(deleted) if deleted.change.at == buried.deleted_at => Ok(deleted.number - 1),
+        Some(deleted) => Ok(deleted - 1),
         // Nothing tells of it any more.
-        _ => {
+        None => {
             let head = log::find_head(&mut tx, place.workspace).await?;
             Ok(head.map_or(0, |head| head.number))
         }
