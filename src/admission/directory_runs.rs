@@ -3,7 +3,7 @@
 //!
 //! Undoing takes the directory back to collecting: nobody is linked to it then, for a directory that
 //! collects does not shut people out. Whom it made a member leaves, unless an admin has given something
-//! by hand since; whoever was a member before is what it was.
+//! by hand since; whoever was a member before is what it was, unless an admin has let that one in since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ pub struct Shown {
     #[serde(flatten)]
     pub run: DirectoryRun,
     /// Of one that undoes going live: members whom it left as they are, for an admin gave them
-    /// something since; 50 at most.
+    /// something or let them in since; 50 at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<MemberId>,
 }
@@ -182,7 +182,8 @@ async fn given(tx: &mut Tx, run: &DirectoryRun) -> Result<BTreeSet<(GrantKind, U
 
 /// Takes back that a directory went live, by a run of its own; gives that run. What is not done yet of
 /// going live is not done any more. After the days that the settings say, that is
-/// [`Error::Conflict`], and so it is while another run is worked off.
+/// [`Error::Conflict`]; so it is while another run is worked off, and for a directory that was live
+/// from the beginning.
 pub async fn undo(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
@@ -233,6 +234,12 @@ async fn take_back(
     let Some(first) = first else {
         return Err(conflict("the time is over in which this can be undone"));
     };
+    if first.was_live {
+        // What it would take back is more than what the run brought.
+        return Err(conflict(
+            "the directory was live before this run, which let in who was left out; end the directory",
+        ));
+    }
     rows::update_undone_live(tx, place, act.at).await?;
     rows::update_mode(tx, place, Mode::Collect).await?;
     let total = directories::count(tx, (place.workspace, place.directory), "users").await?;
@@ -276,13 +283,20 @@ pub(super) async fn undo_live(
     let mut before = before(tx, place, &ids, since).await?;
     let by_hand = grants::list_by_hand(tx, act.workspace, &ids).await?;
     let by_hand: BTreeSet<MemberId> = by_hand.into_iter().map(|grant| grant.member).collect();
+    let let_in = exits::list_let_in(tx, place.workspace, &ids, since).await?;
+    let let_in: BTreeSet<MemberId> = let_in.into_iter().collect();
     let mut kept = left_out(&run);
     let mut skipped = 0;
     for member in &locked {
         let Some(was) = before.get(&member.id).copied() else {
             continue;
         };
-        let is_kept = was == Status::Removed && is_an_admins(member, &by_hand);
+        // What an admin gave to one who was there before stays without that; that an admin let
+        // somebody in stays with the one who is in alone.
+        let is_let_in = was != Status::Active
+            && member.status == Status::Active
+            && let_in.contains(&member.id);
+        let is_kept = is_let_in || was == Status::Removed && is_an_admins(member, &by_hand);
         if is_kept {
             skipped += 1;
             kept.push(member.id);

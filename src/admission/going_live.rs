@@ -82,7 +82,8 @@ pub struct Sampled {
 }
 
 /// What going live would come to now. A directory that is live is [`Error::Conflict`], unless it has
-/// Users that were left without a member, or without a seat, and could be let in by now.
+/// Users that were left without a member, or without a seat, and could be let in by now; so is one over
+/// which a run is not done.
 pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId)) -> Result<Plan> {
     let place = Place {
         workspace,
@@ -150,6 +151,7 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
     let total = plan.new + plan.linked + plan.conflicts;
     let by = (act.origin.request, act.origin.actor.clone(), act.at);
     let mut run = DirectoryRun::new(at, (Kind::Live, total), by);
+    run.was_live = directory.mode == Mode::Live;
     let span = Retention::span(app.config.retention.ended_directories_days);
     run.undo_until = Some(act.at.after(span));
     rows::insert(tx, &run).await?;
@@ -177,13 +179,19 @@ async fn foresee_due(
     if ended_at.is_some() {
         return Err(Error::Conflict("the directory is switched off".to_owned()));
     }
+    let runs = rows::list(tx, place.workspace, place.directory).await?;
+    if runs.iter().any(|run| run.finished_at.is_none()) {
+        // One that takes back that it went live would let go of whoever came in anew.
+        let why = if mode == Mode::Live {
+            "the directory is live"
+        } else {
+            "a run over this directory is not done yet"
+        };
+        return Err(Error::Conflict(why.to_owned()));
+    }
     let plan = foresee(tx, app, place).await?;
-    if mode == Mode::Live {
-        let runs = rows::list(tx, place.workspace, place.directory).await?;
-        let is_busy = runs.iter().any(|run| run.finished_at.is_none());
-        if is_busy || plan.new + plan.linked == 0 {
-            return Err(Error::Conflict("the directory is live".to_owned()));
-        }
+    if mode == Mode::Live && plan.new + plan.linked == 0 {
+        return Err(Error::Conflict("the directory is live".to_owned()));
     }
     Ok(plan)
 }

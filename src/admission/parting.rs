@@ -157,7 +157,7 @@ async fn spared(tx: &mut Tx, act: &Act, member: &Member, wanted: Status) -> Resu
 }
 
 /// Writes a member whom a directory let go. What it shows is the admins' from now on, if no other
-/// directory has it.
+/// directory has it; of one who leaves nobody wrote anything.
 async fn write(
     tx: &mut Tx,
     act: &Act,
@@ -167,6 +167,8 @@ async fn write(
     let mut profile = profile_of(member);
     if is_own {
         profile.user_name = None;
+    }
+    if is_own && status != Status::Removed {
         let mut fields = Manual::of(&member.manual);
         for (field, is_there) in [
             (Field::DisplayName, member.display_name.is_some()),

@@ -181,6 +181,33 @@ pub async fn list_arrivals(
     Ok(arrived)
 }
 
+/// Those of the members whom somebody let in by hand since an instant.
+pub async fn list_let_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    since: Timestamp,
+) -> Result<Vec<MemberId>> {
+    let mut let_in = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT DISTINCT subject FROM changes WHERE workspace = $1 AND at >= $2 \
+             AND subject IN ({}) AND kind = 'member.reactivated' AND directory IS NULL",
+            placeholders(3, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(since);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        let rows: Vec<(MemberId,)> = query.fetch_all().await?;
+        let_in.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(let_in)
+}
+
 /// What rules over a directory give a locked member.
 pub async fn list_given(
     tx: &mut Tx,

@@ -17,7 +17,7 @@ use crate::rules::group;
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn small(clock: Clock) -> Gateway {
+pub(crate) async fn small(clock: Clock) -> Gateway {
     Gateway::at(clock, |config| {
         config.scim.run_threshold = 5;
         config.scim.run_batch = 4;
@@ -26,7 +26,7 @@ async fn small(clock: Clock) -> Gateway {
 }
 
 /// Lets the directory go live; gives the path of the run.
-async fn live(gateway: &Gateway, scim: &Scim) -> String {
+pub(crate) async fn live(gateway: &Gateway, scim: &Scim) -> String {
     let plan = gateway.of(scim, "POST", "/live/plan", Value::Null).await;
     assert_eq!(plan.status, 200, "{}", plan.text);
     let hash = json!({"hash": plan.body["hash"]});
@@ -35,13 +35,19 @@ async fn live(gateway: &Gateway, scim: &Scim) -> String {
     format!("/runs/{}", applied.body["run"]["id"].as_str().unwrap())
 }
 
-async fn asked(gateway: &Gateway, scim: &Scim, method: &str, path: &str, status: u16) -> Value {
+pub(crate) async fn asked(
+    gateway: &Gateway,
+    scim: &Scim,
+    method: &str,
+    path: &str,
+    status: u16,
+) -> Value {
     let answer = gateway.of(scim, method, path, Value::Null).await;
     assert_eq!(answer.status, status, "{path}: {}", answer.text);
     answer.body
 }
 
-async fn mode(gateway: &Gateway, scim: &Scim) -> Mode {
+pub(crate) async fn mode(gateway: &Gateway, scim: &Scim) -> Mode {
     let found = directory::find_by_id(&gateway.app, gateway.workspace.id, scim.directory.id);
     found.await.unwrap().mode
 }

@@ -47,6 +47,7 @@ mod life;
 mod limits;
 mod live_plans;
 mod live_runs;
+mod live_undone;
 mod log_writer;
 mod manage_brake;
 mod manage_members;

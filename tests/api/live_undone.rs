@@ -1,0 +1,142 @@
+//! What undoing that a directory went live leaves alone, and what happens while it is worked off.
+
+use gatehouse::clock::Clock;
+use gatehouse::directory::Mode;
+use gatehouse::ids::MemberId;
+use gatehouse::workspace::members::{self, Status};
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, users};
+use crate::live_runs::{asked, live, mode, small};
+
+impl Gateway {
+    /// The status of a member, be it one who left.
+    async fn status_of(&self, id: MemberId) -> Status {
+        let shown = members::show(&self.app, self.workspace.id, id).await;
+        shown.unwrap().listed.status
+    }
+}
+
+/// A User whose address is its name.
+fn with_address(name: &str) -> Value {
+    json!({"userName": name, "emails": [{"value": name, "primary": true}]})
+}
+
+#[tokio::test]
+async fn a_directory_does_not_go_live_while_that_is_undone() {
+    let gateway = small(Clock::system()).await;
+    gateway.without_brake().await;
+    let scim = gateway.collects().await;
+    users(&scim, "u", 9).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    let by = asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    let by = format!("/runs/{}", by["id"].as_str().unwrap());
+    asked(&gateway, &scim, "POST", &format!("{by}/pause"), 200).await;
+    asked(&gateway, &scim, "POST", "/live/plan", 409).await;
+    let hash = json!({"hash": "0"});
+    let applied = gateway.of(&scim, "POST", "/live", hash).await;
+    assert_eq!(applied.status, 409, "{}", applied.text);
+    assert_eq!(mode(&gateway, &scim).await, Mode::Collect);
+    asked(&gateway, &scim, "POST", &format!("{by}/resume"), 200).await;
+    gateway.check().await;
+    assert_eq!(gateway.present().await, 0);
+    live(&gateway, &scim).await;
+    gateway.check().await;
+    assert_eq!(gateway.present().await, 9);
+}
+
+#[tokio::test]
+async fn what_let_in_who_was_left_out_is_not_the_beginning_of_a_directory() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.scim().await;
+    users(&scim, "u", 3).await;
+    gateway
+        .done(&scim, "/end", json!({"members": "remove"}))
+        .await;
+    // Who is brought in anew by hand meanwhile is not linked to again at once.
+    let one = json!({"email": "u0@acme.example"});
+    gateway.enter(one, &[]).await.unwrap();
+    gateway.done(&scim, "/undo-end", Value::Null).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    assert_eq!(gateway.present().await, 3);
+    asked(&gateway, &scim, "POST", &format!("{run}/undo"), 409).await;
+    assert_eq!(mode(&gateway, &scim).await, Mode::Live);
+    gateway.check().await;
+    assert_eq!(gateway.present().await, 3);
+}
+
+#[tokio::test]
+async fn whom_an_admin_let_in_since_stays() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let other = gateway.second("other").await;
+    gateway.adopts("acme.example").await;
+    let names = ["s", "t"].map(|name| format!("{name}@acme.example"));
+    let mut before = Vec::new();
+    for name in &names {
+        other.created("/Users", &with_address(name)).await;
+        let id = gateway.member(name).await.id;
+        gateway.suspend(id).await.unwrap();
+        before.push(id);
+    }
+    gateway
+        .done(&other, "/end", json!({"members": "suspend"}))
+        .await;
+    let scim = gateway.collects().await;
+    for name in &names {
+        scim.created("/Users", &json!({"userName": name})).await;
+    }
+    users(&scim, "u", 3).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    let new = gateway.member("u0@acme.example").await.id;
+    let out = gateway.member("u1@acme.example").await.id;
+    for id in [new, out] {
+        gateway.suspend(id).await.unwrap();
+    }
+    for id in [before[0], new] {
+        assert_eq!(gateway.status_of(id).await, Status::Suspended);
+        gateway.activate(id).await.unwrap();
+    }
+    let by = asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    let by = format!("/runs/{}", by["id"].as_str().unwrap());
+    gateway.check().await;
+    let by = asked(&gateway, &scim, "GET", &by, 200).await;
+    let kept: std::collections::BTreeSet<&str> = by["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let wanted = [before[0].to_string(), new.to_string()];
+    assert_eq!(kept, wanted.iter().map(String::as_str).collect(), "{by}");
+    assert_eq!(gateway.status_of(before[0]).await, Status::Active);
+    assert_eq!(gateway.status_of(new).await, Status::Active);
+    assert_eq!(gateway.status_of(before[1]).await, Status::Suspended);
+    assert_eq!(gateway.status_of(out).await, Status::Removed);
+}
+
+#[tokio::test]
+async fn who_left_with_the_first_undoing_leaves_with_the_second() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.collects().await;
+    let user = with_address("u0@acme.example");
+    let user = scim.created("/Users", &user).await;
+    let mut id = None;
+    for _ in 0..2 {
+        let run = live(&gateway, &scim).await;
+        gateway.check().await;
+        let member = gateway.member("u0@acme.example").await.id;
+        assert_eq!(*id.get_or_insert(member), member);
+        let by = asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+        gateway.check().await;
+        assert_eq!(by["left_out"], Value::Null, "{by}");
+        assert_eq!(gateway.status_of(member).await, Status::Removed);
+        scim.patch(&user, json!([{"op": "remove", "path": "emails"}]))
+            .await;
+    }
+}
