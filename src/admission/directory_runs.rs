@@ -25,7 +25,7 @@ use crate::store::exits::{self, Left};
 use crate::store::grants::{self, GrantKind};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
-use crate::store::users::Place;
+use crate::store::users::{Place, User};
 use crate::store::{directories, rules};
 use crate::workspace::keys::Scopes;
 
@@ -264,6 +264,57 @@ pub(super) async fn undo_live(
     run: DirectoryRun,
     left: &[Left],
 ) -> Result<DirectoryRun> {
+    let (skipped, left_out) = undo_for(tx, app, act, &run, left).await?;
+    let is_last = i64::try_from(left.len()).unwrap_or(i64::MAX) < app.config.scim.run_batch;
+    let passed = Passed {
+        last: left.last().map(|user| user.id),
+        count: left.len(),
+        skipped,
+        left_out,
+    };
+    rows::moved_on(tx, run, passed, is_last.then_some(act.at))
+        .await?
+        .ok_or_else(|| conflict("the run was moved on by another process"))
+}
+
+/// Lets the member of a locked User go that its directory is about to write, where going live is being
+/// undone and the run has not come to it: the directory collects already, and what it says from now on
+/// shuts nobody out. Gives the User as it is then; the run finds it unlinked.
+pub async fn undo_one(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    place: Place,
+    mut user: User,
+) -> Result<User> {
+    let all = rows::list(tx, place.workspace, place.directory).await?;
+    let mut open = all.into_iter().filter(|run| run.finished_at.is_none());
+    let Some(run) = open.find(|run| run.kind == Kind::UndoLive) else {
+        return Ok(user);
+    };
+    let left = Left {
+        id: user.id,
+        user_name_key: user.user_name_key.clone(),
+        member: user.member,
+        former_member: None,
+    };
+    let (skipped, left_out) = undo_for(tx, app, act, &run, &[left]).await?;
+    if skipped > 0 && !rows::update_skipped(tx, &run, (skipped, left_out)).await? {
+        return Err(Error::Retry(anyhow::anyhow!("the run moved on meanwhile")));
+    }
+    user.member = None;
+    Ok(user)
+}
+
+/// Lets the members of Users go; tells for how many of them that could not be done, and which ones of
+/// the whole run an admin keeps, as a JSON list, if there are any.
+async fn undo_for(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    run: &DirectoryRun,
+    left: &[Left],
+) -> Result<(i64, Option<String>)> {
     let place = Place {
         workspace: run.workspace,
         directory: run.directory,
@@ -285,7 +336,7 @@ pub(super) async fn undo_live(
     let by_hand: BTreeSet<MemberId> = by_hand.into_iter().map(|grant| grant.member).collect();
     let let_in = exits::list_let_in(tx, place.workspace, &ids, since).await?;
     let let_in: BTreeSet<MemberId> = let_in.into_iter().collect();
-    let mut kept = left_out(&run);
+    let mut kept = left_out(run);
     let mut skipped = 0;
     for member in &locked {
         let Some(was) = before.get(&member.id).copied() else {
@@ -293,9 +344,8 @@ pub(super) async fn undo_live(
         };
         // What an admin gave to one who was there before stays without that; that an admin let
         // somebody in stays with the one who is in alone.
-        let is_let_in = was != Status::Active
-            && member.status == Status::Active
-            && let_in.contains(&member.id);
+        let is_let_in =
+            was != Status::Active && member.status == Status::Active && let_in.contains(&member.id);
         let is_kept = is_let_in || was == Status::Removed && is_an_admins(member, &by_hand);
         if is_kept {
             skipped += 1;
@@ -307,18 +357,10 @@ pub(super) async fn undo_live(
         }
     }
     kept.truncate(TOLD);
-    let leave = Leave::each(&run, before);
+    let leave = Leave::each(run, before);
     skipped += let_go(tx, app, act, place, &linked, &leave).await?;
-    let is_last = i64::try_from(left.len()).unwrap_or(i64::MAX) < app.config.scim.run_batch;
-    let passed = Passed {
-        last: left.last().map(|user| user.id),
-        count: left.len(),
-        skipped,
-        left_out: (!kept.is_empty()).then(|| json!(kept).to_string()),
-    };
-    rows::moved_on(tx, run, passed, is_last.then_some(act.at))
-        .await?
-        .ok_or_else(|| conflict("the run was moved on by another process"))
+    let left_out = (!kept.is_empty()).then(|| json!(kept).to_string());
+    Ok((skipped, left_out))
 }
 
 /// What members were before a directory had them that went live at that time; who was not there was

@@ -201,6 +201,11 @@ async fn refuse_open(tx: &mut Tx, place: Place) -> Result<()> {
     Ok(())
 }
 
+async fn is_live(tx: &mut Tx, place: Place) -> Result<bool> {
+    let found = directories::find(tx, place).await?;
+    Ok(found.is_some_and(|directory| directory.mode == Mode::Live))
+}
+
 /// Works off a batch of the oldest run over a directory of each workspace; tells how many that were.
 pub async fn step(app: &App) -> Result<usize> {
     let mut tx = app.db.one().await?;
@@ -286,6 +291,8 @@ pub(super) async fn batch(
             let_go(tx, app, act, place, &left, &leave).await?
         }
         Kind::UndoLive => return undo_live(tx, app, act, run, &left).await,
+        // What collected before links to nobody, not even again.
+        Kind::UndoEnd if !is_live(tx, place).await? => 0,
         Kind::UndoEnd => {
             let of = (run.id, run.outcome.unwrap_or(Leaving::Keep));
             take_back(tx, app, act, place, &left, of).await?

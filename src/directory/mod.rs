@@ -22,6 +22,7 @@ mod written;
 
 use uuid::Uuid;
 
+use crate::admission::directory_runs;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -113,6 +114,15 @@ impl Caller {
         } else {
             Strictness::Lenient
         }
+    }
+
+    /// A locked User that is about to be written: a directory that collects shuts nobody out, and gives
+    /// back what was before it went live before anything else.
+    async fn let_go(&self, tx: &mut Tx, app: &App, user: users::User) -> Result<users::User> {
+        if self.directory.mode == Mode::Live || user.member.is_none() {
+            return Ok(user);
+        }
+        directory_runs::undo_one(tx, app, &self.act(app), self.place(), user).await
     }
 
     fn act(&self, app: &App) -> Act {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tracing::instrument;
 
-use super::written::Written;
+use super::written::{Written, attributes_changed};
 use super::{Caller, Mode, followed, restore, unique};
 use crate::admission::arrival::{self, Admitted, Arrival};
 use crate::admission::settle::{Rules, settle, settle_written};
@@ -269,6 +269,7 @@ where
                     .await?
                     .ok_or(Error::NotFound("user"))?;
                 precondition.check(user.version)?;
+                let user = caller.let_go(tx, &app, user).await?;
                 let before = resource::from_stored(&user.document)?;
                 let edited = edit(&before)?;
                 update(tx, &app, &caller, user, &before, edited).await
@@ -402,7 +403,8 @@ async fn rename(
     Ok(true)
 }
 
-/// Deletes a User. Its member leaves, unless another directory holds it; a tombstone stays.
+/// Deletes a User. Its member leaves, unless another directory holds it; a tombstone stays. What a
+/// directory says that collects is a fact alone, here and with every other write.
 #[instrument(target = "otel", level = "debug", name = "delete user", skip_all)]
 pub async fn delete(
     app: &App,
@@ -433,6 +435,8 @@ async fn remove(
         .await?
         .ok_or(Error::NotFound("user"))?;
     precondition.check(user.version)?;
+    let had = user.member;
+    let user = caller.let_go(tx, app, user).await?;
     unique::release(tx, caller, caller.registry.user(), id.0).await?;
     let left = memberships::delete_by_user(tx, place, id).await?;
     groups::insert_touches(tx, place, &left, act.at).await?;
@@ -441,10 +445,12 @@ async fn remove(
     let change = act.change("user.deleted", ("user", id.0), version, &detail);
     let mut told = vec![restore::keep(tx, app, (&act, place), &user, change).await?];
     rows::delete(tx, place, id).await?;
+    if let Some(member) = had {
+        former::insert(tx, place, &user, member).await?;
+    }
     if let Some(member) = user.member {
         login_names::delete(tx, act.workspace, &user.user_name_key, member).await?;
         rows::insert_tombstone(tx, place, &user, member, act.at).await?;
-        former::insert(tx, place, &user, member).await?;
         let (mut member, change) = departure::leave(tx, &act, member).await?;
         told.extend(change);
         let rules = Rules::current(tx, app, &act).await?;
@@ -483,15 +489,4 @@ async fn count(tx: &mut Tx, place: Place, id: UserId, by: i64) -> Result<(), DbE
 
 fn notes(notes: &[Note]) -> Value {
     serde_json::to_value(notes).unwrap_or_default()
-}
-
-fn attributes_changed<'d>(
-    before: &'d Map<String, Value>,
-    after: &'d Map<String, Value>,
-) -> Vec<&'d String> {
-    let gone = before.keys().filter(|key| !after.contains_key(*key));
-    let written = after
-        .iter()
-        .filter(|(key, value)| before.get(*key) != Some(value));
-    written.map(|(key, _)| key).chain(gone).collect()
 }

@@ -80,3 +80,15 @@ impl Written {
         }
     }
 }
+
+/// The attributes of a document that were written or are gone.
+pub(super) fn attributes_changed<'d>(
+    before: &'d Map<String, Value>,
+    after: &'d Map<String, Value>,
+) -> Vec<&'d String> {
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
+    let written = after
+        .iter()
+        .filter(|(key, value)| before.get(*key) != Some(value));
+    written.map(|(key, _)| key).chain(gone).collect()
+}

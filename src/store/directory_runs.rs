@@ -274,8 +274,8 @@ pub struct Passed {
     pub left_out: Option<String>,
 }
 
-/// Moves a run on past those Users, if it still is where it was read and does not wait; gives it as it
-/// is then.
+/// Moves a run on past those Users, if it still is what it was when it was read and does not wait; gives
+/// it as it is then.
 pub async fn moved_on(
     tx: &mut Tx,
     run: DirectoryRun,
@@ -299,7 +299,7 @@ pub async fn moved_on(
         .query(
             "UPDATE directory_runs SET state = $3, position = $4, processed = $5, skipped = $6, \
              finished_at = $7, left_out = $9 WHERE workspace = $1 AND id = $2 \
-             AND state = 'applying' AND paused_at IS NULL \
+             AND state = 'applying' AND paused_at IS NULL AND skipped = $10 \
              AND (position = $8 OR (position IS NULL AND $8 IS NULL))",
         )
         .bind(run.workspace)
@@ -311,9 +311,32 @@ pub async fn moved_on(
         .bind(after.finished_at)
         .bind(run.position)
         .bind(after.left_out.clone())
+        .bind(run.skipped)
         .execute()
         .await?;
     Ok((rows == 1).then_some(after))
+}
+
+/// Says for how many more Users a run that is not done could not do it, and the first members among
+/// those of the whole run, if that is still what it was when it was read.
+pub async fn update_skipped(
+    tx: &mut Tx,
+    run: &DirectoryRun,
+    (more, left_out): (i64, Option<String>),
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE directory_runs SET skipped = $3, left_out = $4 WHERE workspace = $1 AND id = $2 \
+             AND state <> 'done' AND skipped = $5",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(run.skipped + more)
+        .bind(left_out.or_else(|| run.left_out.clone()))
+        .bind(run.skipped)
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// Writes what becomes of a directory's facts.

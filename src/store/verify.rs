@@ -121,6 +121,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 3,
+        holds: "no user of a directory that collects has a member, but while a run lets it go",
+        faults: "SELECT COUNT(*) FROM users u JOIN directories d ON d.workspace = u.workspace \
+                 AND d.id = u.directory WHERE d.mode = 'collect' AND u.member IS NOT NULL \
+                 AND NOT EXISTS (SELECT r.id FROM directory_runs r WHERE r.workspace = u.workspace \
+                 AND r.directory = u.directory AND r.state <> 'done' \
+                 AND r.kind IN ('undo_live', 'end'))",
+    },
+    Check {
+        promise: 3,
         holds: "every login name has a source",
         faults: "SELECT COUNT(*) FROM login_names l WHERE l.sources <> (SELECT COUNT(*) \
                  FROM users u WHERE u.workspace = l.workspace AND u.member = l.member \

@@ -3,11 +3,14 @@
 use gatehouse::clock::Clock;
 use gatehouse::directory::Mode;
 use gatehouse::ids::MemberId;
+use gatehouse::store::grants::GrantKind;
+use gatehouse::workspace::manual::Right;
 use gatehouse::workspace::members::{self, Status};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, users};
 use crate::live_runs::{asked, live, mode, small};
+use crate::rules::group;
 
 impl Gateway {
     /// The status of a member, be it one who left.
@@ -139,4 +142,92 @@ async fn who_left_with_the_first_undoing_leaves_with_the_second() {
         scim.patch(&user, json!([{"op": "remove", "path": "emails"}]))
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_directory_that_collects_shuts_nobody_out_while_its_going_live_is_undone() {
+    let gateway = small(Clock::system()).await;
+    gateway.without_brake().await;
+    let other = gateway.second("other").await;
+    gateway.adopts("acme.example").await;
+    for at in 0..4 {
+        let user = with_address(&format!("u{at}@acme.example"));
+        other.created("/Users", &user).await;
+    }
+    gateway
+        .done(&other, "/end", json!({"members": "keep"}))
+        .await;
+    let scim = gateway.collects().await;
+    let ids = users(&scim, "u", 9).await;
+    group(&scim, "Crew", &ids).await;
+    gateway.rule(&["Crew"], "Crew").await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 9);
+    let mut all = Vec::new();
+    for at in 0..ids.len() {
+        all.push(gateway.member(&format!("u{at}@acme.example")).await.id);
+    }
+    // An admin keeps one of those whom the directory is about to take away.
+    let right = Right {
+        kind: GrantKind::Team,
+        name: "Crew".to_owned(),
+    };
+    gateway.give(all[5], right).await.unwrap();
+    let by = asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    let by = format!("/runs/{}", by["id"].as_str().unwrap());
+    asked(&gateway, &scim, "POST", &format!("{by}/pause"), 200).await;
+    let off = json!([{"op": "replace", "path": "active", "value": false}]);
+    for at in [0, 4, 5] {
+        let path = format!("/Users/{}", ids[at]);
+        assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    }
+    for at in [1, 6] {
+        scim.patch(&ids[at], off.clone()).await;
+    }
+    let name = json!([{"op": "replace", "path": "userName", "value": "new@acme.example"}]);
+    scim.patch(&ids[2], name).await;
+    let same = json!([{"op": "replace", "path": "active", "value": true}]);
+    scim.patch(&ids[7], same).await;
+    let (active, removed) = (Status::Active, Status::Removed);
+    let wanted = [
+        active, active, active, active, removed, active, removed, removed, active,
+    ];
+    for (at, id) in all.iter().enumerate() {
+        assert_eq!(gateway.status_of(*id).await, wanted[at], "{at}");
+    }
+    let paused = asked(&gateway, &scim, "GET", &by, 200).await;
+    assert_eq!(paused["left_out"], json!([all[5]]), "{paused}");
+    asked(&gateway, &scim, "POST", &format!("{by}/resume"), 200).await;
+    gateway.check().await;
+    let done = asked(&gateway, &scim, "GET", &by, 200).await;
+    assert_eq!(
+        (&done["standing"], &done["left_out"], &done["skipped"]),
+        (&json!("done"), &json!([all[5]]), &json!(1)),
+        "{done}"
+    );
+    let is_in = |at: usize| if at < 4 || at == 5 { active } else { removed };
+    for (at, id) in all.iter().enumerate() {
+        assert_eq!(gateway.status_of(*id).await, is_in(at), "{at}");
+    }
+    assert_eq!(gateway.in_team("Crew").await, 1);
+    let (_, shown) = scim.send("GET", &format!("/Users/{}", ids[1]), None).await;
+    assert_eq!(shown["active"], false);
+}
+
+#[tokio::test]
+async fn a_directory_that_collected_links_to_nobody_when_its_end_is_undone() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.collects().await;
+    users(&scim, "u", 2).await;
+    let run = live(&gateway, &scim).await;
+    asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    gateway
+        .done(&scim, "/end", json!({"members": "remove"}))
+        .await;
+    gateway.done(&scim, "/undo-end", Value::Null).await;
+    assert_eq!(mode(&gateway, &scim).await, Mode::Collect);
+    assert_eq!(gateway.present().await, 0);
+    gateway.check().await;
 }

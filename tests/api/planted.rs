@@ -98,6 +98,11 @@ const PLANTED: &[(u8, &str, &[&str])] = &[
     ),
     (
         3,
+        "a directory that collects",
+        &["UPDATE directories SET mode = 'collect' WHERE ended_at IS NULL"],
+    ),
+    (
+        3,
         "every login name has a source",
         &["UPDATE login_names SET sources = 2 WHERE key = 'u2@acme.example'"],
     ),
