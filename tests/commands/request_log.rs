@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::deployment::Deployment;
 use crate::with_directory;
 
 const NAMED: [&str; 6] = ["directory", "log", "--workspace", "acme", "--name", "idp"];
@@ -25,6 +26,19 @@ fn paths(listed: &Value) -> Vec<String> {
         )
     };
     entries.map(path).collect()
+}
+
+/// Hands all of it out into a file, newest first and without secrets.
+fn hand_out(deployment: &Deployment, token: &str, count: usize) {
+    let file = deployment.folder().join("for-help.json");
+    let bundle = log(&["--bundle", file.to_str().expect("text")]);
+    assert_eq!(deployment.json(&bundle)["requests"], count);
+    let handed = std::fs::read_to_string(&file).expect("written");
+    assert!(!handed.contains("hunter2") && !handed.contains(token));
+    let handed: Value = serde_json::from_str(&handed).expect("JSON");
+    assert_eq!(handed["requests"][0]["method"], "GET");
+    let twice = deployment.run(&bundle);
+    assert!(!twice.status.success(), "no file is written over");
 }
 
 #[tokio::test]
@@ -57,18 +71,7 @@ async fn the_log_of_a_directory_is_shown_filtered_and_in_full() {
         listed
     };
     let id = made["id"].as_str().unwrap();
-    let file = deployment.folder().join("for-help.json");
-    let bundle = log(&["--bundle", file.to_str().unwrap()]);
-    assert_eq!(deployment.json(&bundle)["requests"], all.len());
-    let handed = std::fs::read_to_string(&file).unwrap();
-    assert!(!handed.contains("hunter2") && !handed.contains(token));
-    let handed: Value = serde_json::from_str(&handed).unwrap();
-    assert_eq!(
-        handed["requests"][0]["method"], "GET",
-        "the latest comes first"
-    );
-    let twice = deployment.run(&bundle);
-    assert!(!twice.status.success(), "no file is written over");
+    hand_out(&deployment, token, all.len());
     check(&["--limit", "2"], &all[1..]);
     check(&["--status", "409"], &all[1..2]);
     check(&["--status", "errors"], &all[1..2]);
