@@ -95,7 +95,7 @@ pub enum Code {
     Collected,
     /// The directory is switched off.
     DirectoryEnded,
-    /// A run is to admit them.
+    /// Nothing has admitted them yet: a run of the directory may be due.
     RunDue,
     /// The directory deleted them.
     Deleted,
