@@ -1,7 +1,8 @@
 //! The bare reference: the least a durable user directory has to do, on the same stack.
 //!
-//! axum and sqlx with the rows and indexes a created user costs the gateway, and nothing of what
-//! a gateway is for: no token, no validation, no rules, no audit. It shows what the machine can do.
+//! axum and sqlx on the gateway's own tables and indexes, with the rows that a created user costs
+//! it, and nothing of what a gateway is for: no token, no validation, no rules, no check of who is
+//! who. It shows what the machine can do.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -14,6 +15,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use gatehouse::app::App;
+use gatehouse::changes::Origin;
+use gatehouse::clock::Clock;
+use gatehouse::config::Config;
+use gatehouse::directory::{self, DirectoryKind, Mode, NewDirectory};
+use gatehouse::workspace;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
@@ -22,39 +29,32 @@ use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-const SCHEMA: &str = "
-CREATE TABLE users (
-    directory UUID NOT NULL, id UUID NOT NULL, user_name_key TEXT NOT NULL, external_id TEXT,
-    display_key TEXT, active BOOLEAN NOT NULL, document TEXT NOT NULL, member UUID NOT NULL,
-    version BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
-    PRIMARY KEY (directory, id)
-);
-CREATE UNIQUE INDEX users_by_name ON users (directory, user_name_key);
-CREATE INDEX users_by_external_id ON users (directory, external_id);
-CREATE INDEX users_by_display ON users (directory, display_key);
-CREATE INDEX users_by_created ON users (directory, created_at);
-CREATE INDEX users_by_member ON users (directory, member);
-CREATE TABLE members (
-    id UUID PRIMARY KEY, status TEXT NOT NULL, user_name TEXT, display_name TEXT, email_key TEXT,
-    version BIGINT NOT NULL, created_at BIGINT NOT NULL
-);
-CREATE TABLE log (
-    id UUID PRIMARY KEY, kind TEXT NOT NULL, subject UUID NOT NULL, detail TEXT NOT NULL,
-    at BIGINT NOT NULL
-);
-";
-const INSERT_USER: &str = "INSERT INTO users (directory, id, user_name_key, external_id, \
-     display_key, active, document, member, version, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7, 1, $8, $8)";
-const INSERT_MEMBER: &str = "INSERT INTO members (id, status, user_name, display_name, \
-     email_key, version, created_at) VALUES ($1, 'active', $2, $3, $4, 1, $5)";
-const INSERT_LOG: &str =
-    "INSERT INTO log (id, kind, subject, detail, at) VALUES ($1, $2, $3, '{}', $4)";
-const FIND_BY_NAME: &str = "SELECT document FROM users WHERE directory = $1 AND user_name_key = $2";
-const FIND: &str = "SELECT document FROM users WHERE directory = $1 AND id = $2";
-const UPDATE: &str = "UPDATE users SET document = $3, version = version + 1, updated_at = $4 \
-     WHERE directory = $1 AND id = $2";
-const DIRECTORY: Uuid = Uuid::from_u128(1);
+// What a created user costs the gateway: its row, and those of its member, its key, its login name,
+// its address and two changes, and one more in a counter. Their indexes are those of the schema.
+const INSERT_PERSON: &str = "INSERT INTO person_keys (workspace, id, sealed) VALUES ($1, $2, $3)";
+const INSERT_MEMBER: &str = "INSERT INTO members (workspace, id, status, source, person, user_name, \
+     display_name, email, email_key, access_epoch, rules_version, version, created_at, updated_at, \
+     user_name_key, display_key, activated_at) VALUES ($1, $2, 'active', 'directory', $3, $4, $5, \
+     $6, $6, 1, 1, 1, $7, $7, $4, $5, $7)";
+const INSERT_USER: &str = "INSERT INTO users (workspace, directory, id, user_name_key, external_id, \
+     display_key, display, active, document, member, person, version, created_at, updated_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $6, TRUE, $7, $8, $9, 1, $10, $10)";
+const INSERT_NAME: &str =
+    "INSERT INTO login_names (workspace, key, member, sources) VALUES ($1, $2, $3, 1)";
+const INSERT_EMAIL: &str = "INSERT INTO user_emails (workspace, directory, user_id, value_key) \
+     VALUES ($1, $2, $3, $4)";
+const INSERT_CHANGE: &str = "INSERT INTO changes (workspace, id, kind, subject_kind, subject, \
+     subject_version, directory, detail, person, sealed, request, at) \
+     VALUES ($1, $2, $3, $4, $5, 1, $6, '{}', $7, $8, $9, $10)";
+const COUNT: &str = "UPDATE counters SET total = total + 1 WHERE workspace = $1 \
+     AND directory = $2 AND kind = 'users' AND slot = $3";
+const FIND_BY_NAME: &str = "SELECT document FROM users WHERE workspace = $1 AND directory = $2 \
+     AND user_name_key = $3";
+const FIND: &str = "SELECT document FROM users WHERE workspace = $1 AND directory = $2 AND id = $3";
+const UPDATE: &str = "UPDATE users SET document = $4, version = version + 1, updated_at = $5 \
+     WHERE workspace = $1 AND directory = $2 AND id = $3";
+/// As long as a person's key and the personal values of a change are once they are sealed.
+const SEALED: [u8; 64] = [7; 64];
 
 /// Serves until the process ends.
 pub(crate) async fn serve(database: &str, listen: SocketAddr) -> Result<()> {
@@ -62,14 +62,20 @@ pub(crate) async fn serve(database: &str, listen: SocketAddr) -> Result<()> {
     let app = Router::new()
         .route("/readyz", get(async || "ready"))
         .route("/scim/v2/Users", post(create).get(lookup))
-        .route("/scim/v2/Users/{id}", get(read).patch(change))
+        .route("/scim/v2/Users/{id}", get(read).patch(change).put(replace))
         .with_state(store);
     let listener = tokio::net::TcpListener::bind(listen).await?;
     axum::serve(listener, app).await?;
     Ok(())
 }
 
-enum Store {
+struct Store {
+    workspace: Uuid,
+    directory: Uuid,
+    pool: Pool,
+}
+
+enum Pool {
     Sqlite {
         writer: Mutex<SqliteConnection>,
         reader: SqlitePool,
@@ -79,14 +85,41 @@ enum Store {
 
 impl Store {
     async fn open(url: &str) -> Result<Self> {
+        let (workspace, directory) = make(url).await?;
+        let pool = Pool::open(url).await?;
+        Ok(Self {
+            workspace,
+            directory,
+            pool,
+        })
+    }
+}
+
+/// The gateway's own tables and indexes, with a workspace and a directory.
+async fn make(url: &str) -> Result<(Uuid, Uuid)> {
+    let app = App::open(Config::for_tests(url), Clock::system()).await?;
+    let origin = Origin::cli();
+    let workspace = workspace::create(&app, &origin, "load", "Load").await?;
+    let new = NewDirectory {
+        name: "idp".to_owned(),
+        kind: DirectoryKind::Entra,
+        mode: Mode::Live,
+        strict: false,
+        restore_inactive: false,
+    };
+    let directory = directory::create(&app, &origin, &workspace, new).await?;
+    app.db.close().await;
+    Ok((workspace.id.0, directory.id.0))
+}
+
+impl Pool {
+    async fn open(url: &str) -> Result<Self> {
         if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url)?
-                .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(5));
-            let mut writer = SqliteConnection::connect_with(&options).await?;
-            sqlx::raw_sql(SCHEMA).execute(&mut writer).await?;
+            let writer = SqliteConnection::connect_with(&options).await?;
             let reader = SqlitePoolOptions::new()
                 .max_connections(4)
                 .connect_with(options)
@@ -96,27 +129,23 @@ impl Store {
                 reader,
             });
         }
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            .connect(url)
-            .await?;
-        sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-        Ok(Self::Postgres(pool))
+        let pool = PgPoolOptions::new().max_connections(16).connect(url);
+        Ok(Self::Postgres(pool.await?))
     }
 }
 
 /// The same statements in a transaction of either engine.
 macro_rules! in_transaction {
     ($store:expr, |$tx:ident| $work:block) => {
-        match &*$store {
-            Store::Sqlite { writer, .. } => {
+        match &$store.pool {
+            Pool::Sqlite { writer, .. } => {
                 let mut writer = writer.lock().await;
                 let mut $tx = writer.begin().await?;
                 let result = $work;
                 $tx.commit().await?;
                 result
             }
-            Store::Postgres(pool) => {
+            Pool::Postgres(pool) => {
                 let mut $tx = pool.begin().await?;
                 let result = $work;
                 $tx.commit().await?;
@@ -129,10 +158,29 @@ macro_rules! in_transaction {
 /// The same read on either engine.
 macro_rules! read_one {
     ($store:expr, $query:expr) => {
-        match &*$store {
-            Store::Sqlite { reader, .. } => $query.fetch_optional(reader).await?,
-            Store::Postgres(pool) => $query.fetch_optional(pool).await?,
+        match &$store.pool {
+            Pool::Sqlite { reader, .. } => $query.fetch_optional(reader).await?,
+            Pool::Postgres(pool) => $query.fetch_optional(pool).await?,
         }
+    };
+}
+
+/// A row of the log.
+macro_rules! log {
+    ($tx:ident, $store:ident, ($kind:literal, $subject_kind:literal, $subject:ident), $person:ident, $now:ident) => {
+        sqlx::query(INSERT_CHANGE)
+            .bind($store.workspace)
+            .bind(Uuid::now_v7())
+            .bind($kind)
+            .bind($subject_kind)
+            .bind($subject)
+            .bind($store.directory)
+            .bind($person)
+            .bind(&SEALED[..])
+            .bind(Uuid::now_v7())
+            .bind($now)
+            .execute(&mut *$tx)
+            .await?
     };
 }
 
@@ -149,31 +197,56 @@ async fn create(
         text("displayName"),
         document["emails"][0]["value"].as_str(),
     );
+    let (workspace, directory, person) = (store.workspace, store.directory, Uuid::now_v7());
     in_transaction!(store, |tx| {
-        sqlx::query(INSERT_USER)
-            .bind(DIRECTORY)
-            .bind(id)
-            .bind(&user_name)
-            .bind(document["externalId"].as_str())
-            .bind(&display)
-            .bind(document.to_string())
-            .bind(member)
-            .bind(now)
+        sqlx::query(INSERT_PERSON)
+            .bind(workspace)
+            .bind(person)
+            .bind(&SEALED[..])
             .execute(&mut *tx)
             .await?;
         sqlx::query(INSERT_MEMBER)
+            .bind(workspace)
             .bind(member)
+            .bind(person)
             .bind(&user_name)
             .bind(&display)
             .bind(email)
             .bind(now)
             .execute(&mut *tx)
             .await?;
-        sqlx::query(INSERT_LOG)
-            .bind(Uuid::now_v7())
-            .bind("user.created")
+        sqlx::query(INSERT_USER)
+            .bind(workspace)
+            .bind(directory)
             .bind(id)
+            .bind(&user_name)
+            .bind(document["externalId"].as_str())
+            .bind(&display)
+            .bind(document.to_string())
+            .bind(member)
+            .bind(person)
             .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(INSERT_NAME)
+            .bind(workspace)
+            .bind(&user_name)
+            .bind(member)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(INSERT_EMAIL)
+            .bind(workspace)
+            .bind(directory)
+            .bind(id)
+            .bind(email.unwrap_or_default())
+            .execute(&mut *tx)
+            .await?;
+        log!(tx, store, ("member.added", "member", member), person, now);
+        log!(tx, store, ("user.created", "user", id), person, now);
+        sqlx::query(COUNT)
+            .bind(workspace)
+            .bind(directory)
+            .bind(i64::from(id.as_bytes()[15] & 15))
             .execute(&mut *tx)
             .await?;
     });
@@ -198,7 +271,8 @@ async fn lookup(
     let found: Option<String> = read_one!(
         store,
         sqlx::query_scalar(FIND_BY_NAME)
-            .bind(DIRECTORY)
+            .bind(store.workspace)
+            .bind(store.directory)
             .bind(name.as_str())
     );
     let resources: Vec<Value> = found
@@ -216,7 +290,13 @@ async fn lookup(
 }
 
 async fn read(State(store): State<Arc<Store>>, Path(id): Path<Uuid>) -> Result<Response, Failure> {
-    let found: Option<String> = read_one!(store, sqlx::query_scalar(FIND).bind(DIRECTORY).bind(id));
+    let found: Option<String> = read_one!(
+        store,
+        sqlx::query_scalar(FIND)
+            .bind(store.workspace)
+            .bind(store.directory)
+            .bind(id)
+    );
     Ok(match found {
         Some(text) => Json(serde_json::from_str::<Value>(&text)?).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -230,9 +310,11 @@ async fn change(
 ) -> Result<Response, Failure> {
     let patch: Value = serde_json::from_slice(&body)?;
     let now = now();
+    let nobody: Option<Uuid> = None;
     let document = in_transaction!(store, |tx| {
         let text: String = sqlx::query_scalar(FIND)
-            .bind(DIRECTORY)
+            .bind(store.workspace)
+            .bind(store.directory)
             .bind(id)
             .fetch_one(&mut *tx)
             .await?;
@@ -243,20 +325,37 @@ async fn change(
             }
         }
         sqlx::query(UPDATE)
-            .bind(DIRECTORY)
+            .bind(store.workspace)
+            .bind(store.directory)
             .bind(id)
             .bind(document.to_string())
             .bind(now)
             .execute(&mut *tx)
             .await?;
-        sqlx::query(INSERT_LOG)
-            .bind(Uuid::now_v7())
-            .bind("user.changed")
+        log!(tx, store, ("user.updated", "user", id), nobody, now);
+        document
+    });
+    Ok(Json(document).into_response())
+}
+
+async fn replace(
+    State(store): State<Arc<Store>>,
+    Path(id): Path<Uuid>,
+    body: axum::body::Bytes,
+) -> Result<Response, Failure> {
+    let mut document: Value = serde_json::from_slice(&body)?;
+    document["id"] = json!(id);
+    let (now, nobody): (_, Option<Uuid>) = (now(), None);
+    in_transaction!(store, |tx| {
+        sqlx::query(UPDATE)
+            .bind(store.workspace)
+            .bind(store.directory)
             .bind(id)
+            .bind(document.to_string())
             .bind(now)
             .execute(&mut *tx)
             .await?;
-        document
+        log!(tx, store, ("user.replaced", "user", id), nobody, now);
     });
     Ok(Json(document).into_response())
 }

@@ -1,4 +1,4 @@
-//! What is measured. The four scenarios the reference also knows are shared, so that both get the
+//! What is measured. The five scenarios the reference also knows are shared, so that both get the
 //! same requests from the same clients.
 
 use std::sync::Arc;
@@ -107,13 +107,6 @@ pub(crate) async fn gatehouse(target: &Target, users: &[String]) -> Result<Vec<F
             by_external_id.collect(),
         )
         .await?;
-    let replacements = cycle(users, target.requests)
-        .enumerate()
-        .map(|(number, user)| replace(&company, users, user, &format!("Replaced {number}")))
-        .collect();
-    target
-        .run(&mut figures, "PUT a user", target.clients, replacements)
-        .await?;
     bulk(target, &mut figures).await?;
     pages::walk(target, &mut figures).await?;
     groups::small(target, users, &newcomers, &mut figures).await?;
@@ -168,7 +161,7 @@ async fn synced(target: &Target, company: &Company) -> Result<(Figures, Vec<Stri
     Ok((taken, users.into_iter().map(|user| user.id).collect()))
 }
 
-/// Lookup, get, change and create: what the reference knows too. Gives the ids of the created.
+/// Lookup, get, change, replace and create: what the reference knows too. Gives the ids of the created.
 async fn single_resources(
     target: &Target,
     company: &Company,
@@ -211,6 +204,15 @@ async fn single_resources(
             1,
             alone.collect(),
         )
+        .await?;
+
+    let replacements = all
+        .iter()
+        .enumerate()
+        .map(|(number, &user)| replace(company, users, user, &format!("Replaced {number}")))
+        .collect();
+    target
+        .run(figures, "PUT a user", clients, replacements)
         .await?;
 
     let newcomers = Company::generate(requests, &[], &target.new_domain, 2);

@@ -19,7 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, WrongSetting};
 use crate::error::{Error, Result};
 use crate::ids::WorkspaceId;
 use crate::scim::registry::Registry;
@@ -260,8 +260,9 @@ impl App {
         if stored == check {
             Ok(())
         } else {
-            Err(Error::internal(anyhow::anyhow!(
-                "secrets.key is not the key that this database was made with"
+            Err(Error::internal(WrongSetting::of(
+                "secrets.key",
+                "this is not the key that this database was made with",
             )))
         }
     }

@@ -12,6 +12,7 @@ use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::secrets::Keyring;
 use crate::store::api_keys::{self, HeldKey};
+use crate::store::causes::{self, ByHand};
 use crate::store::db::Options;
 use crate::store::directories::{self, HeldToken};
 use crate::store::error::DbError;
@@ -35,6 +36,9 @@ pub struct How {
     pub erased: Vec<Erased>,
 }
 
+/// How many rights by hand are listed of each workspace.
+const LISTED: i64 = 1_000;
+
 /// What was taken back, and what is held.
 #[derive(Debug, serde::Serialize)]
 pub struct Loaded {
@@ -48,6 +52,9 @@ pub struct Loaded {
     pub tokens_held: Vec<HeldToken>,
     /// API keys that open nothing until they are released.
     pub keys_held: Vec<HeldKey>,
+    /// Roles and permissions that were given by hand, which somebody may have taken away since: they
+    /// have effect again with whoever is let in. Up to [`LISTED`] of each workspace.
+    pub by_hand: Vec<ByHand>,
     /// How many members were erased after the backup, and are so again.
     pub members_erased: u64,
     /// Where the file is now that was there and could not be read.
@@ -229,6 +236,7 @@ async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: &How) -> Result
         members_held: 0,
         tokens_held: Vec::new(),
         keys_held: Vec::new(),
+        by_hand: Vec::new(),
         members_erased: 0,
         damaged: None,
         content,
@@ -242,6 +250,8 @@ async fn hold(tx: &mut Tx, content: Content, at: Timestamp, how: &How) -> Result
         let held = if how.as_is {
             0
         } else {
+            let by_hand = causes::list_by_hand(tx, workspace.id, LISTED).await?;
+            loaded.by_hand.extend(by_hand);
             members::hold(tx, workspace.id, at).await?
         };
         loaded.members_held += held;

@@ -8,9 +8,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::verify::{self, Finding};
-use super::{Settings, print_line, table};
+use super::{Settings, print_line, serve, table};
 use crate::app::App;
-use crate::backup::{self, How, Loaded};
+use crate::backup::{self, Draft, How, Loaded};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
@@ -107,6 +107,20 @@ impl Place {
 }
 
 impl Backup {
+    /// A backup that has no name yet, and was looked at where it is to be; or the code to end with.
+    async fn make(&self, place: &Place, db: &Db) -> anyhow::Result<Result<Draft, ExitCode>> {
+        let tell = |table: &str, rows| place.tell("reading", table, rows);
+        let folder = folder_of(&self.file);
+        let draft = backup::make(db, &place.keys, place.clock.now(), folder, &tell).await?;
+        if !self.quick {
+            let findings = place.rehearse(draft.path()).await?;
+            if let Some(code) = refused(&findings)? {
+                return Ok(Err(code));
+            }
+        }
+        Ok(Ok(draft))
+    }
+
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let place = Place::new(&self.settings)?;
         if self.file.exists() {
@@ -114,17 +128,16 @@ impl Backup {
             return Err(Error::Conflict(text).into());
         }
         let db = Db::attach(&place.options).await.map_err(Error::from)?;
-        let tell = |table: &str, rows| place.tell("reading", table, rows);
-        let folder = folder_of(&self.file);
-        let made = backup::make(&db, &place.keys, place.clock.now(), folder, &tell).await;
+        // Whoever stops it half way finds nothing of it in the folder.
+        let stop = serve::stopped();
+        let Some(made) = stop.run_until_cancelled(self.make(&place, &db)).await else {
+            return Err(anyhow::anyhow!("stopped; no backup was made"));
+        };
         db.close().await;
-        let draft = made?;
-        if !self.quick {
-            let findings = place.rehearse(draft.path()).await?;
-            if let Some(code) = refused(&findings)? {
-                return Ok(code);
-            }
-        }
+        let draft = match made? {
+            Ok(draft) => draft,
+            Err(code) => return Ok(code),
+        };
         place.bar.finish_and_clear();
         let (content, receipts) = (draft.content.clone(), draft.receipts.clone());
         draft.keep(&self.file)?;
@@ -254,6 +267,21 @@ fn told(loaded: &Loaded, as_is: bool) -> String {
         content.made_at
     ));
     lines.push(format!("  {SEND_AGAIN}"));
+    lines.push(format!(
+        "{} roles and permissions were given by hand then, and have effect again with whoever is let in; \
+         take away what was taken away since:",
+        loaded.by_hand.len()
+    ));
+    lines.extend(loaded.by_hand.iter().map(|of| {
+        format!(
+            "  gatehouse members revoke --workspace {} --member {} --{} \"{}\"    # {}",
+            of.workspace,
+            of.member,
+            of.kind,
+            of.name,
+            of.shown.as_deref().unwrap_or("?")
+        )
+    }));
     lines.push(format!(
         "{} members have no rights until their directory writes them as active, or after that:",
         loaded.members_held

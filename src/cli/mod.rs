@@ -1,9 +1,9 @@
 //! The commands. Each opens the same database as a running server and calls the same use cases;
 //! what it changes holds there within a second.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict, 5 a check found faults, 6 the
-//! database or backup was made by another version and is left alone, 7 some rows of an import were
-//! refused.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or wrong settings, 3 not found, 4 conflict, 5 a check
+//! found faults, 6 the database or backup was made by another version and is left alone, 7 some rows
+//! of an import were refused.
 
 mod adoption;
 mod api_keys;
@@ -47,7 +47,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::App;
 use crate::backup::Failure;
 use crate::clock::Clock;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, Problems, WrongSetting};
 use crate::error::Error;
 use crate::store::error::DbError;
 use crate::virtual_idp::selftest::NotRun;
@@ -237,6 +237,9 @@ pub async fn run() -> ExitCode {
 
 fn check_config(settings: &Settings) -> anyhow::Result<ExitCode> {
     let config = settings.load(None)?;
+    for warning in config.warnings() {
+        eprintln!("gatehouse: {warning}");
+    }
     print_line(config.effective_toml())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -283,6 +286,12 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
         }
         Some(Failure::Db(error)) if is_of_another_version(error) => return ExitCode::from(6),
         _ => {}
+    }
+    let mut causes = error.chain();
+    if error.is::<WrongSetting>()
+        || causes.any(|cause| cause.is::<Problems>() || cause.is::<WrongSetting>())
+    {
+        return ExitCode::from(2);
     }
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
     if causes.any(is_of_another_version) {

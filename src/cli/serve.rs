@@ -42,7 +42,15 @@ impl Serve {
                 let listener = listener.map_or_else(|| bind(address), Ok)?;
                 Some((listener, telemetry::start_metrics()?))
             }
-            None => None,
+            None => {
+                if inherited.take(1)?.is_some() {
+                    tracing::warn!(
+                        "a second socket was handed over, and server.metrics_listen is not set: \
+                         it is closed"
+                    );
+                }
+                None
+            }
         };
         let app = App::open(config, Clock::system()).await?;
         schemas::check_folder(&app).await?;

@@ -23,7 +23,7 @@ mod server;
 mod telemetry;
 
 pub use permissions::Permissions;
-pub use problems::Problems;
+pub use problems::{Problems, WrongSetting};
 pub use request_log::RequestLog;
 pub use retention::Retention;
 pub use server::Server;

@@ -49,6 +49,26 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// A setting that turned out to be wrong when it was used: it does not get better by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct WrongSetting {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl WrongSetting {
+    /// What is wrong with the setting of that name.
+    pub fn of(name: &str, problem: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            problem: problem.into(),
+        }
+    }
+}
+
 type Tree = config::Map<String, Value>;
 
 /// The tree of a TOML file, or an empty one.

@@ -3,14 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::config::Server;
+use crate::config::{Server, WrongSetting};
 
 /// A certificate with its key: two PEM files, and what is in use.
 pub struct Certificate {
@@ -38,13 +37,22 @@ impl Certificate {
             return Ok(None);
         };
         let files = [certificate.clone(), key.clone()];
-        let tried = read(&files).await.context("the TLS certificate")?;
+        let wrong = |name, problem: String| WrongSetting::of(name, problem);
+        let tried = read(&files).await.map_err(|error| {
+            let [certificate, key] = files.each_ref().map(|file| file.display());
+            wrong(
+                "server.tls_cert",
+                format!("{certificate} with {key}: {error}"),
+            )
+        })?;
         let [certificate, key] = tried.clone().map(|bytes| bytes.to_vec());
         let used = RustlsConfig::from_pem(certificate, key)
             .await
-            .with_context(|| {
+            .map_err(|error| {
                 let [certificate, key] = files.each_ref().map(|file| file.display());
-                format!("the TLS certificate {certificate} with the key {key}")
+                let problem =
+                    format!("the TLS certificate {certificate} with the key {key}: {error}");
+                wrong("server.tls_cert", problem)
             })?;
         tell_end(&tried[0]);
         Ok(Some(Self { files, tried, used }))

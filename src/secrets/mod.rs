@@ -14,7 +14,7 @@ use aws_lc_rs::rand;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::config::{Config, WrongSetting};
 use crate::error::{Error, Result};
 
 pub use workspaces::WorkspaceKey;
@@ -294,7 +294,7 @@ fn parse(name: &str, text: &SecretString) -> Result<Zeroizing<[u8; KEY_LENGTH]>>
 }
 
 fn setting(name: &str, problem: &str) -> Error {
-    Error::internal(anyhow::anyhow!("{name}: {problem}"))
+    Error::internal(WrongSetting::of(name, problem))
 }
 
 struct Length;

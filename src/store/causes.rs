@@ -4,7 +4,7 @@ use super::error::Result;
 use super::tx::Tx;
 use super::values::{self, MOST, pad};
 use crate::clock::Timestamp;
-use crate::ids::{CauseId, RuleId, WorkspaceId};
+use crate::ids::{CauseId, MemberId, RuleId, WorkspaceId};
 
 /// What kind of act gave something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -68,4 +68,38 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId, ids: &[CauseId]) -> Resul
         causes.extend(query.fetch_all::<Cause>().await?);
     }
     Ok(causes)
+}
+
+/// A role or permission that somebody gave by hand.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct ByHand {
+    /// The workspace's slug.
+    pub workspace: String,
+    /// Who has it.
+    pub member: MemberId,
+    /// The member's address or the name it signs in with.
+    pub shown: Option<String>,
+    /// `role` or `permission`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Roles and permissions that members of a workspace have by hand, who are not out: up to so many.
+pub async fn list_by_hand(tx: &mut Tx, workspace: WorkspaceId, most: i64) -> Result<Vec<ByHand>> {
+    tx.query(
+        "SELECT w.slug AS workspace, g.member, COALESCE(m.email, m.user_name) AS shown, g.kind, \
+         COALESCE(r.name, p.name) AS name FROM causes c \
+         JOIN grants g ON g.workspace = c.workspace AND g.cause = c.id AND g.to_at IS NULL \
+         JOIN workspaces w ON w.id = g.workspace \
+         JOIN members m ON m.workspace = g.workspace AND m.id = g.member \
+         LEFT JOIN roles r ON r.workspace = g.workspace AND r.id = g.target \
+         LEFT JOIN permissions p ON p.workspace = g.workspace AND p.id = g.target \
+         WHERE c.workspace = $1 AND c.kind <> 'rule' AND g.kind IN ('role', 'permission') \
+         AND COALESCE(r.name, p.name) IS NOT NULL ORDER BY g.member, g.kind, name LIMIT $2",
+    )
+    .bind(workspace)
+    .bind(most)
+    .fetch_all()
+    .await
 }

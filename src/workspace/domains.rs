@@ -329,8 +329,8 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 200 && name.contains('.') && name.split('.').all(is_label)
 }
 
-/// A name that a workspace can prove.
-fn checked(name: &str) -> Result<String> {
+/// A name that a workspace can prove, as the DNS has it.
+pub fn checked(name: &str) -> Result<String> {
     let name = ascii(name)?;
     let Some(registered) = psl::domain_str(&name) else {
         return Err(Error::value(format!(

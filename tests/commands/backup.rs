@@ -209,6 +209,8 @@ async fn access_that_was_taken_away_since_the_backup_does_not_come_back_with_it(
     let server = deployment.serve().await;
     people(&deployment, &server, &good, &["ada", "bob"]).await;
     server.wait_until_numbered(&deployment).await;
+    let admin = ["--workspace", "acme", "--member", "ada", "--role", "admin"];
+    deployment.json(&[&["members", "grant"][..], &admin].concat());
     deployment.json(&["backup", "one.gatehouse"]);
     let told = tables(&deployment.folder().join("one.gatehouse"))["changes"].clone();
 
@@ -238,6 +240,13 @@ async fn access_that_was_taken_away_since_the_backup_does_not_come_back_with_it(
     assert_eq!(back["tokens_held"].as_array().unwrap().len(), 2);
     let epoch = back["access_epoch"].as_i64().unwrap();
     assert!(epoch > 1);
+    // What was given by hand then may have been taken away since: it is told, for somebody to look at.
+    let by_hand = back["by_hand"].as_array().unwrap();
+    assert_eq!(by_hand.len(), 1, "{back}");
+    assert_eq!(
+        (&by_hand[0]["shown"], &by_hand[0]["name"]),
+        (&json!("ada"), &json!("admin"))
+    );
     let members = || deployment.json(&["members", "list", "--workspace", "acme"]);
     for member in members().as_array().unwrap() {
         assert_eq!(member["teams"], json!([]), "{member}");

@@ -230,6 +230,41 @@ async fn a_start_names_each_insecure_option_and_refuses_what_is_not_forced() {
     assert_eq!(health["ready"], true);
 }
 
+#[tokio::test]
+async fn wrong_settings_end_with_a_code_of_their_own() {
+    let deployment = Deployment::new().await;
+    deployment.run(&["migrate"]);
+    let other_key = "a1".repeat(16) + &"7c".repeat(16);
+    std::fs::write(deployment.folder().join("broken.pem"), "broken").unwrap();
+    let wrong: [&[(&str, &str)]; 7] = [
+        &[("GATEHOUSE__SERVER__PUBLIC_URL", "http://gate.example")],
+        &[("GATEHOUSE__SERVER__NO_SUCH_SETTING", "1")],
+        &[("GATEHOUSE__SECRETS__KEY", "short")],
+        &[("GATEHOUSE__SECRETS__KEY", &other_key)],
+        &[
+            ("GATEHOUSE__SECRETS__KEY", ""),
+            ("GATEHOUSE__SECRETS__KEY_FILE", "none.key"),
+        ],
+        &[
+            ("GATEHOUSE__SERVER__TLS_CERT", "none.pem"),
+            ("GATEHOUSE__SERVER__TLS_KEY", "none.pem"),
+        ],
+        &[
+            ("GATEHOUSE__SERVER__TLS_CERT", "broken.pem"),
+            ("GATEHOUSE__SERVER__TLS_KEY", "broken.pem"),
+        ],
+    ];
+    for settings in wrong {
+        let listen = free_address();
+        let output = deployment.run_with(settings, &["serve", "--listen", &listen]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{settings:?}: {told}");
+    }
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gatehouse.service");
+    let unit = std::fs::read_to_string(unit).unwrap();
+    assert!(unit.contains("\nRestartPreventExitStatus=2 6\n"));
+}
+
 #[test]
 fn the_units_are_as_systemd_reads_them() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

@@ -29,7 +29,7 @@ use row::{Batch, Manager, Refusal};
 use table::{Fault, Row};
 
 pub use crate::store::imports::{Import, Outcome};
-pub use table::{Format, MOST};
+pub use table::{Format, MOST, count};
 
 /// How many rows are worked off in a transaction.
 const BATCH: i64 = 100;

@@ -156,6 +156,11 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// How many rows a table has.
+pub fn count(bytes: &[u8], format: Format) -> Result<usize> {
+    Ok(read(bytes, format)?.len())
+}
+
 fn too_many() -> Error {
     Error::invalid(
         Invalid::TooMany,

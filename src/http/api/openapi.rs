@@ -285,7 +285,9 @@ fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header",
         "description": "A name for this request that no other has, such as a UUID. Sent again \
-            within a day it is carried out once, and gets the same answer.",
+            within a day it is carried out at most once, and gets the same answer. Where the \
+            server died half way the answer is 409 outcome_unknown: look how far it came, and send \
+            what is left under another name.",
         "schema": {"type": "string", "minLength": 1, "maxLength": idempotency::LENGTH},
     })
 }
