@@ -98,7 +98,7 @@ pub(super) async fn let_go(
     exits::unlink(tx, place, users).await?;
     let mut skipped = 0;
     let mut after = Vec::with_capacity(locked.len());
-    for mut member in locked {
+    for mut member in guard::in_order(tx, act.workspace, locked).await? {
         let Some(user) = linked.get(&member.id) else {
             continue;
         };

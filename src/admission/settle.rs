@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::ids::{GroupId, MemberId, RunId, WorkspaceId};
 use crate::mapping::{self, Facts, rules};
 use crate::scim::resource;
-use crate::store::grants::LiveGrant;
+use crate::store::grants::{GrantKind, LiveGrant};
 use crate::store::live_rules::LiveRule;
 use crate::store::members::Member;
 use crate::store::tx::Tx;
@@ -75,9 +75,14 @@ pub async fn settle(
         return Ok(0);
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
-    guard::keep(tx, act, locked, &mut differences).await?;
+    let expects = guard::expects_another(tx, act, &differences).await?;
+    keep_admin(tx, act, (locked, rules), &mut differences).await?;
     brake::keep(tx, act, locked, &mut differences).await?;
-    apply(tx, act, locked, rules, (differences, run)).await
+    let changed = apply(tx, act, locked, rules, (differences, run)).await?;
+    if expects {
+        guard::let_go(tx, act).await?;
+    }
+    Ok(changed)
 }
 
 /// The same for what the brake has kept and lets go.
@@ -88,9 +93,35 @@ pub(super) async fn settle_freely(
     rules: &Rules,
 ) -> Result<()> {
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
-    guard::keep(tx, act, locked, &mut differences).await?;
+    let expects = guard::expects_another(tx, act, &differences).await?;
+    keep_admin(tx, act, (locked, rules), &mut differences).await?;
     apply(tx, act, locked, rules, (differences, None)).await?;
+    if expects {
+        guard::let_go(tx, act).await?;
+    }
     Ok(())
+}
+
+/// Keeps whom the guard of the last admin keeps of what ends. Who else is an admin by rules stays one
+/// only if the rules still say so.
+async fn keep_admin(
+    tx: &mut Tx,
+    act: &Act,
+    (locked, rules): (&[Member], &Rules),
+    differences: &mut BTreeMap<MemberId, (i64, Difference)>,
+) -> Result<()> {
+    let Some(parting) = guard::part(tx, act, locked, differences).await? else {
+        return Ok(());
+    };
+    let admin = (GrantKind::Role, parting.role.0);
+    for others in parting.others().chunks(BATCH) {
+        let changes = changes_of(tx, act.workspace, others, rules).await?;
+        let stays = |id: &MemberId| changes.get(id).is_none_or(|it| it.wanted.contains(&admin));
+        if others.iter().any(stays) {
+            return Ok(());
+        }
+    }
+    guard::keep_longest(tx, act, &parting, differences).await
 }
 
 async fn apply(
@@ -143,8 +174,12 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
         ended.retain(|grant| !begins(grant));
         guard::spare_grants(tx, act, member, &ended).await?;
     }
+    let expects = guard::expects_another(tx, act, &differences).await?;
     brake::keep(tx, act, &locked, &mut differences).await?;
     apply(tx, act, &locked, &rules, (differences, None)).await?;
+    if expects {
+        guard::let_go(tx, act).await?;
+    }
     Ok(())
 }
 
@@ -157,21 +192,35 @@ pub async fn differences(
     rules: &Rules,
 ) -> Result<BTreeMap<MemberId, (i64, Difference)>> {
     let ids: Vec<_> = members.iter().map(|member| member.id).collect();
-    let mut facts = facts(tx, workspace, &ids, rules).await?;
+    let mut changes = changes_of(tx, workspace, &ids, rules).await?;
+    let differences = members.iter().filter_map(|member| {
+        let difference = changes.remove(&member.id)?;
+        Some((member.id, (member.version, difference)))
+    });
+    Ok(differences.collect())
+}
+
+async fn changes_of(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    rules: &Rules,
+) -> Result<HashMap<MemberId, Difference>> {
+    let mut facts = facts(tx, workspace, members, rules).await?;
     let mut have: HashMap<MemberId, Vec<LiveGrant>> = HashMap::new();
-    for grant in grants::list_by_rule(tx, workspace, &ids).await? {
+    for grant in grants::list_by_rule(tx, workspace, members).await? {
         have.entry(grant.member).or_default().push(grant);
     }
-    let mut differences = BTreeMap::new();
+    let mut changes = HashMap::new();
     for member in members {
-        let facts = facts.remove(&member.id).unwrap_or_default();
+        let facts = facts.remove(member).unwrap_or_default();
         let wanted = mapping::wanted(&rules.live, &facts);
-        let difference = difference(wanted, have.remove(&member.id).unwrap_or_default());
+        let difference = difference(wanted, have.remove(member).unwrap_or_default());
         if !difference.is_nothing() {
-            differences.insert(member.id, (member.version, difference));
+            changes.insert(*member, difference);
         }
     }
-    Ok(differences)
+    Ok(changes)
 }
 
 /// What is said about members, as far as the rules look at it.

@@ -6,13 +6,17 @@ use super::tx::{Lock, Tx};
 use crate::clock::Timestamp;
 use crate::ids::{GrantId, MemberId, RoleId, WorkspaceId};
 
-/// The grants of a role that have effect once their members are in.
-const ACTIVE: &str = "SELECT g.id, g.member FROM grants g JOIN causes c \
+/// The grants of a role that have effect once their members are in. One is certain that no rule ends,
+/// or that is kept already.
+const ACTIVE: &str = "SELECT g.id, g.member, (c.kind <> 'rule' OR m.protected \
+     OR COALESCE(g.hold, '') = 'last_admin') AS is_certain FROM grants g JOIN causes c \
      ON c.workspace = g.workspace AND c.id = g.cause JOIN members m ON m.workspace = g.workspace \
      AND m.id = g.member WHERE g.workspace = $1 AND g.kind = 'role' AND g.target = $2 \
      AND g.to_at IS NULL AND (c.ended_at IS NULL OR g.hold IS NOT NULL) AND m.status = 'active'";
 /// Whose members have their rights now.
 const UNHELD: &str = "m.held_at IS NULL AND m.waiting_at IS NULL";
+/// Who has been an admin longest comes first; among equals, who was there first.
+const LONGEST_FIRST: &str = "ORDER BY g.from_at, g.member, g.id";
 
 /// A grant of the role, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -21,6 +25,9 @@ pub struct Admin {
     pub id: GrantId,
     /// Whose it is.
     pub member: MemberId,
+    /// Whether it stays whatever rules say: it is of another cause, of a protected member, or kept
+    /// already.
+    pub is_certain: bool,
 }
 
 /// The role `admin` of a workspace, locked against others who take admins away.
@@ -122,9 +129,11 @@ pub async fn let_go(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
         .await?;
     tx.query(
         "UPDATE grants SET hold = NULL WHERE workspace = $1 AND hold = 'last_admin' AND to_at IS NULL \
-         AND member IN (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.rules_version = 0)",
+         AND EXISTS (SELECT m.id FROM members m WHERE m.workspace = $1 AND m.id = grants.member \
+         AND m.protected = $2)",
     )
     .bind(workspace)
+    .bind(false)
     .execute()
     .await?;
     tx.query("UPDATE workspaces SET rules_swept = rules_floor - 1 WHERE id = $1")
@@ -157,7 +166,7 @@ pub async fn hold_protected(
 }
 
 /// Grants by which somebody is an admin who is in, so many at most; or, if those count, one who has no
-/// rights for the moment.
+/// rights for the moment. The grants that began first come first.
 pub async fn list(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -166,9 +175,9 @@ pub async fn list(
     with_held: bool,
 ) -> Result<Vec<Admin>> {
     let sql = if with_held {
-        format!("{ACTIVE} LIMIT $3")
+        format!("{ACTIVE} {LONGEST_FIRST} LIMIT $3")
     } else {
-        format!("{ACTIVE} AND {UNHELD} LIMIT $3")
+        format!("{ACTIVE} AND {UNHELD} {LONGEST_FIRST} LIMIT $3")
     };
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
@@ -192,7 +201,8 @@ pub async fn has_lasting(tx: &mut Tx, workspace: WorkspaceId, role: RoleId) -> R
     Ok(found.is_some())
 }
 
-/// A grant by which somebody was an admin until its cause ended at that instant.
+/// Of the grants by which somebody was an admin until their cause ended at that instant, the one that
+/// began first.
 pub async fn find_ended(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -200,15 +210,15 @@ pub async fn find_ended(
     ended_at: Timestamp,
     with_held: bool,
 ) -> Result<Option<Admin>> {
-    let ended = "SELECT g.id, g.member FROM grants g JOIN causes c ON c.workspace = g.workspace \
-                 AND c.id = g.cause JOIN members m ON m.workspace = g.workspace \
+    let ended = "SELECT g.id, g.member, m.protected AS is_certain FROM grants g \
+                 JOIN causes c ON c.workspace = g.workspace AND c.id = g.cause JOIN members m ON m.workspace = g.workspace \
                  AND m.id = g.member WHERE g.workspace = $1 AND g.kind = 'role' \
                  AND g.target = $2 AND g.to_at IS NULL AND c.ended_at = $3 \
                  AND m.status = 'active'";
     let sql = if with_held {
-        format!("{ended} LIMIT 1")
+        format!("{ended} {LONGEST_FIRST} LIMIT 1")
     } else {
-        format!("{ended} AND {UNHELD} LIMIT 1")
+        format!("{ended} AND {UNHELD} {LONGEST_FIRST} LIMIT 1")
     };
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)

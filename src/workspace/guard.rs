@@ -1,7 +1,10 @@
 //! The last admin who is in cannot be taken away. What is aimed at that person is refused; of a wider
-//! change that one grant is kept, and all the rest applies. A workspace that never had an admin has
-//! none to lose.
+//! change that one grant is kept, and all the rest applies. Where such a change would take the role
+//! from all who are admins, the one who has been one longest is kept: whose grant of the role began
+//! first, and of several at the same time the member who was there first. A workspace that never had
+//! an admin has none to lose.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
@@ -29,6 +32,27 @@ pub async fn spare(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Res
         return Ok(());
     }
     refuse(workspace, member)
+}
+
+/// Members who leave one after the other, in the order in which they do: whoever is an admin after those
+/// who are none, and whoever has been one longest at the end, for that one is spared. Of those whom a
+/// run takes batch by batch that holds for each batch.
+pub async fn in_order(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    mut locked: Vec<Member>,
+) -> Result<Vec<Member>> {
+    if locked.len() < 2 {
+        return Ok(locked);
+    }
+    let role = rows::find_role(tx, workspace).await?;
+    let admins = rows::list(tx, workspace, role, i64::MAX, true).await?;
+    let mut places: BTreeMap<MemberId, usize> = BTreeMap::new();
+    for (at, admin) in admins.iter().enumerate() {
+        places.entry(admin.member).or_insert(at);
+    }
+    locked.sort_by_key(|member| Reverse(places.get(&member.id).copied().unwrap_or(usize::MAX)));
+    Ok(locked)
 }
 
 /// Refuses to end these grants of a member by hand, if nobody would be an admin after it.
@@ -111,17 +135,45 @@ pub fn refuse_protected(protected: bool) -> Result<()> {
     Ok(())
 }
 
-/// Takes the last admin's grant out of what ends for many, and those of protected admins, and keeps
-/// them. Members for whom nothing else changes are left out.
-pub async fn keep(
+/// Admins of whom some lose that role by what becomes of many, where nobody is certain to stay one.
+#[derive(Debug)]
+pub struct Parting {
+    /// The role.
+    pub role: RoleId,
+    /// The grants by which there are admins, with those that end. Who has been one longest comes first.
+    admins: Vec<Admin>,
+    ending: BTreeSet<GrantId>,
+}
+
+impl Parting {
+    /// The others who are admins, by rules alone: they may be about to lose it as well.
+    pub fn others(&self) -> Vec<MemberId> {
+        let others = self.admins.iter();
+        let others = others.filter(|admin| !self.ending.contains(&admin.id));
+        let mut listed = Vec::new();
+        for admin in others {
+            if !listed.contains(&admin.member) {
+                listed.push(admin.member);
+            }
+        }
+        listed
+    }
+}
+
+/// What becomes of many members who are locked, as far as they are admins: the grants of protected
+/// ones are taken out of what ends, and kept. Gives those who lose the role, where somebody has to be
+/// kept unless one of the others stays.
+pub async fn part(
     tx: &mut Tx,
     act: &Act,
     locked: &[Member],
     differences: &mut BTreeMap<MemberId, (i64, Difference)>,
-) -> Result<()> {
-    let ended = roles(differences.values().flat_map(|(_, it)| &it.ended));
+) -> Result<Option<Parting>> {
+    // What has no effect any more makes nobody an admin.
+    let ended = differences.values().flat_map(|(_, it)| &it.ended);
+    let ended = roles(ended.filter(|grant| grant.is_effective));
     let Some((role, ending)) = ending(tx, act.workspace, ended).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let mut kept: BTreeSet<(MemberId, GrantId)> = BTreeSet::new();
     for member in locked.iter().filter(|member| member.protected) {
@@ -130,35 +182,90 @@ pub async fn keep(
         let of = of.filter(|grant| ending.contains(&grant.id));
         kept.extend(of.map(|grant| (member.id, grant.id)));
     }
-    let is_anew = locked.iter().filter(|member| member.is_in()).any(|member| {
+    let is_kept_in = locked
+        .iter()
+        .any(|member| member.is_in() && kept.iter().any(|(kept, _)| *kept == member.id));
+    for (member, grant) in kept {
+        spare_one(tx, act, (member, grant), differences).await?;
+    }
+    if is_kept_in || begins(locked, differences, role) {
+        return Ok(None);
+    }
+    let admins = admins(tx, act.workspace, role, i64::MAX).await?;
+    let (going, staying): (Vec<&Admin>, Vec<&Admin>) =
+        admins.iter().partition(|admin| ending.contains(&admin.id));
+    if going.is_empty() || staying.iter().any(|admin| admin.is_certain) {
+        return Ok(None);
+    }
+    Ok(Some(Parting {
+        role,
+        admins,
+        ending,
+    }))
+}
+
+/// Nobody stays an admin: the one who has been one longest is kept, and of those the member who was
+/// there first, whether it is one of these members or another one. So it does not depend on how many
+/// are looked at together.
+pub async fn keep_longest(
+    tx: &mut Tx,
+    act: &Act,
+    parting: &Parting,
+    differences: &mut BTreeMap<MemberId, (i64, Difference)>,
+) -> Result<()> {
+    match parting.admins.first() {
+        Some(last) => spare_one(tx, act, (last.member, last.id), differences).await,
+        None => Ok(()),
+    }
+}
+
+/// Takes a grant out of what ends, and keeps it. Members for whom nothing else changes are left out.
+async fn spare_one(
+    tx: &mut Tx,
+    act: &Act,
+    (member, id): (MemberId, GrantId),
+    differences: &mut BTreeMap<MemberId, (i64, Difference)>,
+) -> Result<()> {
+    if let Some((_, difference)) = differences.get_mut(&member) {
+        difference.ended.retain(|ended| ended.id != id);
+        if difference.is_nothing() {
+            differences.remove(&member);
+        }
+    }
+    hold(tx, act, (member, id)).await
+}
+
+/// Whether one of the members, who is in, becomes an admin.
+fn begins(
+    locked: &[Member],
+    differences: &BTreeMap<MemberId, (i64, Difference)>,
+    role: RoleId,
+) -> bool {
+    locked.iter().filter(|member| member.is_in()).any(|member| {
         let difference = differences.get(&member.id);
         difference.is_some_and(|(_, it)| {
             let mut begun = it.begun.iter();
             begun.any(|(kind, target, _)| (*kind, *target) == (GrantKind::Role, role.0))
         })
+    })
+}
+
+/// Whether somebody is kept as the last admin and rules may make another one of these members, so that
+/// [`let_go`] is due afterwards. The role is locked then, before the brake.
+pub async fn expects_another(
+    tx: &mut Tx,
+    act: &Act,
+    differences: &BTreeMap<MemberId, (i64, Difference)>,
+) -> Result<bool> {
+    let may_gain = differences.values().any(|(_, it)| {
+        let mut begun = it.begun.iter();
+        !it.regained.is_empty() || begun.any(|(kind, _, _)| *kind == GrantKind::Role)
     });
-    let is_kept_in = locked
-        .iter()
-        .any(|member| member.is_in() && kept.iter().any(|(kept, _)| *kept == member.id));
-    if !is_kept_in && !is_anew {
-        let most = i64::try_from(ending.len()).unwrap_or(i64::MAX - 1) + 1;
-        let admins = admins(tx, act.workspace, role, most).await?;
-        if let Some(last) = admins.first()
-            && admins.iter().all(|admin| ending.contains(&admin.id))
-        {
-            kept.insert((last.member, last.id));
-        }
+    if !may_gain || rows::list_kept(tx, act.workspace).await?.is_empty() {
+        return Ok(false);
     }
-    for (member, grant) in kept {
-        if let Some((_, difference)) = differences.get_mut(&member) {
-            difference.ended.retain(|ended| ended.id != grant);
-            if difference.begun.is_empty() && difference.ended.is_empty() {
-                differences.remove(&member);
-            }
-        }
-        hold(tx, act, Admin { id: grant, member }).await?;
-    }
-    Ok(())
+    rows::lock(tx, act.workspace).await?;
+    Ok(true)
 }
 
 /// Lets go of what was kept for the last admin, now that there is another one: rules are held against
@@ -176,23 +283,23 @@ pub async fn let_go(tx: &mut Tx, act: &Act) -> Result<()> {
     Ok(())
 }
 
-async fn hold(tx: &mut Tx, act: &Act, last: Admin) -> Result<()> {
-    if !rows::hold(tx, act.workspace, last.id).await? {
+async fn hold(tx: &mut Tx, act: &Act, (member, grant): (MemberId, GrantId)) -> Result<()> {
+    if !rows::hold(tx, act.workspace, grant).await? {
         return Ok(());
     }
     metrics::counter!("gatehouse_last_admin_refusals_total").increment(1);
     tracing::warn!(
-        workspace = %act.workspace, member = %last.member,
+        workspace = %act.workspace, %member,
         "the last admin of a workspace is kept"
     );
-    let subject = ("member", last.member.0);
-    let detail = json!({"grant": last.id});
+    let subject = ("member", member.0);
+    let detail = json!({ "grant": grant });
     let change = act.change("member.last_admin_kept", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await
 }
 
-/// After causes of grants ended as a whole: if nobody is an admin any more, one who was by them stays
-/// so.
+/// After causes of grants ended as a whole: if nobody is an admin any more, of those who were by them
+/// the one who has been one longest stays so.
 pub async fn keep_ended(tx: &mut Tx, act: &Act) -> Result<()> {
     let role = rows::lock(tx, act.workspace).await?;
     rows::hold_protected(tx, act.workspace, role, act.at).await?;
@@ -205,7 +312,7 @@ pub async fn keep_ended(tx: &mut Tx, act: &Act) -> Result<()> {
             return Ok(());
         }
         if let Some(last) = rows::find_ended(tx, act.workspace, role, act.at, with_held).await? {
-            return hold(tx, act, last).await;
+            return hold(tx, act, (last.member, last.id)).await;
         }
     }
     Ok(())

@@ -1,11 +1,18 @@
-//! The last admin who was kept is kept no longer once another one is in, whatever brought that one in.
+//! The last admin who was kept is kept no longer once another one is in, whatever brought that one in;
+//! and who of several is kept.
 
+use std::time::Duration;
+
+use gatehouse::admission::exit::{self, End, Leaving};
 use gatehouse::admission::holds;
 use gatehouse::admission::plans::{self, Proposal};
-use gatehouse::admission::rules::{self, Missing, NewRule};
+use gatehouse::admission::rules::{self, Missing, NewRule, RuleEdit};
 use gatehouse::changes::Origin;
+use gatehouse::clock::Clock;
 use gatehouse::ids::MemberId;
+use gatehouse::scim::etag::Precondition;
 use gatehouse::workspace::keys::Scopes;
+use gatehouse::workspace::members::Status;
 use gatehouse::workspace::seats::SeatPolicy;
 use serde_json::{Value, json};
 
@@ -143,5 +150,143 @@ async fn neither_brake_nor_last_admin_is_got_round_by_a_plan() {
     );
     end(admins.unwrap().id).await;
     assert!(gateway.listed(ada).await.roles.contains("admin"));
+    gateway.check().await;
+}
+
+/// A way in which all admins lose the role at once.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Emptied,
+    Deleted,
+    Ended,
+    Overtaken,
+}
+
+/// Takes the role from three whom a rule made admins, of whom the second became one that much earlier;
+/// who was there first comes first. Tells who is one still, when runs take so many at a time.
+async fn still_admins(way: Way, earlier: Duration, batch: i64) -> Vec<usize> {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |config| {
+        config.scim.run_threshold = 1;
+        config.scim.run_batch = batch;
+    })
+    .await;
+    let scim = gateway.scim().await;
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        people.push(person(&gateway, &scim, name).await);
+    }
+    let rule = NewRule {
+        directory: "idp".to_owned(),
+        groups: vec!["Admins".to_owned()],
+        roles: vec!["admin".to_owned()],
+        ..NewRule::default()
+    };
+    let (app, workspace) = (&gateway.app, &gateway.workspace);
+    let (origin, scopes) = (Origin::cli(), Scopes::everything());
+    let rule = rules::add(app, &origin, workspace, rule).await.unwrap().id;
+    let group = json!({"displayName": "Admins", "members": [member(&people[1].0)]});
+    let path = format!("/Groups/{}", scim.created("/Groups", &group).await);
+    clock.advance(earlier);
+    let all: Vec<Value> = people.iter().map(|(user, _)| member(user)).collect();
+    let join = operations(json!([{"op": "add", "path": "members", "value": all}]));
+    assert_eq!(scim.send("PATCH", &path, Some(&join)).await.0, 200);
+    let all = json!({"displayName": "All", "members": all});
+    scim.created("/Groups", &all).await;
+    let admins = async || {
+        gateway.work().await;
+        gateway.check().await;
+        let mut admins = Vec::new();
+        for (at, (_, id)) in people.iter().enumerate() {
+            if gateway.listed(*id).await.roles.contains("admin") {
+                admins.push(at);
+            }
+        }
+        admins
+    };
+    assert_eq!(admins().await, [0, 1, 2]);
+    match way {
+        Way::Emptied => {
+            let none = json!({"displayName": "Admins", "members": []});
+            assert_eq!(scim.send("PUT", &path, Some(&none)).await.0, 200);
+        }
+        Way::Deleted => assert_eq!(scim.send("DELETE", &path, None).await.0, 204),
+        Way::Ended => {
+            let (by, which) = ((&origin, &scopes), (workspace.id, rule));
+            let ended = rules::end(app, by, which, Precondition::default());
+            ended.await.unwrap();
+        }
+        Way::Overtaken => {
+            let rule = RuleEdit {
+                directory: Some("idp".to_owned()),
+                groups: Some(vec!["All".to_owned()]),
+                teams: Some(vec!["Crew".to_owned()]),
+                priority: Some(1),
+                stop: Some(true),
+                ..RuleEdit::default()
+            };
+            let by = (&origin, &scopes);
+            let made = rules::create(app, by, workspace.id, rule, Missing::Make);
+            made.await.unwrap();
+        }
+    }
+    admins().await
+}
+
+// C073: whichever way, and however many are looked at together
+#[tokio::test]
+async fn of_all_admins_the_one_who_has_been_one_longest_is_kept() {
+    for way in [Way::Emptied, Way::Deleted, Way::Ended, Way::Overtaken] {
+        for batch in [1, 500] {
+            let kept = still_admins(way, Duration::from_hours(1), batch).await;
+            assert_eq!(kept, [1], "{way:?} by {batch}");
+        }
+        // Of those who became admins at once, who was there first.
+        let kept = still_admins(way, Duration::ZERO, 2).await;
+        assert_eq!(kept, [0], "{way:?}");
+    }
+}
+
+// C073
+#[tokio::test]
+async fn by_a_rule_that_makes_another_one() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let (ada, group) = by_rule(&gateway, &scim).await;
+    let (user, bob) = person(&gateway, &scim, "bob").await;
+    keep(&gateway, &scim, (ada, &group)).await;
+    let join = operations(json!([{"op": "add", "path": "members", "value": [member(&user)]}]));
+    assert_eq!(scim.send("PATCH", &group, Some(&join)).await.0, 200);
+    gateway.work().await;
+    is_let_go(&gateway, (ada, bob)).await;
+}
+
+// C073: so it is where people leave, and not a role alone
+#[tokio::test]
+async fn of_admins_whose_directory_ends_the_one_who_has_been_one_longest_stays() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = Gateway::at(clock.clone(), |_| {}).await;
+    let scim = gateway.scim().await;
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        people.push(person(&gateway, &scim, name).await.1);
+    }
+    for at in [1, 0, 2] {
+        gateway.give(people[at], role("admin")).await.unwrap();
+        clock.advance(Duration::from_mins(1));
+    }
+    let end = End {
+        members: Leaving::Suspend,
+        keep_grants: false,
+    };
+    let which = (gateway.workspace.id, scim.directory.id);
+    let ended = exit::end(&gateway.app, &Origin::cli(), which, end).await;
+    assert_eq!(ended.unwrap().skipped, 1);
+    gateway.work().await;
+    let mut active = Vec::new();
+    for id in &people {
+        active.push(gateway.listed(*id).await.status == Status::Active);
+    }
+    assert_eq!(active, [false, true, false]);
     gateway.check().await;
 }

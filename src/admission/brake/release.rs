@@ -130,6 +130,7 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, ids: &[MemberId]) -> Result<O
     let mut outcome = Outcome::default();
     let mut kept: BTreeSet<MemberId> = BTreeSet::new();
     let mut written: Vec<(Member, Status)> = Vec::new();
+    let locked = guard::in_order(tx, act.workspace, locked).await?;
     for member in &locked {
         let Some(status) = outcome_of(member, &active) else {
             continue;

@@ -82,6 +82,11 @@ fn rule(caller: &ApiCaller) -> Result<RuleId> {
     id(caller.param("id"), "rule")
 }
 
+/// Whom the workspace keeps as an admin, whatever ends.
+const LAST_ADMIN: &str = "Where nobody would be an admin any more, whoever has been one longest keeps \
+                          that role, and of several who became admins at once whoever was a member \
+                          first, until there is another one.";
+
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -107,6 +112,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/rules/{id}",
             "Changes a rule: a further version",
         )
+        .note(LAST_ADMIN)
         .takes::<serde_json::Map<String, serde_json::Value>>()
         .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
         .changed_by_version()
@@ -116,6 +122,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/rules/{id}",
             "Ends a rule, and with it what it gave",
         )
+        .note(LAST_ADMIN)
         .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
         .changed_by_version()
         .refuses(409, "As things stand, this cannot be."),
