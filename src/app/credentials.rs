@@ -42,7 +42,8 @@ impl Stored<'_> {
         (!is_noted && !self.is_over(now)).then_some(since)
     }
 
-    fn is_over(&self, now: Timestamp) -> bool {
+    /// Whether its time is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::columns::{Column, guarded, joined};
 use super::members::{GrantKind, Source, Status, names};
@@ -134,6 +135,27 @@ pub async fn begin(
         at: Place::Begin,
         count: 0,
     })
+}
+
+/// Writes down that data was not handed out to its end, for whoever took it out lost the right to:
+/// `why` in a word.
+pub async fn tell_broken_off(
+    app: &App,
+    origin: &Origin,
+    workspace: WorkspaceId,
+    subject: (&'static str, Uuid),
+    why: &'static str,
+) -> Result<()> {
+    tracing::warn!(%workspace, why, "an export is broken off: the right to it was lost");
+    let act = Act::of(app, origin, workspace);
+    app.write(move |tx| {
+        let act = act.clone();
+        Box::pin(async move {
+            let change = act.change("export.broken_off", subject, None, &json!({ "why": why }));
+            changes::record(tx, act.workspace, &[change]).await
+        })
+    })
+    .await
 }
 
 impl Export {

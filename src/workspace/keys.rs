@@ -213,11 +213,20 @@ pub async fn authenticate(app: &App, text: &str) -> Result<Arc<Opened>> {
     Ok(opened)
 }
 
-async fn find(
-    app: &App,
-    workspace: Option<WorkspaceId>,
-    hash: &[u8; 32],
-) -> Result<Option<Opened>> {
+/// What a key that was good opens now, and whether it is good still: for what goes on after its request
+/// was let in. Nothing that is remembered is trusted.
+pub async fn open_again(app: &App, before: &Opened) -> Result<Opened> {
+    check_clock(app)?;
+    let workspace = before.workspace.as_ref().map(|workspace| workspace.id);
+    let opened = find(app, workspace, &before.found.hash).await?;
+    let opened = opened.ok_or(Error::Unauthenticated)?;
+    if stored(&opened.found).is_over(app.clock.now()) {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(opened)
+}
+
+async fn find(app: &App, workspace: Option<WorkspaceId>, hash: &[u8]) -> Result<Option<Opened>> {
     let mut tx = app.db.one().await?;
     let Some(workspace) = workspace else {
         return Ok(rows::find_of_operators(&mut tx, hash).await?);

@@ -110,6 +110,18 @@ impl ApiCaller {
         }
     }
 
+    /// Whether the caller may still do what it was let in for: the key is looked up anew, and the
+    /// workspace asked for as before. For an answer that is written for a while.
+    pub(super) async fn check_again(&mut self, permission: Permission) -> Result<(), Problem> {
+        self.key = Arc::new(keys::open_again(&self.app, &self.key).await?);
+        self.workspace(permission).await.map(drop)
+    }
+
+    /// The deployment.
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Refuses whoever is no operator: for what belongs to no workspace.
     pub(super) fn operator(&self) -> Result<(), Problem> {
         let is_one = self.key.workspace.is_none() && self.scopes().allow(Permission::Everything);

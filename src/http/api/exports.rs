@@ -10,6 +10,7 @@ use futures_util::stream;
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
+use super::taking::Taking;
 use crate::error::Error;
 use crate::http::Shared;
 use crate::workspace::export_many::{self, Export, Format};
@@ -35,7 +36,12 @@ pub(super) async fn members(
     let name = format!("attachment; filename=\"members-{}.{end}\"", workspace.slug);
     let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
     // The place among the requests in flight is held until the last part is read.
-    let parts = stream::try_unfold((export, caller), part);
+    let taking = Taking {
+        workspace: workspace.id,
+        permission: Permission::DataExport,
+        subject: ("workspace", workspace.id.0),
+    };
+    let parts = stream::try_unfold((export, caller, taking), part);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(media)),
         (CONTENT_DISPOSITION, name),
@@ -44,11 +50,12 @@ pub(super) async fn members(
     Ok((headers, Body::from_stream(parts)).into_response())
 }
 
-type Going = (Export, ApiCaller);
+type Going = (Export, ApiCaller, Taking);
 
-async fn part((mut export, caller): Going) -> Result<Option<(Bytes, Going)>, Error> {
+async fn part((mut export, mut caller, taking): Going) -> Result<Option<(Bytes, Going)>, Error> {
+    taking.check(&mut caller).await?;
     match export.next().await {
-        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (export, caller)))),
+        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (export, caller, taking)))),
         Err(error) => {
             tracing::error!(error = ?error, "an export broke off");
             Err(error)
@@ -73,7 +80,10 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/members/export",
             "Hand out all members as a table",
         )
-        .note("Written as it is read: an answer that breaks off was not all of it.")
+        .note(
+            "Written as it is read: an answer that breaks off was not all of it. It breaks off where \
+             the right to it is lost meanwhile.",
+        )
         .query(
             "format",
             "What the table is written in.",

@@ -13,6 +13,7 @@ use super::members::member;
 use super::operation::Operation;
 use super::page::{self, Items};
 use super::problem::Problem;
+use super::taking::Taking;
 use super::{body, json};
 use crate::clock::Timestamp;
 use crate::directory::erasure;
@@ -59,10 +60,20 @@ pub(super) async fn export(
     let member = member(&caller)?;
     let export = export::begin(&shared.app, &caller.origin, &workspace, member).await?;
     // The place among the requests in flight is held until the last part is sent.
-    let parts = stream::try_unfold((export, caller), |(mut export, caller)| async move {
-        let part = export.next().await.map_err(|error| told(&error))?;
-        Ok::<_, std::io::Error>(part.map(|part| (part, (export, caller))))
-    });
+    let taking = Taking {
+        workspace: workspace.id,
+        permission: Permission::DataExport,
+        subject: ("member", member.0),
+    };
+    let parts = stream::try_unfold(
+        (export, caller),
+        move |(mut export, mut caller)| async move {
+            let checked = taking.check(&mut caller).await;
+            checked.map_err(|error| told(&error))?;
+            let part = export.next().await.map_err(|error| told(&error))?;
+            Ok::<_, std::io::Error>(part.map(|part| (part, (export, caller))))
+        },
+    );
     let name = format!("attachment; filename=\"member-{member}.json\"");
     let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
     let headers = [
@@ -125,7 +136,10 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/members/{id}/export",
             "Hand out everything that is held of a member",
         )
-        .note("One document, written as it is read: an answer that breaks off was not all of it.")
+        .note(
+            "One document, written as it is read: an answer that breaks off was not all of it. It \
+             breaks off where the right to it is lost meanwhile.",
+        )
         .gives::<serde_json::Map<String, serde_json::Value>>(200, "The document."),
         Operation::new(
             "POST",

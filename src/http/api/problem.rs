@@ -260,6 +260,18 @@ impl Told {
     }
 }
 
+impl Problem {
+    /// What is wrong, in one word for programs.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether it is a fault of ours, and says nothing of the caller.
+    pub(super) fn is_ours(&self) -> bool {
+        self.status.is_server_error()
+    }
+}
+
 impl<E: Into<Error>> From<E> for Problem {
     /// A fault of ours is logged here, once.
     fn from(error: E) -> Self {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
+use super::taking::Taking;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
 use crate::directory;
@@ -70,7 +71,12 @@ pub(super) async fn bundle(
     let name = format!("attachment; filename=\"requests-{}.json\"", directory.id);
     let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
     // The place among the requests in flight is held until the last part is read.
-    let parts = stream::try_unfold((bundle, caller), part);
+    let taking = Taking {
+        workspace: workspace.id,
+        permission: Permission::DirectoriesManage,
+        subject: ("directory", directory.id.0),
+    };
+    let parts = stream::try_unfold((bundle, caller, taking), part);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CONTENT_DISPOSITION, name),
@@ -79,11 +85,12 @@ pub(super) async fn bundle(
     Ok((headers, Body::from_stream(parts)).into_response())
 }
 
-type Going = (Bundle, ApiCaller);
+type Going = (Bundle, ApiCaller, Taking);
 
-async fn part((mut bundle, caller): Going) -> Result<Option<(Bytes, Going)>, Error> {
+async fn part((mut bundle, mut caller, taking): Going) -> Result<Option<(Bytes, Going)>, Error> {
+    taking.check(&mut caller).await?;
     match bundle.next().await {
-        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (bundle, caller)))),
+        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (bundle, caller, taking)))),
         Err(error) => {
             tracing::error!(error = ?error, "a bundle broke off");
             Err(error)
@@ -222,7 +229,8 @@ pub(super) fn operations() -> Vec<Operation> {
         ))
         .note(
             "For whoever is asked for help. Secrets are in none of it; what people are called is. \
-             Written as it is read: an answer that breaks off was not all of it.",
+             Written as it is read: an answer that breaks off was not all of it. It breaks off where \
+             the right to it is lost meanwhile.",
         )
         .gives::<Thing>(200, "`directory`, and `requests`, newest first."),
         Operation::new("GET", REQUEST, "Show a request of the log with its bodies")
