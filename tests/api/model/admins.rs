@@ -14,13 +14,7 @@ impl World {
     /// must be in, if it is one. One who has no seat is as good as others who have none.
     pub(super) fn may_go(&self, id: MemberId) -> bool {
         let member = &self.members[&id];
-        !member.protected && (!member.is_admin() || self.has_other_admin(id))
-    }
-
-    fn has_other_admin(&self, id: MemberId) -> bool {
-        let waits = self.members[&id].waits.is_some();
-        let mut others = self.members.iter().filter(|(other, _)| **other != id);
-        others.any(|(_, other)| other.is_admin() && (waits || other.waits.is_none()))
+        !member.protected && (!self.is_admin(id) || self.has_other_admin(id))
     }
 
     /// Whether an admin may shut the member out: it must have come in.
@@ -72,35 +66,32 @@ impl World {
         let is_there = self.members[&id].status != Status::Removed;
         if is_there {
             self.member(id).protected = protected;
+            if !protected {
+                self.let_kept_go();
+            }
         }
         is_there
     }
 
     pub(super) fn give(&mut self, id: MemberId, right: usize) {
-        self.member(id).by_hand.insert(right);
+        let now = self.now;
+        self.member(id).by_hand.entry(right).or_insert(now);
+        self.let_kept_go();
     }
 
     /// Whether it may be taken: the member must have it by hand, and the last admin stays one.
     pub(super) fn take(&mut self, id: MemberId, right: usize) -> bool {
         let member = &self.members[&id];
-        if right == ADMIN && member.by_hand.contains(&right) {
-            let is_one_of = |with_waiting: bool| {
-                let all = self.members.iter();
-                let all = all.filter(|(_, it)| it.is_admin() && (with_waiting || it.is_in()));
-                all.map(|(id, _)| *id).collect::<Vec<_>>()
-            };
-            let in_now = is_one_of(false);
-            let admins = if in_now.is_empty() {
-                is_one_of(true)
-            } else {
-                in_now
-            };
-            if member.protected || admins == [id] {
+        if right == ADMIN && member.by_hand.contains_key(&right) {
+            let admins = self.counted_admins();
+            let mut others = admins.iter();
+            let has_other = others.any(|(_, who, rule)| *who != id || rule.is_some());
+            if member.protected || !admins.is_empty() && !has_other {
                 return false;
             }
         }
         let member = self.member(id);
-        let mut is_there = member.by_hand.remove(&right);
+        let mut is_there = member.by_hand.remove(&right).is_some();
         if !is_there {
             is_there = member.set_aside.remove(&right) | member.ended_with.remove(&right);
         }
@@ -147,7 +138,7 @@ impl World {
         }
         let by_rule = member.by_rule.keys();
         let by_rule = by_rule.map(|rule| self.rules[*rule].says.right);
-        let has: BTreeSet<usize> = by_rule.chain(member.by_hand.iter().copied()).collect();
+        let has: BTreeSet<usize> = by_rule.chain(member.by_hand.keys().copied()).collect();
         if has.contains(&right) {
             return (Outcome::Unchanged, Some(id));
         }
@@ -159,11 +150,5 @@ impl World {
     pub(super) fn expect(&mut self, id: MemberId, place: usize, right: usize) {
         self.members.insert(id, Member::new(place, Status::Draft));
         self.give(id, right);
-    }
-}
-
-impl Member {
-    fn is_admin(&self) -> bool {
-        self.status == Status::Active && self.by_hand.contains(&ADMIN)
     }
 }

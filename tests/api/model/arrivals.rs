@@ -107,20 +107,24 @@ impl World {
         let said = said(is_let_in && !self.members[&id].barred);
         match who {
             Who::Expected(_, is_proved) => {
-                self.put(id, said);
                 if !is_proved {
                     // An address proves nothing: what was given by hand waits.
                     let member = self.member(id);
-                    member.set_aside = std::mem::take(&mut member.by_hand);
+                    let by_hand = std::mem::take(&mut member.by_hand);
+                    member.set_aside = by_hand.into_keys().collect();
                 }
+                self.put(id, said);
             }
             Who::Adopted(_) => {
                 if said == Status::Active {
                     self.reverse(id);
                     self.put(id, said);
                 }
+                let now = self.now;
                 let member = self.member(id);
-                member.by_hand.append(&mut member.set_aside);
+                let again = std::mem::take(&mut member.set_aside).into_iter();
+                member.by_hand.extend(again.map(|right| (right, now)));
+                self.let_kept_go();
             }
             _ => {
                 let is_out = said == Status::Suspended;

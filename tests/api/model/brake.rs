@@ -12,39 +12,42 @@ use super::reference::{Held, Member, World};
 pub(super) const WINDOW: Duration = Duration::from_hours(1);
 
 impl World {
+    /// What waits for members is carried out, one after the other; then rules are held against them.
     pub(super) fn release(&mut self, ids: &[MemberId]) {
-        for id in ids {
-            let said = self.said_of(*id);
-            let member = &self.members[id];
-            if member.braked.is_none() {
-                continue;
-            }
-            let becomes = match (said, member.status) {
+        let held = |id: &&MemberId| self.members[*id].braked.is_some();
+        let ids: Vec<MemberId> = ids.iter().filter(held).copied().collect();
+        let (mut freed, mut removed) = (Vec::new(), Vec::new());
+        for id in self.one_by_one(&ids) {
+            let member = &self.members[&id];
+            let becomes = match (self.said_of(id), member.status) {
                 (None, Status::Active | Status::Suspended) => Some(Status::Removed),
                 (Some(said), Status::Active) if !said || member.barred => Some(Status::Suspended),
                 _ => None,
             };
             if let Some(becomes) = becomes.filter(|_| member.wants.is_some()) {
-                if !self.may_go(*id) {
+                if !self.may_go(id) {
                     // What nobody may do goes on waiting.
-                    self.member(*id).braked = Some(Held { until: None });
+                    self.member(id).braked = Some(Held { until: None });
                     continue;
                 }
-                self.put(*id, becomes);
+                self.put(id, becomes);
+                removed.extend((becomes == Status::Removed).then_some(id));
             }
+            freed.push(id);
+        }
+        let over = self.over.clone();
+        for id in &freed {
             let member = self.member(*id);
             member.braked = None;
             member.wants = None;
-            for kept in member.by_rule.values_mut() {
-                *kept = false;
-            }
-            let wanted = self.wanted(*id);
-            self.is_settled(*id);
-            let member = self.member(*id);
-            member.by_rule = wanted.into_iter().map(|rule| (rule, false)).collect();
-            if member.status == Status::Removed {
-                self.end_all(*id);
-            }
+            member.by_rule.retain(|rule, had| {
+                let is_over = std::mem::take(&mut had.is_braked) && over.contains(rule);
+                !is_over
+            });
+        }
+        self.settle_as(&freed, true);
+        for id in removed {
+            self.end_all(id);
         }
     }
 
@@ -117,14 +120,15 @@ impl World {
     pub(super) fn losing(&self, over: &BTreeSet<usize>) -> Vec<MemberId> {
         let is_losing = |member: &Member| {
             let gone = member.by_rule.iter();
-            let mut gone = gone.filter(|(rule, kept)| over.contains(rule) && !**kept);
+            let mut gone = gone.filter(|(rule, had)| over.contains(rule) && !had.is_kept());
             gone.any(|(rule, _)| {
                 let right = self.rules[*rule].says.right;
                 let mut stays = member.by_rule.iter();
-                let stays = stays.any(|(other, kept)| {
-                    self.rules[*other].says.right == right && (*kept || !over.contains(other))
+                let stays = stays.any(|(other, had)| {
+                    let is_same = self.rules[*other].says.right == right;
+                    is_same && (had.is_kept() || !over.contains(other))
                 });
-                !stays && !member.by_hand.contains(&right)
+                !stays && !member.by_hand.contains_key(&right)
             })
         };
         let active = self.members.iter();
@@ -191,7 +195,7 @@ impl World {
 
     pub(super) fn lift(&mut self, id: MemberId) {
         let member = self.member(id);
-        if member.wants.is_none() && member.by_rule.values().all(|kept| !kept) {
+        if member.wants.is_none() && member.by_rule.values().all(|had| !had.is_braked) {
             member.braked = None;
         }
     }

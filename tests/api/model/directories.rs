@@ -88,7 +88,7 @@ impl Pair<'_> {
             Step::Apply(back) => self.apply(*back).await,
             Step::Undo(back) => self.undo(*back).await,
             Step::Pause(pauses) => self.world.pauses = *pauses,
-            Step::Resume(at) => self.resume(*at).await,
+            Step::Resume(at, bits) => self.resume(*at, *bits).await,
             Step::Import(place, right, revive) => self.import((*place, *right), *revive).await,
             step => self.administer(step).await,
         }

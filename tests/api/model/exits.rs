@@ -19,8 +19,8 @@ impl World {
         for users in users.chunks(self.batch) {
             let mut members: Vec<MemberId> = users.iter().map(|(_, user)| user.member).collect();
             members.sort_unstable();
-            for id in &members {
-                self.let_go(*id, leaving);
+            for id in self.one_by_one(&members) {
+                self.let_go(id, leaving);
             }
             self.settle(&members);
         }
@@ -44,7 +44,8 @@ impl World {
         self.put(id, becomes);
         if becomes == Status::Removed {
             let member = self.member(id);
-            member.ended_with = std::mem::take(&mut member.by_hand);
+            let by_hand = std::mem::take(&mut member.by_hand);
+            member.ended_with = by_hand.into_keys().collect();
             member.braked = None;
         }
     }
@@ -93,8 +94,11 @@ impl World {
         {
             self.put(id, Status::Suspended);
         }
+        let now = self.now;
         let member = self.member(id);
-        member.by_hand.append(&mut member.ended_with);
+        let again = std::mem::take(&mut member.ended_with).into_iter();
+        member.by_hand.extend(again.map(|right| (right, now)));
+        self.let_kept_go();
         true
     }
 }

@@ -114,6 +114,19 @@ impl Pair<'_> {
         let rights = listed.iter().map(|member| (member.id, rights(member)));
         let found = rights.filter(|(_, rights)| !rights.is_empty());
         assert_eq!(found.collect::<BTreeMap<_, _>>(), self.world.rights());
+        let mut tx = self.gateway.app.db.one().await.unwrap();
+        let kept: Vec<(MemberId,)> = tx
+            .query(
+                "SELECT DISTINCT member FROM grants WHERE workspace = $1 AND hold = 'last_admin' \
+                 AND to_at IS NULL ORDER BY member",
+            )
+            .bind(workspace)
+            .fetch_all()
+            .await
+            .unwrap();
+        drop(tx);
+        let kept: Vec<MemberId> = kept.into_iter().map(|row| row.0).collect();
+        assert_eq!(kept, self.world.kept_admins().collect::<Vec<_>>());
         let held = braked::held(app, workspace, None, 1000).await.unwrap();
         let held: BTreeMap<_, _> = held.into_iter().map(|it| (it.member, it.until)).collect();
         let expected = self.world.members.iter();

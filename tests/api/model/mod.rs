@@ -8,6 +8,7 @@ mod arrivals;
 mod brake;
 mod directories;
 mod exits;
+mod guard;
 mod holds;
 mod plans;
 mod reference;
@@ -19,6 +20,7 @@ mod writing;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use gatehouse::changes::Origin;
@@ -49,6 +51,8 @@ const BATCH: usize = 2;
 /// How many sequences and steps there are unless something else is asked for.
 const SEQUENCES: usize = 256;
 const STEPS: usize = 14;
+/// What is between two steps.
+const TICK: Duration = Duration::from_micros(1);
 /// How many sequences have a database in common, which is looked through after each step.
 const ONE_DATABASE: usize = 4;
 
@@ -199,6 +203,7 @@ impl Bench {
             self.gateway.work().await;
             for step in steps {
                 taken.set(taken.get() + 1);
+                pair.tick();
                 pair.take(step).await;
                 self.gateway.work().await;
                 pair.follow_work();
@@ -245,11 +250,19 @@ impl Bench {
 }
 
 impl Pair<'_> {
+    /// No two steps are at the same instant.
+    fn tick(&mut self) {
+        self.clock.advance(TICK);
+        self.world.now = self.world.now.after(TICK);
+    }
+
     /// What the worker does, on the model's side.
     fn follow_work(&mut self) {
         self.world.sweep();
         let seated = self.world.seat();
         self.count_many("member.seated", seated);
+        self.world.sweep();
+        self.world.check_kept();
     }
 }
 

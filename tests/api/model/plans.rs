@@ -68,9 +68,9 @@ impl World {
             let is_in = |group: &usize| self.groups[group].users.contains(place);
             let id = self.users[place].member;
             let member = &self.members[&id];
-            let kept = member.by_rule.iter().filter(|(_, kept)| **kept);
+            let kept = member.by_rule.iter().filter(|(_, had)| had.is_kept());
             let kept = kept.map(|(rule, _)| self.rules[*rule].says.right);
-            let stays: BTreeSet<usize> = kept.chain(member.by_hand.iter().copied()).collect();
+            let stays: BTreeSet<usize> = kept.chain(member.by_hand.keys().copied()).collect();
             let rights = |rules: &[(usize, &Rule)]| {
                 let held = Self::in_order(rules.to_vec(), is_in);
                 let rights = held.into_iter().map(|(_, rule)| rule.says.right);
@@ -157,26 +157,36 @@ impl Pair<'_> {
         is_run
     }
 
-    /// One of the runs that wait goes on.
-    pub(super) async fn resume(&mut self, at: usize) {
+    /// One of the runs that wait goes on; by so many bits only, if that is said.
+    pub(super) async fn resume(&mut self, at: usize, bits: Option<usize>) {
         let waiting = self.world.runs.iter().enumerate();
         let waiting = waiting.filter(|(_, run)| run.waiting.is_some());
         let waiting: Vec<usize> = waiting.map(|(at, _)| at).collect();
         let Some(at) = waiting.get(at % waiting.len().max(1)).copied() else {
             return;
         };
+        let (app, workspace) = (&self.gateway.app, self.workspace.id);
         let (origin, scopes) = (Origin::cli(), Scopes::everything());
-        let (by, which) = (
-            (&origin, &scopes),
-            (self.workspace.id, self.world.runs[at].id),
-        );
-        runs::resume(&self.gateway.app, by, which).await.unwrap();
-        let waiting = self.world.runs[at].waiting.take().unwrap();
+        let (by, which) = ((&origin, &scopes), (workspace, self.world.runs[at].id));
+        runs::resume(app, by, which).await.unwrap();
+        let mut waiting = self.world.runs[at].waiting.take().unwrap();
         if !waiting.is_begun && waiting.before.is_some() {
             self.world.runs[at].after = Some(self.world.rules.len());
             self.count("rule.changed");
         }
-        self.world.go_on(&waiting);
+        let Some(bits) = bits else {
+            self.world.go_on(&mut waiting);
+            return;
+        };
+        for _ in 0..bits {
+            let run = runs::find(app, workspace, which.1).await.unwrap().unwrap();
+            runs::step(app, &run).await.unwrap();
+            if self.world.go_on_a_bit(&mut waiting) {
+                return;
+            }
+        }
+        runs::pause(app, by, which).await.unwrap();
+        self.world.runs[at].waiting = Some(waiting);
     }
 
     /// Plans a new rule, a change of one or its end.

@@ -36,6 +36,47 @@ pub(super) struct Held {
     pub(super) until: Option<Timestamp>,
 }
 
+/// What a member has by a rule.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Had {
+    pub(super) since: Timestamp,
+    /// Whether the brake keeps it.
+    pub(super) is_braked: bool,
+    /// Whether it is kept for the last admin.
+    pub(super) is_last: bool,
+}
+
+impl Had {
+    pub(super) fn since(since: Timestamp) -> Self {
+        Self {
+            since,
+            is_braked: false,
+            is_last: false,
+        }
+    }
+
+    /// Whether it is kept although no rule gives it any more.
+    pub(super) fn is_kept(self) -> bool {
+        self.is_braked || self.is_last
+    }
+}
+
+/// What settling changes for a member.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    wanted: BTreeSet<usize>,
+    pub(super) begun: BTreeSet<usize>,
+    pub(super) ended: Vec<usize>,
+    /// Whether the brake keeps something that is wanted again.
+    pub(super) is_regained: bool,
+}
+
+impl Difference {
+    pub(super) fn is_nothing(&self) -> bool {
+        self.begun.is_empty() && self.ended.is_empty() && !self.is_regained
+    }
+}
+
 /// A member.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
@@ -47,9 +88,10 @@ pub(super) struct Member {
     /// Whether an admin shut it out.
     pub(super) barred: bool,
     pub(super) protected: bool,
-    /// By rule, and whether the brake keeps it.
-    pub(super) by_rule: BTreeMap<usize, bool>,
-    pub(super) by_hand: BTreeSet<usize>,
+    /// What it has by which rule.
+    pub(super) by_rule: BTreeMap<usize, Had>,
+    /// What it was given by hand, and when.
+    pub(super) by_hand: BTreeMap<usize, Timestamp>,
     /// What was given by hand and waits for a proof of who that is.
     pub(super) set_aside: BTreeSet<usize>,
     /// What was given by hand and ended with a directory, whose end may be undone.
@@ -69,7 +111,7 @@ impl Member {
             barred: false,
             protected: false,
             by_rule: BTreeMap::new(),
-            by_hand: BTreeSet::new(),
+            by_hand: BTreeMap::new(),
             set_aside: BTreeSet::new(),
             ended_with: BTreeSet::new(),
             braked: None,
@@ -110,6 +152,8 @@ pub(super) struct World {
     pub(super) runs: Vec<Run>,
     /// Whether runs that are planned are paused at once.
     pub(super) pauses: bool,
+    /// The versions whose grants have no effect any more unless they are kept.
+    pub(super) over: BTreeSet<usize>,
     /// Who was not settled since the rules changed.
     unsettled: BTreeSet<MemberId>,
 }
@@ -145,6 +189,7 @@ impl World {
             plans: Vec::new(),
             runs: Vec::new(),
             pauses: false,
+            over: BTreeSet::new(),
             unsettled: BTreeSet::new(),
         }
     }
@@ -155,7 +200,7 @@ impl World {
         let rights = members.map(|(id, member)| {
             let by_rule = member.by_rule.keys();
             let by_rule = by_rule.map(|rule| self.rules[*rule].says.right);
-            (*id, by_rule.chain(member.by_hand.iter().copied()).collect())
+            (*id, by_rule.chain(member.by_hand.keys().copied()).collect())
         });
         rights
             .filter(|(_, rights): &(_, BTreeSet<usize>)| !rights.is_empty())
@@ -222,6 +267,7 @@ impl World {
         for members in members.chunks(batch) {
             self.settle(members);
         }
+        self.end_at_once(&broken);
         self.sweep();
     }
 
@@ -257,82 +303,124 @@ impl World {
         self.unsettled = self.members.keys().copied().collect();
     }
 
-    /// Whoever is not settled is, but for those whom a run that waits has yet to come to.
+    pub(super) fn is_unsettled(&mut self, id: MemberId) {
+        self.unsettled.insert(id);
+    }
+
+    /// Whoever is not settled is, but for those whom a run that waits has yet to come to: batch by batch,
+    /// and again while that leaves somebody to be settled.
     pub(super) fn sweep(&mut self) {
+        while self.sweep_once() {}
+    }
+
+    fn sweep_once(&mut self) -> bool {
         let waiting = self.runs.iter().filter_map(|run| run.waiting.as_ref());
         let begun = waiting.filter(|waiting| waiting.is_begun);
-        let ahead = begun.flat_map(|waiting| self.scope(waiting.group.as_ref()));
+        let ahead = begun.flat_map(|waiting| self.ahead(waiting));
         let ahead: BTreeSet<MemberId> = ahead.map(|user| user.member).collect();
         let rest: Vec<MemberId> = self.unsettled.difference(&ahead).copied().collect();
-        self.settle(&rest);
+        for members in rest.chunks(self.batch) {
+            self.settle(members);
+        }
+        !rest.is_empty()
     }
 
     pub(super) fn is_settled(&mut self, id: MemberId) {
         self.unsettled.remove(&id);
     }
 
+    /// Rules are held against members; what those lose, against the brake.
     pub(super) fn settle(&mut self, members: &[MemberId]) {
-        let mut members = members.to_vec();
-        members.sort_unstable();
+        self.settle_as(members, false);
+    }
+
+    /// The same; freely, if the brake has let go of it.
+    pub(super) fn settle_as(&mut self, members: &[MemberId], freely: bool) {
         let mut differences = BTreeMap::new();
-        let mut losing = Vec::new();
-        for id in &members {
+        for id in members {
             self.is_settled(*id);
-            let wanted = self.wanted(*id);
-            let member = &self.members[id];
-            let rights: BTreeSet<usize> = wanted
-                .iter()
-                .map(|rule| self.rules[*rule].says.right)
-                .collect();
-            let ended = member
-                .by_rule
-                .iter()
-                .filter(|(rule, _)| !wanted.contains(rule));
-            let ended: Vec<(usize, bool)> = ended.map(|(rule, kept)| (*rule, *kept)).collect();
-            let lost = ended.iter().filter(|(rule, kept)| {
-                let right = self.rules[*rule].says.right;
-                // What is kept of the member anyway, or had by hand, is no loss.
-                let mut stays = ended.iter();
-                let stays =
-                    stays.any(|(other, kept)| *kept && self.rules[*other].says.right == right);
-                !kept && !rights.contains(&right) && !member.by_hand.contains(&right) && !stays
-            });
-            let lost: BTreeSet<usize> = lost.map(|(rule, _)| *rule).collect();
-            let is_regained = member
-                .by_rule
-                .iter()
-                .any(|(rule, kept)| *kept && wanted.contains(rule));
-            let begins = wanted.iter().any(|rule| !member.by_rule.contains_key(rule));
-            if member.status == Status::Active && !lost.is_empty() {
-                losing.push(*id);
-            }
-            if !ended.is_empty() || is_regained || begins {
-                // What the member has again by another rule.
-                let again = ended.iter().map(|(rule, _)| *rule);
-                let again = again.filter(|rule| rights.contains(&self.rules[*rule].says.right));
-                let again: BTreeSet<usize> = again.collect();
-                differences.insert(*id, (wanted, ended, lost, again));
+            let difference = self.difference(*id);
+            if !difference.is_nothing() {
+                differences.insert(*id, difference);
             }
         }
+        let expects = self.expects_another(&differences);
+        self.keep_admin(&mut differences);
+        let lost = differences.iter().map(|(id, it)| (*id, self.lost(*id, it)));
+        let lost: BTreeMap<MemberId, BTreeSet<usize>> = lost.collect();
+        let losing = lost.iter().filter(|(id, lost)| {
+            let is_active = self.members[*id].status == Status::Active;
+            is_active && !lost.is_empty() && !freely
+        });
+        let losing: Vec<MemberId> = losing.map(|(id, _)| *id).collect();
         let held = self.judge(&losing, None);
-        for (id, (wanted, ended, lost, again)) in differences {
+        for (id, difference) in differences {
             let is_held = held.contains(&id);
+            let rights = self.rights_of(&difference.wanted);
+            let now = self.now;
+            let again = difference.ended.iter().copied();
+            let again = again.filter(|rule| rights.contains(&self.rules[*rule].says.right));
+            let again: BTreeSet<usize> = again.collect();
             let member = self.member(id);
             let is_active = member.status == Status::Active;
-            for (rule, kept) in ended {
-                if is_held && lost.contains(&rule) {
-                    member.by_rule.insert(rule, true);
-                } else if !(kept && is_active) || again.contains(&rule) {
+            for rule in difference.ended {
+                let had = member.by_rule.get_mut(&rule).unwrap();
+                if is_held && lost[&id].contains(&rule) {
+                    had.is_braked = true;
+                } else if !(had.is_braked && is_active) || again.contains(&rule) {
+                    // What the member has again by another rule is kept no longer.
                     member.by_rule.remove(&rule);
                 }
             }
-            member
-                .by_rule
-                .extend(wanted.into_iter().map(|rule| (rule, false)));
+            for rule in difference.wanted {
+                let had = member.by_rule.entry(rule).or_insert(Had::since(now));
+                had.is_braked = false;
+            }
             if member.braked.is_some() && !is_held && is_active {
                 self.lift(id);
             }
         }
+        if expects {
+            self.let_kept_go();
+        }
+    }
+
+    fn difference(&self, id: MemberId) -> Difference {
+        let wanted = self.wanted(id);
+        let member = &self.members[&id];
+        let has = &member.by_rule;
+        let ended = has.keys().filter(|rule| !wanted.contains(rule));
+        let ended = ended.copied().collect();
+        let is_regained = |(rule, had): (&usize, &Had)| had.is_braked && wanted.contains(rule);
+        let is_regained = has.iter().any(is_regained);
+        let begun = wanted.iter().filter(|rule| !has.contains_key(rule));
+        Difference {
+            begun: begun.copied().collect(),
+            ended,
+            is_regained,
+            wanted,
+        }
+    }
+
+    fn rights_of(&self, rules: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let rights = rules.iter().map(|rule| self.rules[*rule].says.right);
+        rights.collect()
+    }
+
+    /// By which rules that end a member loses what it has. What is kept of the member anyway, or had by
+    /// hand, is no loss.
+    fn lost(&self, id: MemberId, difference: &Difference) -> BTreeSet<usize> {
+        let member = &self.members[&id];
+        let rights = self.rights_of(&difference.wanted);
+        let lost = difference.ended.iter().copied().filter(|rule| {
+            let right = self.rules[*rule].says.right;
+            let mut stays = member.by_rule.iter();
+            let stays =
+                stays.any(|(other, had)| had.is_kept() && self.rules[*other].says.right == right);
+            let is_had = rights.contains(&right) || member.by_hand.contains_key(&right);
+            !stays && !is_had
+        });
+        lost.collect()
     }
 
     pub(super) fn end_all(&mut self, id: MemberId) {

@@ -74,6 +74,8 @@ pub(super) struct Waiting {
     pub(super) group: Option<(usize, String)>,
     /// Whether the rule says already what it is to say.
     pub(super) is_begun: bool,
+    /// The last user that it came to.
+    position: Option<String>,
 }
 
 impl Rule {
@@ -143,14 +145,6 @@ impl World {
         }
     }
 
-    /// All that rules gave ends, but what the brake keeps.
-    pub(super) fn end_at_once(&mut self, over: &BTreeSet<usize>) {
-        for member in self.members.values_mut() {
-            let stays = |rule: &usize, kept: &mut bool| *kept || !over.contains(rule);
-            member.by_rule.retain(stays);
-        }
-    }
-
     /// A version takes the place of another one. Where many are concerned that is a run, which is given
     /// if it is to wait: what they gain begins with it, and what they lose is lost now.
     pub(super) fn replace(
@@ -189,6 +183,7 @@ impl World {
             after: None,
             group,
             is_begun: !is_gift,
+            position: None,
         };
         if is_gift {
             // A new rule is there and waits; one that is there says what it did.
@@ -211,7 +206,7 @@ impl World {
         if self.pauses {
             return (true, Some(waiting));
         }
-        self.go_on(&waiting);
+        self.go_on(&mut waiting);
         (true, None)
     }
 
@@ -224,10 +219,37 @@ impl World {
     }
 
     /// A run is worked off.
-    pub(super) fn go_on(&mut self, waiting: &Waiting) {
-        let Waiting { before, after, .. } = waiting;
-        match (before, after) {
-            _ if waiting.is_begun => {}
+    pub(super) fn go_on(&mut self, waiting: &mut Waiting) {
+        while !self.go_on_a_bit(waiting) {}
+        self.sweep();
+    }
+
+    /// The same by one bit, the beginning or a batch; tells whether that was the last one.
+    pub(super) fn go_on_a_bit(&mut self, waiting: &mut Waiting) -> bool {
+        if !waiting.is_begun {
+            self.begin(waiting);
+            waiting.is_begun = true;
+            return false;
+        }
+        let mut users = self.ahead(waiting);
+        users.sort_by(|one, other| one.id.cmp(&other.id));
+        users.truncate(self.batch);
+        let is_last = users.len() < self.batch;
+        waiting.position = users
+            .last()
+            .map(|user| user.id.clone())
+            .or(waiting.position.take());
+        let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
+        self.settle(&members);
+        if is_last {
+            self.end_at_once(&waiting.before.iter().copied().collect());
+        }
+        is_last
+    }
+
+    /// The rule says from now on what it is to say.
+    fn begin(&mut self, waiting: &Waiting) {
+        match (waiting.before, &waiting.after) {
             (None, Some(after)) => {
                 let mut rules = self.rules.iter_mut();
                 let rule = rules.find(|rule| rule.id == after.id && rule.is_planned);
@@ -239,10 +261,10 @@ impl World {
             (Some(at), Some(after)) => {
                 let after = self.still(after);
                 let gives_on =
-                    after.is_live(self.now) && after.says.right == self.rules[*at].says.right;
-                let over = [*at].into();
+                    after.is_live(self.now) && after.says.right == self.rules[at].says.right;
+                let over = [at].into();
                 let ends_now = !gives_on && self.admits(&over);
-                self.write_over(Some(*at), Some(after));
+                self.write_over(Some(at), Some(after));
                 if ends_now {
                     self.end_at_once(&over);
                 }
@@ -250,9 +272,13 @@ impl World {
             }
             (_, None) => unreachable!("a run that gives nothing has begun"),
         }
-        self.run(waiting.group.as_ref());
-        self.end_at_once(&before.iter().copied().collect());
-        self.sweep();
+    }
+
+    /// Whom a run has yet to come to.
+    pub(super) fn ahead(&self, waiting: &Waiting) -> Vec<&User> {
+        let mut users = self.scope(waiting.group.as_ref());
+        users.retain(|user| waiting.position.as_ref().is_none_or(|last| user.id > *last));
+        users
     }
 
     /// The users whom a run goes through: those of a group, or all that there are.

@@ -33,7 +33,11 @@ impl World {
         } else if member.status != Status::Active && !has_seat {
             member.waits = Some(now);
         }
+        let is_let_in = status == Status::Active && member.status != status;
         member.status = status;
+        if is_let_in {
+            self.let_kept_go();
+        }
     }
 
     /// Whether it is another limit. Nobody is put out by it.
@@ -55,6 +59,9 @@ impl World {
                 self.member(id).waits = None;
                 seated += 1;
             }
+        }
+        if seated > 0 {
+            self.let_kept_go();
         }
         seated
     }
