@@ -16,12 +16,14 @@ mod rules;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::admission::intended::{Intended, Outlook};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::directory::{DirectoryKind, Mode};
 use crate::error::{Error, Result};
+use crate::store::plans::{self, Mark};
 use crate::store::tx::Tx;
 use crate::store::{access, directories, seats, teams, workspaces};
 use crate::workspace::keys::Scopes;
@@ -223,16 +225,66 @@ async fn run(
 ) -> Result<Plan> {
     check(workspace, &wanted)?;
     let act = Act::of(app, origin, workspace.id);
-    let (app_, scopes) = (app.clone(), scopes.clone());
+    let foreseen = foresee(app, (&act, scopes), (&wanted, &options)).await?;
+    if purpose == Purpose::Plan {
+        return Ok(foreseen.plan);
+    }
+    let (app_, scopes, foreseen) = (app.clone(), scopes.clone(), Arc::new(foreseen));
     app.write(move |tx| {
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
         let (wanted, options) = (wanted.clone(), options.clone());
+        let foreseen = Arc::clone(&foreseen);
         Box::pin(async move {
             let by = (&act, &scopes);
-            within(tx, &app, by, (&wanted, &options), purpose).await
+            within(tx, &app, by, (&wanted, &options), &foreseen).await
         })
     })
     .await
+}
+
+/// What has to change, and how the workspace stood when that was looked at.
+struct Foreseen {
+    mark: Mark,
+    steps: Vec<plan::Planned>,
+    plan: Plan,
+}
+
+/// Tries a document, which is undone; whom it concerns is looked at beside other writes.
+async fn foresee(
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    (wanted, options): (&Configuration, &Options),
+) -> Result<Foreseen> {
+    let (app_, act_, by) = (app.clone(), act.clone(), scopes.clone());
+    let (wanted, prune) = (wanted.clone(), options.prune);
+    let attempt = app.attempt(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act_.clone(), by.clone());
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            workspaces::lock(tx, act.workspace).await?;
+            let mark = plans::find_mark(tx, act.workspace).await?;
+            let steps = plan::steps(tx, &app, act.workspace, &wanted, prune).await?;
+            let tried = tried(tx, &app, (&act, &scopes), &steps).await?;
+            Ok((mark, steps, tried))
+        })
+    });
+    let (mark, steps, tried) = attempt.await?;
+    let outlook = match tried {
+        Some((before, after)) => {
+            let mut tx = app.db.read().await?;
+            before
+                .become_of(&mut tx, app, (act, scopes), &after)
+                .await?
+        }
+        None => None,
+    };
+    let plan = plan_of(&steps, outlook)?;
+    Ok(Foreseen { mark, steps, plan })
+}
+
+fn plan_of(steps: &[plan::Planned], outlook: Option<Outlook>) -> Result<Plan> {
+    let effects = steps.iter().map(|step| step.effect.clone());
+    Plan::of(effects.collect(), outlook)
 }
 
 fn check(workspace: &Workspace, wanted: &Configuration) -> Result<()> {
@@ -265,19 +317,23 @@ async fn within(
     app: &App,
     (act, scopes): (&Act, &Scopes),
     (wanted, options): (&Configuration, &Options),
-    purpose: Purpose,
+    foreseen: &Foreseen,
 ) -> Result<Plan> {
     // Whoever makes rules or applies another document waits.
     workspaces::lock(tx, act.workspace).await?;
-    let steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
-    let outlook = tried(tx, app, (act, scopes), &steps).await?;
-    let plan = Plan::of(
-        steps.iter().map(|step| step.effect.clone()).collect(),
-        outlook,
-    )?;
+    let (mut steps, mut plan) = (foreseen.steps.clone(), foreseen.plan.clone());
+    // Only what moved since makes it be looked at again among other writes.
+    if plans::find_mark(tx, act.workspace).await? != foreseen.mark {
+        steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
+        let outlook = match tried(tx, app, (act, scopes), &steps).await? {
+            Some((before, after)) => before.become_of(tx, app, (act, scopes), &after).await?,
+            None => None,
+        };
+        plan = plan_of(&steps, outlook)?;
+    }
     let mut agreed = options.plan.iter();
     let is_stale = agreed.any(|agreed| *agreed != plan.hash);
-    if steps.is_empty() || is_stale || purpose == Purpose::Plan {
+    if steps.is_empty() || is_stale {
         return Ok(plan);
     }
     for step in &steps {
@@ -290,24 +346,29 @@ async fn within(
     Ok(plan)
 }
 
-/// Takes the steps and undoes them; tells what becomes of members with the rules that change.
+/// Takes the steps and undoes them; gives what was intended before and is after them. Nobody is
+/// settled meanwhile, unless a role ends: that nobody has it any more is seen by that alone.
 async fn tried(
     tx: &mut Tx,
     app: &App,
     (act, scopes): (&Act, &Scopes),
     steps: &[plan::Planned],
-) -> Result<Option<Outlook>> {
+) -> Result<Option<(Intended, Intended)>> {
     if steps.is_empty() {
         return Ok(None);
     }
     let before = Intended::of(tx, app, act).await?;
-    tx.begin_part().await?;
+    if steps.iter().any(plan::Planned::ends_role) {
+        tx.begin_part().await?;
+    } else {
+        tx.begin_trial().await?;
+    }
     for step in steps {
         step.take(tx, app, (act, scopes)).await?;
     }
     let after = Intended::of(tx, app, act).await?;
-    tx.undo_part().await?;
-    before.become_of(tx, app, (act, scopes), &after).await
+    tx.undo_trial().await?;
+    Ok(Some((before, after)))
 }
 
 impl From<Limit> for Seats {

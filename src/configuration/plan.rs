@@ -61,6 +61,11 @@ impl Planned {
         Self { effect, step }
     }
 
+    /// Whether a role ends by it.
+    pub(super) fn ends_role(&self) -> bool {
+        matches!(self.step, Step::EndRole(_))
+    }
+
     /// Takes the step; an error says of what.
     pub(super) async fn take(&self, tx: &mut Tx, app: &App, by: (&Act, &Scopes)) -> Result<()> {
         let effect = &self.effect;
