@@ -77,6 +77,17 @@ impl Access {
     }
 }
 
+/// Goes on where a directory still is as its client found it. Else that went live, or collects again, or
+/// was switched off since, at this node or another: nothing of the request is done, and the client may
+/// come again at once.
+fn check_open(app: &App, is_open: bool) -> Result<()> {
+    if is_open {
+        return Ok(());
+    }
+    app.credentials.invalidate_all();
+    Err(Error::Unavailable)
+}
+
 impl Caller {
     /// Whether roles are shown as entitlements: Okta asks for them, and to others a type that
     /// nobody can write is of no use.
@@ -97,6 +108,13 @@ impl Caller {
         }
         app.credentials.invalidate_all();
         Err(Error::Unavailable)
+    }
+
+    /// Goes on where the directory is as its client found it, as [`check_open`] has it, where nothing is
+    /// written that would tell.
+    async fn check_mode(&self, tx: &mut Tx, app: &App) -> Result<()> {
+        let is_open = rows::is_in(tx, self.place(), self.directory.mode).await?;
+        check_open(app, is_open)
     }
 
     /// Where the caller's resources are.

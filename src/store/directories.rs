@@ -204,6 +204,21 @@ pub async fn find(tx: &mut Tx, place: Place) -> Result<Option<Directory>> {
     .await
 }
 
+/// Whether a directory is in that mode, and not switched off.
+pub async fn is_in(tx: &mut Tx, place: Place, mode: Mode) -> Result<bool> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) AS found FROM directories WHERE workspace = $1 AND id = $2 \
+             AND mode = $3 AND ended_at IS NULL",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(mode)
+        .fetch_one()
+        .await?;
+    Ok(row.0 > 0)
+}
+
 /// The directory of that folded name.
 pub async fn find_by_name(
     tx: &mut Tx,
