@@ -4,6 +4,7 @@
 
 pub mod credentials;
 pub mod erasure;
+pub mod explanation;
 pub mod export;
 mod followed;
 pub mod groups;

@@ -232,6 +232,30 @@ async fn a_directory_that_collected_links_to_nobody_when_its_end_is_undone() {
     gateway.check().await;
 }
 
+#[tokio::test]
+async fn whom_an_admin_shuts_out_takes_no_seat_when_a_directory_goes_live_again() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.collects().await;
+    users(&scim, "u", 3).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    let out = gateway.member("u1@acme.example").await.id;
+    gateway.suspend(out).await.unwrap();
+    asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    gateway.check().await;
+    let plan = asked(&gateway, &scim, "POST", "/live/plan", 200).await;
+    assert_eq!(plan["seats_needed"], 2, "{plan}");
+    live(&gateway, &scim).await;
+    gateway.check().await;
+    assert_eq!(gateway.status_of(out).await, Status::Suspended);
+    assert_eq!(
+        gateway.present().await,
+        3,
+        "who is suspended is one of them"
+    );
+}
+
 /// Another node may know the directory as it was a moment ago.
 #[tokio::test]
 async fn a_request_goes_by_what_a_directory_is_and_not_by_what_a_node_remembers() {

@@ -217,6 +217,45 @@ pub async fn page(
     }
 }
 
+/// What was looked at.
+pub(super) struct Looked {
+    /// Those that are wanted, the newest first.
+    pub(super) entries: Vec<Entry>,
+    /// How many were looked at.
+    pub(super) count: usize,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<Spot>,
+}
+
+/// The next few exchanges of a directory after a place, so many at most, wanted or not. What only the
+/// columns do not show is not looked at.
+pub(super) async fn newest(
+    app: &App,
+    directory: (WorkspaceId, DirectoryId),
+    (wanted, from): (&Wanted, Spot),
+    most: usize,
+) -> Result<Looked> {
+    let key = app.keys.of_workspace(directory.0, PURPOSE)?;
+    let all = Selection {
+        since: kept_since(app),
+        ..Wanted::default().selection()
+    };
+    let (low, high) = wanted.selection().status;
+    let most = i64::try_from(most.min(BATCH)).unwrap_or(i64::MAX);
+    let mut tx = app.db.read_log().await?;
+    let listed = rows::list(&mut tx, directory, &all, (from.0, from.1), most).await?;
+    drop(tx);
+    let count = listed.len();
+    let next = listed.last().map(|last| spots::Spot(last.at, last.id));
+    let entries = listed.into_iter();
+    let entries = entries.filter(|of| (low..=high).contains(&of.status));
+    Ok(Looked {
+        entries: entries.map(|of| open(&key, of)).collect::<Result<_>>()?,
+        count,
+        next,
+    })
+}
+
 /// The latest so many exchanges of a directory, the newest last.
 pub async fn list(
     app: &App,
