@@ -114,19 +114,20 @@ async fn a_plan_tells_of_rules_that_runs_will_write() {
     assert_eq!(gateway.in_teams("Sailors", "Hands").await, (5, 5));
 }
 
-/// How many statements the longest write of a request has.
-async fn statements_of(gateway: &Gateway, key: &str, body: &Value) -> u32 {
-    for statement in 1.. {
-        let faults = gateway.app.db.faults();
-        faults.arm(statement, Fault::Error);
-        let path = "/configuration/plan";
-        let answer = gateway.ask(key, "POST", path, body.clone()).await;
-        if faults.disarm() {
-            assert_eq!(answer.status, 200, "{}", answer.text);
-            return statement - 1;
+impl Gateway {
+    /// How many statements the longest write of a request has.
+    pub(crate) async fn longest_write(&self, key: &str, path: &str, body: &Value) -> u32 {
+        for statement in 1.. {
+            let faults = self.app.db.faults();
+            faults.arm(statement, Fault::Error);
+            let answer = self.ask(key, "POST", path, body.clone()).await;
+            if faults.disarm() {
+                assert_eq!(answer.status, 200, "{}", answer.text);
+                return statement - 1;
+            }
         }
+        unreachable!("a write has an end")
     }
-    unreachable!("a write has an end")
 }
 
 #[tokio::test]
@@ -143,7 +144,8 @@ async fn a_plan_looks_at_members_beside_other_writes() {
         "rules": [{"directory": "idp", "groups": ["Crew"], "teams": ["Hands"]}],
     });
     let body = json!({"configuration": wanted, "prune": true});
-    let of_nobody = statements_of(&gateway, &key, &body).await;
+    let path = "/configuration/plan";
+    let of_nobody = gateway.longest_write(&key, path, &body).await;
     let ids = users(&scim, "u", 9).await;
     let members: Vec<_> = ids.iter().map(|id| member(id)).collect();
     let op = json!([{"op": "add", "path": "members", "value": members}]);
@@ -153,8 +155,7 @@ async fn a_plan_looks_at_members_beside_other_writes() {
     assert!([200, 204].contains(&added.0), "{}", added.1);
     assert_eq!(gateway.in_team("Sailors").await, 9);
     gateway.check().await;
-    assert_eq!(statements_of(&gateway, &key, &body).await, of_nobody);
-    let path = "/configuration/plan";
+    assert_eq!(gateway.longest_write(&key, path, &body).await, of_nobody);
     let plan = gateway.asked(&key, ("POST", path), body, 200).await;
     assert_eq!(count(&plan, "gains", "Hands"), 9, "{plan}");
     assert_eq!(count(&plan, "losses", "Sailors"), 9, "{plan}");

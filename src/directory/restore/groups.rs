@@ -1,8 +1,9 @@
 //! One group is put back to what it was at an instant: with the members that it had, and made again if
 //! it was deleted, with its rules. First it is told what that comes to; then it is done if it still
-//! comes to the same. What is told is found by doing it and taking that back.
+//! comes to the same. What becomes of groups and rules is found by doing it and taking that back, what
+//! becomes of members beside other writes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -239,35 +240,33 @@ async fn carry_past(
         group,
         as_of,
     };
-    let told: Arc<Mutex<Option<Plan>>> = Arc::default();
-    let heard = Arc::clone(&told);
-    let done = app.write(move |tx| {
-        let (work, past, wish) = (work.clone(), past.clone(), wish.clone());
-        let told = Arc::clone(&told);
-        Box::pin(async move {
-            let plan = work.put_back(tx, past).await?;
-            let is_wished = match &wish {
-                Wish::Told => false,
-                Wish::Planned(hash) => *hash == plan.hash,
-                Wish::Done => true,
-            };
-            if is_wished {
-                return Ok(plan);
+    let (foreseen, hash) = match wish {
+        Wish::Done => (None, None),
+        Wish::Told => return Ok(stale(work.foresee(past).await?.plan)),
+        Wish::Planned(hash) => {
+            let foreseen = work.foresee(past.clone()).await?;
+            if foreseen.plan.hash != hash {
+                return Ok(stale(foreseen.plan));
             }
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
-            Err(Error::Conflict("nothing of a plan is kept".to_owned()))
+            (Some(Arc::new(foreseen)), Some(hash))
+        }
+    };
+    let written = app.write(move |tx| {
+        let (work, past) = (work.clone(), past.clone());
+        let (foreseen, hash) = (foreseen.clone(), hash.clone());
+        Box::pin(async move {
+            let what = (foreseen.as_deref(), hash.as_deref());
+            work.put_back(tx, past, what).await
         })
     });
-    let done = done.await;
-    let told = heard.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (done, told) {
-        (Ok(plan), _) => Ok(Outcome::Done(Box::new(plan))),
-        (Err(Error::Conflict(_)), Some(plan)) => Ok(Outcome::Stale(Box::new(Plan {
-            runs: Vec::new(),
-            ..plan
-        }))),
-        (Err(error), _) => Err(error),
-    }
+    Ok(match written.await? {
+        (plan, true) => Outcome::Done(Box::new(plan)),
+        (plan, false) => stale(plan),
+    })
+}
+
+fn stale(plan: Plan) -> Outcome {
+    Outcome::Stale(Box::new(plan))
 }
 
 /// The last change that had happened.
