@@ -211,7 +211,8 @@ pub async fn create_within(tx: &mut Tx, mut act: Act, new: NewDirectory) -> Resu
     Ok(directory)
 }
 
-/// Writes how a directory treats what its IdP sends.
+/// Writes what a directory is called, and how it treats what its IdP sends. A name that another one
+/// has is [`Error::Taken`].
 pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result<()> {
     let act = Act::of(app, origin, directory.workspace);
     let changed = directory.clone();
@@ -227,11 +228,15 @@ pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result
 /// The same in the transaction of a wider change, after which no cached credential is to be trusted.
 pub async fn update_within(tx: &mut Tx, mut act: Act, directory: &Directory) -> Result<()> {
     act.directory = Some(directory.id);
-    if !rows::update(tx, directory).await? {
+    let key = name_key(&directory.name, "name")?;
+    let is_there = rows::update(tx, directory, &key)
+        .await
+        .on_duplicate("name")?;
+    if !is_there {
         return Err(Error::NotFound("directory"));
     }
     let detail = serde_json::json!({
-        "strict": directory.strict, "restore_inactive": directory.restore_inactive,
+        "name": directory.name, "strict": directory.strict, "restore_inactive": directory.restore_inactive,
     });
     let subject = ("directory", directory.id.0);
     let change = act.change("directory.updated", subject, None, &detail);

@@ -178,16 +178,18 @@ pub async fn insert(tx: &mut Tx, directory: &Directory, key: &str) -> Result<()>
 }
 
 /// Writes how a directory treats what its IdP sends.
-pub async fn update(tx: &mut Tx, directory: &Directory) -> Result<bool> {
+pub async fn update(tx: &mut Tx, directory: &Directory, name_key: &str) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE directories SET strict = $3, restore_inactive = $4 \
-             WHERE workspace = $1 AND id = $2",
+            "UPDATE directories SET strict = $3, restore_inactive = $4, name = $5, \
+             name_key = $6 WHERE workspace = $1 AND id = $2",
         )
         .bind(directory.workspace)
         .bind(directory.id)
         .bind(directory.strict)
         .bind(directory.restore_inactive)
+        .bind(directory.name.clone())
+        .bind(name_key.to_owned())
         .execute()
         .await?;
     Ok(rows == 1)
