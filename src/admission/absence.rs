@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use super::reasons::{Code, Explanation, Reason};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{MemberId, UserId, WorkspaceId};
+use crate::ids::{MemberId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::directories::Mode;
 use crate::store::domains;
@@ -18,121 +19,6 @@ use crate::store::{candidates, details, erasures, workspaces};
 
 /// The longest text that somebody is looked for by, in bytes.
 const LONGEST: usize = 1024;
-
-/// Why somebody is in, or is not.
-#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
-#[schemars(rename = "AdmissionExplanation")]
-pub struct Explanation {
-    /// What was asked for.
-    pub person: String,
-    /// Whether a member of that name or address is in now.
-    pub is_in: bool,
-    /// What is so, the nearest first; several where the text is more than one person's.
-    pub reasons: Vec<Reason>,
-}
-
-/// Something that has somebody be in, or keeps them out.
-#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
-#[schemars(rename = "AdmissionReason")]
-pub struct Reason {
-    /// What it is.
-    pub code: Code,
-    /// The name of the directory that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub directory: Option<String>,
-    /// The directory's User.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-    /// The member that it is about, or who stands in the way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub member: Option<MemberId>,
-    /// Since when it is so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// When it happened last, of what happens again and again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_at: Option<Timestamp>,
-    /// How often it happened.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub times: Option<i64>,
-    /// The same in words.
-    pub why: String,
-    /// What would let them in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub way_in: Option<String>,
-}
-
-/// What has somebody be in, or keeps them out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "AdmissionCode")]
-pub enum Code {
-    /// A member who is in.
-    Member,
-    /// A member whose removal waits for the brake.
-    Leaving,
-    /// A member who waits for a seat.
-    WaitsForSeat,
-    /// A member whom a restore holds.
-    Held,
-    /// A member whom an admin shuts out.
-    Barred,
-    /// A member whom its directories shut out.
-    DirectorySaysOut,
-    /// A member who was not told yet.
-    Draft,
-    /// A member who was told and has not come in.
-    Invited,
-    /// A member who was removed.
-    Removed,
-    /// A member of another way stands in the way.
-    Conflict,
-    /// An admin said who it is: the next create links.
-    Adopted,
-    /// No seat was free.
-    NoSeat,
-    /// The directory only collects.
-    Collected,
-    /// The directory is switched off.
-    DirectoryEnded,
-    /// Nothing has admitted them yet: a run of the directory may be due.
-    RunDue,
-    /// The directory deleted them.
-    Deleted,
-    /// All seats are taken: whoever comes is refused.
-    SeatsFull,
-    /// The workspace is suspended.
-    WorkspaceSuspended,
-    /// Nothing is kept of them.
-    Unknown,
-}
-
-impl Reason {
-    fn of(code: Code, why: impl Into<String>) -> Self {
-        Self {
-            code,
-            directory: None,
-            user: None,
-            member: None,
-            since: None,
-            last_at: None,
-            times: None,
-            why: why.into(),
-            way_in: None,
-        }
-    }
-
-    fn way_in(self, way_in: impl Into<String>) -> Self {
-        Self {
-            way_in: Some(way_in.into()),
-            ..self
-        }
-    }
-
-    fn since(self, since: Option<Timestamp>) -> Self {
-        Self { since, ..self }
-    }
-}
 
 /// Why somebody of that address, userName, `UserID`, externalId or member's id is in or is not.
 pub async fn explain(app: &App, workspace: WorkspaceId, person: &str) -> Result<Explanation> {
@@ -214,6 +100,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, person: &str) -> Result<
         person: text.to_owned(),
         is_in,
         reasons,
+        requests_searched: None,
     })
 }
 

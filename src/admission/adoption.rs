@@ -201,7 +201,7 @@ pub(super) async fn foresee(
         // Whoever was let go of comes back to whom it was, as far as nobody else has the name.
         let had = had.get(&user.id);
         let back = had.and_then(|had| {
-            let has_seat = had.status == Status::Active || had.keeps_seat;
+            let has_seat = had.status == Status::Active || had.takes_none;
             Some((had.user.former_member?, has_seat))
         });
         let back = back.filter(|(member, _)| {
@@ -232,7 +232,7 @@ pub(super) async fn foresee(
         }
         let has_seat = found
             .iter()
-            .any(|it| Some(it.member) == member && (it.status == Status::Active || it.keeps_seat));
+            .any(|it| Some(it.member) == member && (it.status == Status::Active || it.takes_none));
         Foreseen {
             user: user.id,
             refused: user.refused,

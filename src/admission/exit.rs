@@ -7,6 +7,7 @@ use serde_json::json;
 use super::directory_runs::{tell, undo_live};
 use super::going_live;
 use super::parting::{Leave, let_go, take_back};
+use super::runs::pause_after;
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::config::Retention;
@@ -206,19 +207,21 @@ async fn is_live(tx: &mut Tx, place: Place) -> Result<bool> {
     Ok(found.is_some_and(|directory| directory.mode == Mode::Live))
 }
 
-/// Works off a batch of the oldest run over a directory of each workspace; tells how many that were.
+/// Works off a batch of the oldest run over a directory of each workspace; tells how many that were. One
+/// that fails is tried again after a while, longer each time, and keeps no other waiting.
 pub async fn step(app: &App) -> Result<usize> {
+    let now = app.clock.now();
     let mut tx = app.db.one().await?;
-    let mut open = rows::list_open(&mut tx).await?;
+    let mut open = rows::list_open(&mut tx, now).await?;
     let over = match open.as_slice() {
-        [] => rows::find_over(&mut tx, app.clock.now()).await?,
+        [] => rows::find_over(&mut tx, now).await?,
         _ => None,
     };
     drop(tx);
     if let Some(over) = over {
         open.push(purge(app, over).await?);
     }
-    let (mut count, mut failed) = (0, None);
+    let mut count = 0;
     for run in open {
         let act = Act {
             origin: Origin::worker(run.request),
@@ -226,23 +229,41 @@ pub async fn step(app: &App) -> Result<usize> {
             directory: Some(run.directory),
             at: app.clock.now(),
         };
-        let app_ = app.clone();
+        let (app_, run_) = (app.clone(), run.clone());
         let stepped = app.write(move |tx| {
-            let (app, act, run) = (app_.clone(), act.clone(), run.clone());
+            let (app, act, run) = (app_.clone(), act.clone(), run_.clone());
             Box::pin(async move { batch(tx, &app, &act, run).await })
         });
         match stepped.await {
             Ok(_) => count += 1,
-            // Another process took the lease and this batch; or seats are missing, and it is tried
-            // again after a while.
+            // Another process took the lease and this batch; or somebody else the last seat, and it is
+            // looked at again in the next round.
             Err(Error::Conflict(why)) => {
                 tracing::debug!(why, "a batch of a run over a directory waits");
             }
-            // What is wrong with one workspace does not keep the others waiting.
-            Err(error) => failed = failed.or(Some(error)),
+            // The next one would fare no better.
+            Err(error @ (Error::Unavailable | Error::Retry(_))) => return Err(error),
+            Err(error) => {
+                failed(app, run, error).await?;
+                count += 1;
+            }
         }
     }
-    failed.map_or(Ok(count), Err)
+    Ok(count)
+}
+
+async fn failed(app: &App, run: DirectoryRun, error: Error) -> Result<()> {
+    let id = run.id;
+    metrics::counter!("gatehouse_worker_errors_total").increment(1);
+    tracing::error!(run.id = %id, error = ?error, "a batch of run {id} over a directory failed");
+    let why = error.to_string();
+    let next_at = app.clock.now().after(pause_after(run.attempts));
+    app.write(move |tx| {
+        let (run, why) = (run.clone(), why.clone());
+        Box::pin(async move { Ok(rows::update_failed(tx, &run, (next_at, &why)).await?) })
+    })
+    .await?;
+    Ok(())
 }
 
 /// The time to undo an end is over: what the directory said is deleted.

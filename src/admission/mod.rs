@@ -37,6 +37,7 @@ pub mod phases;
 pub mod planned;
 pub mod plans;
 mod prospects;
+pub mod reasons;
 pub mod recognition;
 pub mod regained;
 pub mod regrouping;

@@ -123,7 +123,7 @@ mod tests {
             key: key.to_owned(),
             member,
             status,
-            keeps_seat: false,
+            takes_none: false,
             is_named: false,
             is_linked: false,
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::carrying::{Step, carry_out, still_bound};
 use super::defining::check_rights;
 use super::definition::with;
-use super::effects::{Right, World, facts, fills, rights, told_of};
+use super::effects::{Right, Rights, World, facts, fills, rights, told_of};
 use super::fields::Said;
 use super::planned::{Told, told};
 use super::rules::find_with;
@@ -28,91 +28,82 @@ use crate::workspace::schemas;
 /// How many members are looked at together.
 const BATCH: usize = 500;
 
-/// What members had by rules, or keep for good for another reason, before they come into groups or go out.
-pub struct Before {
-    place: Place,
-    rules: Vec<LiveRule>,
-    members: Vec<(MemberId, BTreeSet<Right>, Said, BTreeSet<Right>)>,
+/// What becomes of a group, and of the rules with it.
+pub struct Regrouped<'r> {
+    /// Where the group is.
+    pub place: Place,
+    /// The group.
+    pub group: GroupId,
+    /// The group and those that it is in then, themselves or through others.
+    pub holders: &'r BTreeSet<GroupId>,
+    /// The rules of now.
+    pub before: &'r [LiveRule],
+    /// Those of then.
+    pub after: &'r [LiveRule],
 }
 
-impl Before {
-    /// Looks at members who are locked, or whose Users are.
-    pub async fn of(
-        tx: &mut Tx,
-        app: &App,
-        act: &Act,
-        place: Place,
-        members: &[MemberId],
-    ) -> Result<Self> {
-        let rules = Rules::current(tx, app, act).await?.live.to_vec();
-        let mut before = Self {
-            place,
-            rules,
-            members: Vec::with_capacity(members.len()),
-        };
-        for members in members.chunks(BATCH) {
-            let said = said(tx, place, members, (&before.rules, &before.rules)).await?;
-            let mut standing = lasting(tx, place.workspace, members).await?;
-            for member in members {
-                let nobody = Facts::default();
-                let of = said.get(member).unwrap_or(&nobody);
-                let (has, shows) = (rights(&before.rules, of), fills(&before.rules, of));
-                let stays = standing.remove(member).unwrap_or_default();
-                before.members.push((*member, has, shows, stays));
-            }
-        }
-        Ok(before)
-    }
-
-    /// Tells what they come to have and show now that they are in other groups, by the rules of now and
-    /// those that are mended; and what names all of it. What is given or taken beyond `scopes` is
-    /// [`crate::error::Error::Forbidden`].
+impl Regrouped<'_> {
+    /// Tells what members, each with whether it is in the group then, come to have and show; and what
+    /// names all of it. The database is as it is before. What is given or taken beyond `scopes`, or
+    /// by the rules that are mended, is [`crate::error::Error::Forbidden`].
     pub async fn told(
-        self,
+        &self,
         tx: &mut Tx,
-        app: &App,
         (act, scopes): (&Act, &Scopes),
+        members: &[(MemberId, bool)],
         mended: &Mended,
     ) -> Result<(Told, String)> {
-        let rules = Rules::current(tx, app, act).await?;
-        let registry = schemas::registry_within(tx, app, act.workspace).await?;
-        let mut after = rules.live.to_vec();
-        let mut given = BTreeSet::new();
-        for step in &mended.0 {
-            let Some(rule) = &step.after else {
-                continue;
-            };
-            let live = rule.live(step.id, act.at, registry.user())?;
-            let now = Rules {
-                version: rules.version,
-                live: after.into(),
-            };
-            after = with(&now, step.id, live);
-            given.extend(rule.grants.iter().copied());
-        }
+        let mut given = mended.given();
         let mut differing = Vec::new();
-        for members in self.members.chunks(BATCH) {
-            let ids: Vec<_> = members.iter().map(|of| of.0).collect();
-            let said = said(tx, self.place, &ids, (&self.rules, &after)).await?;
-            for (member, has, shows, stays) in members {
-                let nobody = Facts::default();
-                let of = said.get(member).unwrap_or(&nobody);
-                let (gets, comes_to_show) = (rights(&after, of), fills(&after, of));
+        for members in members.chunks(BATCH) {
+            for of in self.look(tx, members).await? {
                 // What a member has for another reason as well is given all the same.
-                given.extend(has.symmetric_difference(&gets).copied());
-                if *has != gets || *shows != comes_to_show {
-                    let rights = (has.clone(), gets, stays.clone());
-                    differing.push((*member, rights, (shows.clone(), comes_to_show)));
-                }
+                let (has, gets, _) = &of.1;
+                given.extend(has.symmetric_difference(gets).copied());
+                differing.push(of);
             }
         }
-        let looked_at = self.members.len();
-        let computed = told_of(tx, act.workspace, looked_at, differing).await?;
+        let computed = told_of(tx, act.workspace, members.len(), differing).await?;
         check_rights(tx, act.workspace, scopes, &given).await?;
         let hash = computed.hash();
         let by = (act.workspace, scopes);
         let told = told(tx, by, computed.effects).await?;
         Ok((told, hash))
+    }
+
+    /// Those of the members of whom something changes.
+    async fn look(
+        &self,
+        tx: &mut Tx,
+        members: &[(MemberId, bool)],
+    ) -> Result<Vec<(MemberId, Rights, (Said, Said))>> {
+        let ids: Vec<MemberId> = members.iter().map(|of| of.0).collect();
+        let world = World {
+            before: self.before,
+            after: self.after,
+            groups: Vec::new(),
+            without: None,
+        };
+        let now = facts(tx, self.place, &ids, &world, None).await?;
+        // Whatever way changes leads through the group.
+        let mut then = facts(tx, self.place, &ids, &world, Some(self.group)).await?;
+        let mut standing = lasting(tx, self.place.workspace, &ids).await?;
+        let nobody = Facts::default();
+        let mut differing = Vec::new();
+        for (member, is_in) in members {
+            let of = now.get(member).unwrap_or(&nobody);
+            let mut of_then = then.remove(member).unwrap_or_default();
+            if *is_in {
+                of_then.groups.extend(self.holders);
+            }
+            let (has, gets) = (rights(self.before, of), rights(self.after, &of_then));
+            let shows = (fills(self.before, of), fills(self.after, &of_then));
+            if has != gets || shows.0 != shows.1 {
+                let stays = standing.remove(member).unwrap_or_default();
+                differing.push((*member, (has, gets, stays), shows));
+            }
+        }
+        Ok(differing)
     }
 }
 
@@ -133,23 +124,8 @@ async fn lasting(
     Ok(lasting)
 }
 
-async fn said(
-    tx: &mut Tx,
-    place: Place,
-    members: &[MemberId],
-    (before, after): (&[LiveRule], &[LiveRule]),
-) -> Result<HashMap<MemberId, Facts>> {
-    let world = World {
-        before,
-        after,
-        groups: Vec::new(),
-        without: None,
-    };
-    facts(tx, place, members, &world, None).await
-}
-
 /// Rules that broke when a group was deleted, and can say again what they said.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Mended(Vec<Step>);
 
 impl Mended {
@@ -176,6 +152,30 @@ impl Mended {
     /// Which rules those are.
     pub fn rules(&self) -> Vec<RuleId> {
         self.0.iter().map(|step| step.id).collect()
+    }
+
+    fn given(&self) -> BTreeSet<Right> {
+        let after = self.0.iter().filter_map(|step| step.after.as_ref());
+        after.flat_map(|rule| rule.grants.iter().copied()).collect()
+    }
+
+    /// The rules of now together with these.
+    pub async fn among(&self, tx: &mut Tx, app: &App, act: &Act) -> Result<Vec<LiveRule>> {
+        let rules = Rules::current(tx, app, act).await?;
+        let registry = schemas::registry_within(tx, app, act.workspace).await?;
+        let mut after = rules.live.to_vec();
+        for step in &self.0 {
+            let Some(rule) = &step.after else {
+                continue;
+            };
+            let live = rule.live(step.id, act.at, registry.user())?;
+            let now = Rules {
+                version: rules.version,
+                live: after.into(),
+            };
+            after = with(&now, step.id, live);
+        }
+        Ok(after)
     }
 
     /// Lets them give again, at once or by runs; gives those.

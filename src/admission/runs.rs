@@ -290,16 +290,20 @@ async fn failed(app: &App, run: &Run, error: Error) -> Result<()> {
     let id = run.id;
     metrics::counter!("gatehouse_worker_errors_total").increment(1);
     tracing::error!(run.id = %id, error = ?error, "a batch of run {id} failed");
-    let doublings = u32::try_from(run.of.attempts).unwrap_or(u32::MAX).min(16);
-    let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
     let (run, why) = (run.clone(), error.to_string());
-    let next_at = app.clock.now().after(pause);
+    let next_at = app.clock.now().after(pause_after(run.of.attempts));
     app.write(move |tx| {
         let (run, why) = (run.clone(), why.clone());
         Box::pin(async move { Ok(rows::update_failed(tx, &run, (next_at, &why)).await?) })
     })
     .await?;
     Ok(())
+}
+
+/// After how long a batch is tried again that failed, and so often in a row before.
+pub(super) fn pause_after(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts).unwrap_or(u32::MAX).min(16);
+    (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
 /// A run.

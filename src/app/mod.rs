@@ -204,6 +204,19 @@ impl App {
         marked.await
     }
 
+    /// Runs a use case in a write transaction that is undone at its end, and gives what it came to; it
+    /// may run more than once.
+    pub async fn attempt<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        if !self.clock.is_true() {
+            return Err(Error::Unavailable);
+        }
+        rehearsal::undone(self.db.writer(), work).await
+    }
+
     /// Whether the database answers, does so in time, and agrees with this node about the time.
     pub async fn is_ready(&self) -> bool {
         if !self.clock.is_true() {

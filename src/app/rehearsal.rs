@@ -51,28 +51,43 @@ impl Rehearsal {
         T: Send + 'static,
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
-        let (work, slot) = (Arc::new(work), Arc::new(Mutex::new(None)));
-        let filled = Arc::clone(&slot);
+        let work = Arc::new(work);
         let (workspace, request) = (self.workspace, self.request);
-        let undone = writer.write(move |tx| {
-            let (work, filled) = (Arc::clone(&work), Arc::clone(&filled));
+        let undone = undone(writer, move |tx| {
+            let work = Arc::clone(&work);
             Box::pin(async move {
                 let value = work(&mut *tx).await?;
-                let told = changes::list_told(tx, workspace, request).await?;
-                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some((value, told));
-                Err::<(), _>(Error::Conflict("nothing of a rehearsal is kept".to_owned()))
+                Ok((value, changes::list_told(tx, workspace, request).await?))
             })
         });
-        let undone = undone.await;
-        let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (value, undone) {
-            (Some((value, told)), _) => {
-                let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-                all.extend(told);
-                Ok(value)
-            }
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(Error::internal(anyhow::anyhow!("a rehearsal was kept"))),
-        }
+        let (value, told) = undone.await?;
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(told);
+        Ok(value)
+    }
+}
+
+/// Runs a use case in a write transaction that is undone at its end; gives what it came to.
+pub(super) async fn undone<T, F>(writer: &Writer, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+{
+    let (work, slot) = (Arc::new(work), Arc::new(Mutex::new(None)));
+    let filled = Arc::clone(&slot);
+    let undone = writer.write(move |tx| {
+        let (work, filled) = (Arc::clone(&work), Arc::clone(&filled));
+        Box::pin(async move {
+            let value = work(&mut *tx).await?;
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            Err::<(), _>(Error::Conflict("nothing of this is kept".to_owned()))
+        })
+    });
+    let undone = undone.await;
+    let value = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (value, undone) {
+        (Some(value), _) => Ok(value),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => Err(Error::internal(anyhow::anyhow!("what is undone was kept"))),
     }
 }

@@ -122,5 +122,17 @@ fn read(file: &Path) -> anyhow::Result<Configuration> {
 fn text(plan: &Plan) -> String {
     let mut lines = vec![plan.to_string()];
     lines.extend(plan.members.iter().flat_map(told_lines));
+    if let Some(access) = &plan.access {
+        lines.push(format!(
+            "{} members come to be able to do something else by that",
+            access.members
+        ));
+        for (how, of) in [("gain", &access.gains), ("lose", &access.losses)] {
+            lines.extend(
+                of.iter()
+                    .map(|it| format!("  {} {how} {}", it.members, it.what)),
+            );
+        }
+    }
     lines.join("\n")
 }

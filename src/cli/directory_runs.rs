@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::directories::Named;
 use super::passages::work_off;
+use super::runs::failing;
 use super::table;
 use crate::admission::directory_runs::{self as runs, Shown};
 use crate::changes::Origin;
@@ -80,6 +81,7 @@ fn text(runs: &[Shown]) -> String {
     let header = ["id", "kind", "state", "users", "left out", "undo until"];
     let mut told = table(&header, rows);
     for shown in runs {
+        told.push_str(&failing(shown.run.last_error.as_deref(), shown.run.next_at));
         if !shown.left_out.is_empty() {
             let ids: Vec<_> = shown.left_out.iter().map(ToString::to_string).collect();
             told.push_str("\nstay members, for an admin gave them something since: ");

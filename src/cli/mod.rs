@@ -207,7 +207,7 @@ pub async fn run() -> ExitCode {
         Command::Workspace(command) => command.run().await,
         Command::ApiKey(command) => command.run().await,
         Command::Brake(command) => command.run().await,
-        Command::Directory(command) => command.run().await,
+        Command::Directory(command) => Box::pin(command.run()).await,
         Command::Schema(command) => command.run().await,
         Command::Rule(command) => Box::pin((*command).run()).await,
         Command::Run(command) => Box::pin(command.run()).await,

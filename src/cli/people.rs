@@ -6,11 +6,13 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Settings, table};
-use crate::admission::absence;
+use crate::admission::reasons;
+use crate::directory::explanation;
 use crate::mapping::explain::{self, Explanation};
 use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::mapping::seat::SeatStanding;
 use crate::workspace::access::Because;
+use crate::workspace::keys::Scopes;
 use crate::workspace::{self, members};
 
 #[derive(Debug, Args)]
@@ -75,7 +77,8 @@ impl Explain {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(person) = &self.what.person {
-            let told = absence::explain(&app, workspace.id, person).await?;
+            let scopes = Scopes::everything();
+            let told = explanation::explain(&app, &scopes, workspace.id, person).await?;
             self.settings.print(&told, || absence_text(&told))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -88,7 +91,7 @@ impl Explain {
 }
 
 /// Why somebody is in or not, in sentences.
-fn absence_text(told: &absence::Explanation) -> String {
+fn absence_text(told: &reasons::Explanation) -> String {
     let is = if told.is_in { "is in" } else { "is not in" };
     let mut lines = vec![format!("{} {is}", told.person)];
     for reason in &told.reasons {
@@ -100,6 +103,11 @@ fn absence_text(told: &absence::Explanation) -> String {
         lines.extend(reason.member.map(|member| format!("    member {member}")));
         let way_in = reason.way_in.as_ref();
         lines.extend(way_in.map(|way_in| format!("    way in: {way_in}")));
+    }
+    if let Some(count) = told.requests_searched {
+        lines.push(format!(
+            "for a refused request the newest {count} of each directory were looked through"
+        ));
     }
     lines.join("\n")
 }

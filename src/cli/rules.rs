@@ -224,8 +224,8 @@ impl Command {
         let (origin, scopes) = (Origin::cli(), Scopes::everything());
         let by = (&origin, &scopes);
         match self {
-            Self::Add(add) => add.run().await?,
-            Self::Edit(edit) => edit.run().await?,
+            Self::Add(add) => Box::pin(add.run()).await?,
+            Self::Edit(edit) => Box::pin(edit.run()).await?,
             Self::List { at } => {
                 let (app, workspace) = at.open().await?;
                 let rules = listed::list(&app, workspace.id).await?;

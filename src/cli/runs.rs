@@ -9,6 +9,7 @@ use super::{Settings, table};
 use crate::admission::runs::{self, RunState, Shown};
 use crate::app::App;
 use crate::changes::Origin;
+use crate::clock::Timestamp;
 use crate::ids::{RunId, WorkspaceId};
 use crate::worker::{self, Round, Worker};
 use crate::workspace::keys::Scopes;
@@ -135,6 +136,10 @@ fn text(runs: &[Shown]) -> String {
     let header = ["id", "kind", "state", "users", "changed", "of"];
     let mut told = table(&header, rows);
     for shown in runs {
+        told.push_str(&failing(
+            shown.run.of.last_error.as_deref(),
+            shown.run.of.next_at,
+        ));
         let since: Vec<_> = shown.changed_since.iter().flatten().collect();
         if !since.is_empty() {
             let ids: Vec<_> = since.iter().map(ToString::to_string).collect();
@@ -143,4 +148,11 @@ fn text(runs: &[Shown]) -> String {
         }
     }
     told
+}
+
+/// Why a run gets no further, if it does not.
+pub(super) fn failing(error: Option<&str>, next_at: Option<Timestamp>) -> String {
+    let at = next_at.map(|at| format!("; it is tried again at {at}"));
+    let told = |error: &str| format!("\nfailed: {error}{}", at.unwrap_or_default());
+    error.map(told).unwrap_or_default()
 }

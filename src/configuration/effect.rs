@@ -6,9 +6,11 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::standing::Standing;
 use crate::admission::intended::Outlook;
 use crate::admission::planned::Told;
 use crate::error::{Error, Result};
+use crate::ids::DirectoryId;
 use crate::secrets::sha256;
 use crate::workspace::keys::Permission;
 
@@ -102,16 +104,42 @@ pub struct Plan {
     pub effects: Vec<Effect>,
     /// What becomes of members with the rules that change; none where no rule does.
     pub members: Option<Told>,
+    /// What becomes of members by teams, by roles and by how far admins have access, as rights are now;
+    /// none where nobody comes to be able to do something else.
+    pub access: Option<Standing>,
+    /// Directories that the document does not name. These stay: what becomes of their members is said
+    /// where a directory is ended.
+    pub unnamed: Vec<Unnamed>,
+}
+
+/// A directory that a document does not name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unnamed {
+    /// Its id.
+    pub id: DirectoryId,
+    /// Its name.
+    pub name: String,
+    /// How many users it has.
+    pub users: i64,
 }
 
 impl Plan {
-    pub(super) fn of(effects: Vec<Effect>, outlook: Option<Outlook>) -> Result<Self> {
+    pub(super) fn of(
+        effects: Vec<Effect>,
+        outlook: Option<Outlook>,
+        access: Option<(Standing, String)>,
+        unnamed: Vec<Unnamed>,
+    ) -> Result<Self> {
         let of_members = outlook.as_ref().map(|it| &it.hash);
-        let text = serde_json::to_vec(&(&effects, of_members)).map_err(Error::internal)?;
+        let of_access = access.as_ref().map(|it| &it.1);
+        let all = (&effects, of_members, of_access);
+        let text = serde_json::to_vec(&all).map_err(Error::internal)?;
         Ok(Self {
             hash: HEXLOWER.encode(&sha256(&text)[..16]),
             effects,
             members: outlook.map(|it| it.told),
+            access: access.map(|it| it.0),
+            unnamed,
         })
     }
 
@@ -142,6 +170,15 @@ impl fmt::Display for Plan {
                     _ => writeln!(f, "    {}: {} -> {}", it.field, it.from, it.to)?,
                 }
             }
+        }
+        for of in &self.unnamed {
+            writeln!(
+                f,
+                "  directory \"{}\" is not named and stays, with its {} users; \
+                 `directory end` ends it and says what becomes of its members",
+                of.name.escape_debug(),
+                of.users
+            )?;
         }
         write!(
             f,

@@ -6,30 +6,39 @@
 //!
 //! A section that the document leaves out is left alone. What a section does not name stays too,
 //! unless whoever applies asks for it to end. Directories are never ended by a document: their
-//! people would go with them. A team or role is the same one by its name, whatever its case; a rule by
-//! the directory, the groups and the attributes that it looks at.
+//! people would go with them; a plan tells which ones it does not name. A team or role is the same one by
+//! its name, whatever its case; a directory by its id, where the document has it, else by its name; a rule
+//! by the directory, the groups and the attributes that it looks at.
 
+mod directories;
 mod effect;
 mod plan;
 mod rules;
+mod standing;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::admission::intended::{Intended, Outlook};
+use crate::admission::intended::Intended;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
-use crate::directory::{DirectoryKind, Mode};
 use crate::error::{Error, Result};
+use crate::store::plans::{self, Mark};
 use crate::store::tx::Tx;
-use crate::store::{access, directories, seats, teams, workspaces};
+use crate::store::{access, directories as rows, seats, teams, workspaces};
 use crate::workspace::keys::Scopes;
 use crate::workspace::seats::{Limit, SeatPolicy, SeatRelease};
 use crate::workspace::{Workspace, roles};
 
-pub use effect::{Action, Difference, Effect, Kind, Plan};
+pub use directories::Directory;
+pub use effect::{Action, Difference, Effect, Kind, Plan, Unnamed};
 pub use rules::Rule;
+pub use standing::{Reached, Standing};
+
+use plan::Steps;
+use standing::Opening;
 
 /// How many teams, roles, directories or rules a document may name.
 const MOST: usize = 2_000;
@@ -110,25 +119,6 @@ pub struct Role {
     pub permissions: BTreeSet<String>,
 }
 
-/// A directory. Kind and mode are said when it is made, and stay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "ConfiguredDirectory")]
-pub struct Directory {
-    /// Its name.
-    pub name: String,
-    /// Whose dialect it speaks.
-    pub kind: DirectoryKind,
-    /// What becomes of its facts.
-    pub mode: Mode,
-    /// Whether unknown attributes and members are refused instead of skipped.
-    #[serde(default)]
-    pub strict: bool,
-    /// Whether a create for an inactive user restores that user.
-    #[serde(default)]
-    pub restore_inactive: bool,
-}
-
 fn yes() -> bool {
     true
 }
@@ -150,7 +140,7 @@ pub async fn export(app: &App, workspace: &Workspace) -> Result<Configuration> {
     let limit = seats::find_limit(tx, workspace.id).await?;
     let teams = teams::list(tx, workspace.id).await?;
     let roles = roles::list_within(tx, workspace.id).await?;
-    let directories = directories::list(tx, workspace.id).await?;
+    let directories = rows::list(tx, workspace.id).await?;
     let roles = roles.into_iter().filter(|role| !role.role.built_in);
     let all = rules::list(tx, workspace.id, &directories).await?;
     Ok(Configuration {
@@ -223,16 +213,75 @@ async fn run(
 ) -> Result<Plan> {
     check(workspace, &wanted)?;
     let act = Act::of(app, origin, workspace.id);
-    let (app_, scopes) = (app.clone(), scopes.clone());
+    let foreseen = foresee(app, (&act, scopes), (&wanted, &options)).await?;
+    if purpose == Purpose::Plan {
+        return Ok(foreseen.plan);
+    }
+    let (app_, scopes, foreseen) = (app.clone(), scopes.clone(), Arc::new(foreseen));
     app.write(move |tx| {
         let (app, act, scopes) = (app_.clone(), act.clone(), scopes.clone());
         let (wanted, options) = (wanted.clone(), options.clone());
+        let foreseen = Arc::clone(&foreseen);
         Box::pin(async move {
             let by = (&act, &scopes);
-            within(tx, &app, by, (&wanted, &options), purpose).await
+            within(tx, &app, by, (&wanted, &options), &foreseen).await
         })
     })
     .await
+}
+
+/// What has to change, and how the workspace stood when that was looked at.
+struct Foreseen {
+    mark: Mark,
+    steps: Steps,
+    plan: Plan,
+}
+
+/// What is intended and open before a document is applied, and after it.
+struct Tried {
+    before: (Intended, Opening),
+    after: (Intended, Opening),
+}
+
+/// Tries a document, which is undone; whom it concerns is looked at beside other writes.
+async fn foresee(
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    (wanted, options): (&Configuration, &Options),
+) -> Result<Foreseen> {
+    let (app_, act_, by) = (app.clone(), act.clone(), scopes.clone());
+    let (wanted, prune) = (wanted.clone(), options.prune);
+    let attempt = app.attempt(move |tx| {
+        let (app, act, scopes) = (app_.clone(), act_.clone(), by.clone());
+        let wanted = wanted.clone();
+        Box::pin(async move {
+            workspaces::lock(tx, act.workspace).await?;
+            let mark = plans::find_mark(tx, act.workspace).await?;
+            let steps = plan::steps(tx, &app, act.workspace, &wanted, prune).await?;
+            let tried = tried(tx, &app, (&act, &scopes), &steps).await?;
+            Ok((mark, steps, tried))
+        })
+    });
+    let (mark, steps, tried) = attempt.await?;
+    let mut tx = app.db.read().await?;
+    let plan = plan_of(&mut tx, app, (act, scopes), (&steps, tried.as_ref())).await?;
+    Ok(Foreseen { mark, steps, plan })
+}
+
+async fn plan_of(
+    tx: &mut Tx,
+    app: &App,
+    by: (&Act, &Scopes),
+    (steps, tried): (&Steps, Option<&Tried>),
+) -> Result<Plan> {
+    let (mut outlook, mut access) = (None, None);
+    if let Some(Tried { before, after }) = tried {
+        outlook = before.0.become_of(tx, app, by, &after.0).await?;
+        let workspace = by.0.workspace;
+        access = before.1.become_of(tx, workspace, &after.1).await?;
+    }
+    let effects = steps.all.iter().map(|step| step.effect.clone());
+    Plan::of(effects.collect(), outlook, access, steps.unnamed.clone())
 }
 
 fn check(workspace: &Workspace, wanted: &Configuration) -> Result<()> {
@@ -265,22 +314,23 @@ async fn within(
     app: &App,
     (act, scopes): (&Act, &Scopes),
     (wanted, options): (&Configuration, &Options),
-    purpose: Purpose,
+    foreseen: &Foreseen,
 ) -> Result<Plan> {
     // Whoever makes rules or applies another document waits.
     workspaces::lock(tx, act.workspace).await?;
-    let steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
-    let outlook = tried(tx, app, (act, scopes), &steps).await?;
-    let plan = Plan::of(
-        steps.iter().map(|step| step.effect.clone()).collect(),
-        outlook,
-    )?;
+    let (mut steps, mut plan) = (foreseen.steps.clone(), foreseen.plan.clone());
+    // Only what moved since makes it be looked at again among other writes.
+    if plans::find_mark(tx, act.workspace).await? != foreseen.mark {
+        steps = plan::steps(tx, app, act.workspace, wanted, options.prune).await?;
+        let tried = tried(tx, app, (act, scopes), &steps).await?;
+        plan = plan_of(tx, app, (act, scopes), (&steps, tried.as_ref())).await?;
+    }
     let mut agreed = options.plan.iter();
     let is_stale = agreed.any(|agreed| *agreed != plan.hash);
-    if steps.is_empty() || is_stale || purpose == Purpose::Plan {
+    if steps.all.is_empty() || is_stale {
         return Ok(plan);
     }
-    for step in &steps {
+    for step in &steps.all {
         step.take(tx, app, (act, scopes)).await?;
     }
     let detail = json!({"plan": plan.hash, "effects": plan.effects.len()});
@@ -290,24 +340,35 @@ async fn within(
     Ok(plan)
 }
 
-/// Takes the steps and undoes them; tells what becomes of members with the rules that change.
+/// Takes the steps and undoes them; gives what was intended before and is after them. Nobody is
+/// settled meanwhile, unless a role ends: that nobody has it any more is seen by that alone.
 async fn tried(
     tx: &mut Tx,
     app: &App,
     (act, scopes): (&Act, &Scopes),
-    steps: &[plan::Planned],
-) -> Result<Option<Outlook>> {
-    if steps.is_empty() {
+    steps: &Steps,
+) -> Result<Option<Tried>> {
+    if steps.all.is_empty() {
         return Ok(None);
     }
-    let before = Intended::of(tx, app, act).await?;
-    tx.begin_part().await?;
-    for step in steps {
+    let before = (
+        Intended::of(tx, app, act).await?,
+        Opening::of(tx, act.workspace).await?,
+    );
+    if steps.all.iter().any(plan::Planned::ends_role) {
+        tx.begin_part().await?;
+    } else {
+        tx.begin_trial().await?;
+    }
+    for step in &steps.all {
         step.take(tx, app, (act, scopes)).await?;
     }
-    let after = Intended::of(tx, app, act).await?;
-    tx.undo_part().await?;
-    before.become_of(tx, app, (act, scopes), &after).await
+    let after = (
+        Intended::of(tx, app, act).await?,
+        Opening::of(tx, act.workspace).await?,
+    );
+    tx.undo_trial().await?;
+    Ok(Some(Tried { before, after }))
 }
 
 impl From<Limit> for Seats {
@@ -349,18 +410,6 @@ impl From<roles::Full> for Role {
         Self {
             name: full.role.name,
             permissions: full.permissions,
-        }
-    }
-}
-
-impl From<directories::Directory> for Directory {
-    fn from(directory: directories::Directory) -> Self {
-        Self {
-            name: directory.name,
-            kind: directory.kind,
-            mode: directory.mode,
-            strict: directory.strict,
-            restore_inactive: directory.restore_inactive,
         }
     }
 }

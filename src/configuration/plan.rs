@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::effect::{Action, Difference, Effect, Kind};
+use super::directories as named;
+use super::effect::{Action, Difference, Effect, Kind, Unnamed};
 use super::{Configuration, Directory, Role, Seats, Team, rules};
 use crate::admission::rules::{self as admission, Missing, RuleEdit};
 use crate::app::App;
@@ -59,6 +60,11 @@ impl Planned {
             differences,
         };
         Self { effect, step }
+    }
+
+    /// Whether a role ends by it.
+    pub(super) fn ends_role(&self) -> bool {
+        matches!(self.step, Step::EndRole(_))
     }
 
     /// Takes the step; an error says of what.
@@ -134,6 +140,13 @@ impl Planned {
     }
 }
 
+/// All steps, and what is told beside them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Steps {
+    pub(super) all: Vec<Planned>,
+    pub(super) unnamed: Vec<Unnamed>,
+}
+
 /// The steps from a workspace as it is to what is wanted.
 pub(super) async fn steps(
     tx: &mut Tx,
@@ -141,7 +154,7 @@ pub(super) async fn steps(
     workspace: WorkspaceId,
     wanted: &Configuration,
     prune: bool,
-) -> Result<Vec<Planned>> {
+) -> Result<Steps> {
     let mut steps = Vec::new();
     if let Some(wanted) = wanted.admins_in_all_teams {
         steps.extend(access_step(tx, workspace, wanted).await?);
@@ -155,26 +168,33 @@ pub(super) async fn steps(
         let there = team_rows::list(tx, workspace).await?;
         team_steps(&mut steps, &mut ends, there, (wanted, prune))?;
     }
+    let mut rows = directories::list(tx, workspace).await?;
+    let (mut directory_steps, mut unnamed) = (Vec::new(), Vec::new());
+    if let Some(wanted) = &wanted.directories {
+        let steps = &mut directory_steps;
+        unnamed = named::steps(tx, workspace, &mut rows, wanted, steps).await?;
+    }
     // A rule that ends does so before the roles that it gives.
     let mut rule_steps = Vec::new();
     if let Some(wanted) = &wanted.rules {
-        rule_steps = rules::steps(tx, app, workspace, (wanted, prune), &mut ends).await?;
+        let wanted = (&wanted[..], prune);
+        rule_steps = rules::steps(tx, app, (workspace, &rows), wanted, &mut ends).await?;
     }
     if let Some(wanted) = &wanted.roles {
         let there = roles::list_within(tx, workspace).await?;
         role_steps(&mut steps, &mut ends, there, (wanted, prune))?;
     }
-    if let Some(wanted) = &wanted.directories {
-        let there = directories::list(tx, workspace).await?;
-        directory_steps(&mut steps, there, wanted)?;
-    }
+    steps.extend(directory_steps);
     steps.extend(rule_steps);
     steps.extend(ends);
-    Ok(steps)
+    Ok(Steps {
+        all: steps,
+        unnamed,
+    })
 }
 
 /// What a section names, by folded name.
-fn keyed<'a, T>(
+pub(super) fn keyed<'a, T>(
     section: &'static str,
     wanted: &'a [T],
     name: impl Fn(&T) -> &str,
@@ -350,56 +370,6 @@ fn role_steps(
         let differ = differences([("permissions", json!(none), json!(role.permissions))]);
         let what = (Action::Add, Kind::Role, role.name.as_str());
         steps.push(Planned::of(what, differ, Step::AddRole(role.clone())));
-    }
-    Ok(())
-}
-
-fn directory_steps(
-    steps: &mut Vec<Planned>,
-    there: Vec<directories::Directory>,
-    wanted: &[Directory],
-) -> Result<()> {
-    let mut wanted = keyed("directories", wanted, |directory| &directory.name)?;
-    for mut row in there {
-        let Some(to) = wanted.remove(&name_key(&row.name, "directories")?) else {
-            continue;
-        };
-        if (row.kind, row.mode, &row.name) != (to.kind, to.mode, &to.name) {
-            return Err(Error::value(format!(
-                "directories: name, kind and mode of \"{}\" stay as they are",
-                row.name
-            )));
-        }
-        let differ = differences([
-            ("strict", json!(row.strict), json!(to.strict)),
-            (
-                "restore_inactive",
-                json!(row.restore_inactive),
-                json!(to.restore_inactive),
-            ),
-        ]);
-        if differ.is_empty() {
-            continue;
-        }
-        let name = row.name.clone();
-        (row.strict, row.restore_inactive) = (to.strict, to.restore_inactive);
-        let what = (Action::Change, Kind::Directory, name.as_str());
-        steps.push(Planned::of(what, differ, Step::EditDirectory(row)));
-    }
-    for directory in wanted.into_values() {
-        let differ = differences([
-            ("kind", Value::Null, json!(directory.kind)),
-            ("mode", Value::Null, json!(directory.mode)),
-            ("strict", json!(false), json!(directory.strict)),
-            (
-                "restore_inactive",
-                json!(false),
-                json!(directory.restore_inactive),
-            ),
-        ]);
-        let step = Step::AddDirectory(directory.clone());
-        let what = (Action::Add, Kind::Directory, directory.name.as_str());
-        steps.push(Planned::of(what, differ, step));
     }
     Ok(())
 }

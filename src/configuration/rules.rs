@@ -15,7 +15,7 @@ use crate::ids::{RuleId, WorkspaceId};
 use crate::mapping::examples::Example;
 use crate::mapping::{rules as known, when};
 use crate::scim::fold;
-use crate::store::directories::{self, Directory};
+use crate::store::directories::Directory;
 use crate::store::rules::LinePolicy;
 use crate::store::tx::Tx;
 use crate::workspace::profile::{Edit, Say};
@@ -173,12 +173,11 @@ pub(super) async fn list(
 pub(super) async fn steps(
     tx: &mut Tx,
     app: &App,
-    workspace: WorkspaceId,
+    (workspace, directories): (WorkspaceId, &[Directory]),
     (wanted, prune): (&[Rule], bool),
     ends: &mut Vec<Planned>,
 ) -> Result<Vec<Planned>> {
-    let directories = directories::list(tx, workspace).await?;
-    let mut there = list(tx, workspace, &directories).await?;
+    let mut there = list(tx, workspace, directories).await?;
     let mut open = Vec::new();
     for rule in wanted {
         let rule = canonical(tx, app, workspace, rule).await?;

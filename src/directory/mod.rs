@@ -4,6 +4,7 @@
 
 pub mod credentials;
 pub mod erasure;
+pub mod explanation;
 pub mod export;
 mod followed;
 pub mod groups;
@@ -77,6 +78,17 @@ impl Access {
     }
 }
 
+/// Goes on where a directory still is as its client found it. Else that went live, or collects again, or
+/// was switched off since, at this node or another: nothing of the request is done, and the client may
+/// come again at once.
+fn check_open(app: &App, is_open: bool) -> Result<()> {
+    if is_open {
+        return Ok(());
+    }
+    app.credentials.invalidate_all();
+    Err(Error::Unavailable)
+}
+
 impl Caller {
     /// Whether roles are shown as entitlements: Okta asks for them, and to others a type that
     /// nobody can write is of no use.
@@ -97,6 +109,13 @@ impl Caller {
         }
         app.credentials.invalidate_all();
         Err(Error::Unavailable)
+    }
+
+    /// Goes on where the directory is as its client found it, as [`check_open`] has it, where nothing is
+    /// written that would tell.
+    async fn check_mode(&self, tx: &mut Tx, app: &App) -> Result<()> {
+        let is_open = rows::is_in(tx, self.place(), self.directory.mode).await?;
+        check_open(app, is_open)
     }
 
     /// Where the caller's resources are.
@@ -192,7 +211,8 @@ pub async fn create_within(tx: &mut Tx, mut act: Act, new: NewDirectory) -> Resu
     Ok(directory)
 }
 
-/// Writes how a directory treats what its IdP sends.
+/// Writes what a directory is called, and how it treats what its IdP sends. A name that another one
+/// has is [`Error::Taken`].
 pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result<()> {
     let act = Act::of(app, origin, directory.workspace);
     let changed = directory.clone();
@@ -208,11 +228,15 @@ pub async fn update(app: &App, origin: &Origin, directory: &Directory) -> Result
 /// The same in the transaction of a wider change, after which no cached credential is to be trusted.
 pub async fn update_within(tx: &mut Tx, mut act: Act, directory: &Directory) -> Result<()> {
     act.directory = Some(directory.id);
-    if !rows::update(tx, directory).await? {
+    let key = name_key(&directory.name, "name")?;
+    let is_there = rows::update(tx, directory, &key)
+        .await
+        .on_duplicate("name")?;
+    if !is_there {
         return Err(Error::NotFound("directory"));
     }
     let detail = serde_json::json!({
-        "strict": directory.strict, "restore_inactive": directory.restore_inactive,
+        "name": directory.name, "strict": directory.strict, "restore_inactive": directory.restore_inactive,
     });
     let subject = ("directory", directory.id.0);
     let change = act.change("directory.updated", subject, None, &detail);

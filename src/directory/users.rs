@@ -112,14 +112,17 @@ async fn insert(
         return Ok(Created::Taken);
     }
     let mode = caller.directory.mode;
-    let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await?;
+    let arrival = arrival::arrive(tx, app, &act, (place, mode), &known, &newcomer).await;
+    if matches!(arrival, Ok(Arrival::Conflict) | Err(Error::Conflict(_))) {
+        caller.check_mode(tx, app).await?;
+    }
     let Arrival::Admitted(Admitted {
         member,
         is_in,
         is_to_settle,
         person,
         changes: mut told,
-    }) = arrival
+    }) = arrival?
     else {
         return Ok(Created::Taken);
     };
@@ -140,11 +143,7 @@ async fn insert(
     let is_open = rows::insert(tx, place, &user, mode)
         .await
         .on_duplicate("userName")?;
-    if !is_open {
-        // It went live or was switched off since its client was let in: the client may come again.
-        app.credentials.invalidate_all();
-        return Err(Error::Unavailable);
-    }
+    super::check_open(app, is_open)?;
     rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
     let kind = caller.registry.user();
     unique::claim(tx, place, kind, user.id.0, None, &incoming.document).await?;
@@ -300,6 +299,7 @@ async fn update(
                 active: user.active,
                 is_written: edited.writes_active,
             };
+            caller.check_mode(tx, app).await?;
             let told = holds::confirm(tx, &act, member, word).await?;
             changes::record(tx, act.workspace, told.as_slice()).await?;
         }
@@ -307,7 +307,9 @@ async fn update(
         return Ok(Changed::Now(Box::new(Found { user, groups })));
     }
     let core = Written::of(&edited.document)?;
-    if core.user_name_key != user.user_name_key && !rename(tx, &act, caller, &user, &core).await? {
+    if core.user_name_key != user.user_name_key
+        && !rename(tx, app, &act, caller, &user, &core).await?
+    {
         return Ok(Changed::Taken);
     }
     let old = Written::of(before)?;
@@ -323,13 +325,14 @@ async fn update(
     user.document = document;
     user.version += 1;
     user.updated_at = act.at;
-    if is_renamed {
-        rows::update_all(tx, place, &user)
-            .await
-            .on_duplicate("userName")?;
+    let mode = caller.directory.mode;
+    let is_open = if is_renamed {
+        let written = rows::update_all(tx, place, &user, mode).await;
+        written.on_duplicate("userName")?
     } else {
-        rows::update(tx, place, &user).await?;
-    }
+        rows::update(tx, place, &user, mode).await?
+    };
+    super::check_open(app, is_open)?;
     if core.email_keys != old.email_keys {
         rows::delete_emails(tx, place, user.id).await?;
         rows::insert_emails(tx, place, user.id, &core.email_keys).await?;
@@ -376,6 +379,7 @@ async fn update(
 /// one, which is written down as a conflict.
 async fn rename(
     tx: &mut Tx,
+    app: &App,
     act: &Act,
     caller: &Caller,
     user: &User,
@@ -389,6 +393,7 @@ async fn rename(
     if let Some(holder) = known.holder.filter(|holder| Some(*holder) != user.member) {
         arrival::note_conflict(tx, act, place, &core.newcomer(), holder).await?;
         if caller.directory.mode == Mode::Live {
+            caller.check_mode(tx, app).await?;
             return Ok(false);
         }
     }
@@ -435,6 +440,7 @@ async fn remove(
         .await?
         .ok_or(Error::NotFound("user"))?;
     precondition.check(user.version)?;
+    caller.check_mode(tx, app).await?;
     let had = user.member;
     let user = caller.let_go(tx, app, user).await?;
     unique::release(tx, caller, caller.registry.user(), id.0).await?;

@@ -17,8 +17,8 @@ pub struct Candidate {
     pub member: MemberId,
     /// How far the member is in.
     pub status: Status,
-    /// Whether the member is suspended and keeps its seat.
-    pub keeps_seat: bool,
+    /// Whether the member takes no seat by it: it keeps one while it is suspended, or an admin shuts it out.
+    pub takes_none: bool,
     /// Whether the member signs in with it; else it is an address that nobody proved.
     pub is_named: bool,
     /// Whether another User of the same directory is linked to the member.
@@ -45,11 +45,11 @@ pub async fn list(tx: &mut Tx, place: Place, keys: &[&str]) -> Result<Vec<Candid
                   AND u.directory = $2) AS is_linked";
     let sql = format!(
         "SELECT l.key, m.id AS member, m.status, \
-         m.seat_kept_at IS NOT NULL AS keeps_seat, l.key IS NOT NULL AS is_named, {linked} \
+         (m.seat_kept_at IS NOT NULL OR m.barred_at IS NOT NULL) AS takes_none, l.key IS NOT NULL AS is_named, {linked} \
          FROM login_names l CROSS JOIN members m WHERE l.workspace = $1 AND l.key = $3 \
          AND m.workspace = $1 AND m.id = l.member \
          UNION ALL SELECT m.email_key AS key, m.id AS member, m.status, \
-         m.seat_kept_at IS NOT NULL AS keeps_seat, m.email_key IS NULL AS is_named, {linked} \
+         (m.seat_kept_at IS NOT NULL OR m.barred_at IS NOT NULL) AS takes_none, m.email_key IS NULL AS is_named, {linked} \
          FROM members m WHERE m.workspace = $1 \
          AND m.email_key IN ({}) AND m.status <> 'removed' \
          AND (m.brake_wants IS NULL OR m.brake_wants <> 'removed')",
@@ -101,12 +101,12 @@ pub async fn list_of(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec<
          UNION SELECT own.id, e.value_key FROM own CROSS JOIN user_emails e \
          WHERE e.workspace = $1 AND e.directory = $2 AND e.user_id = own.id) \
          SELECT own.id AS user_id, l.key, m.id AS member, m.status, \
-         m.seat_kept_at IS NOT NULL AS keeps_seat, l.key IS NOT NULL AS is_named, {linked} \
+         (m.seat_kept_at IS NOT NULL OR m.barred_at IS NOT NULL) AS takes_none, l.key IS NOT NULL AS is_named, {linked} \
          FROM own CROSS JOIN login_names l \
          CROSS JOIN members m WHERE l.workspace = $1 AND l.key = own.user_name_key \
          AND m.workspace = $1 AND m.id = l.member \
          UNION ALL SELECT keys.user_id, m.email_key AS key, m.id AS member, m.status, \
-         m.seat_kept_at IS NOT NULL AS keeps_seat, m.email_key IS NULL AS is_named, {linked} \
+         (m.seat_kept_at IS NOT NULL OR m.barred_at IS NOT NULL) AS takes_none, m.email_key IS NULL AS is_named, {linked} \
          FROM keys CROSS JOIN members m \
          WHERE m.workspace = $1 AND m.email_key = keys.key AND m.status <> 'removed' \
          AND (m.brake_wants IS NULL OR m.brake_wants <> 'removed')",

@@ -178,16 +178,18 @@ pub async fn insert(tx: &mut Tx, directory: &Directory, key: &str) -> Result<()>
 }
 
 /// Writes how a directory treats what its IdP sends.
-pub async fn update(tx: &mut Tx, directory: &Directory) -> Result<bool> {
+pub async fn update(tx: &mut Tx, directory: &Directory, name_key: &str) -> Result<bool> {
     let rows = tx
         .query(
-            "UPDATE directories SET strict = $3, restore_inactive = $4 \
-             WHERE workspace = $1 AND id = $2",
+            "UPDATE directories SET strict = $3, restore_inactive = $4, name = $5, \
+             name_key = $6 WHERE workspace = $1 AND id = $2",
         )
         .bind(directory.workspace)
         .bind(directory.id)
         .bind(directory.strict)
         .bind(directory.restore_inactive)
+        .bind(directory.name.clone())
+        .bind(name_key.to_owned())
         .execute()
         .await?;
     Ok(rows == 1)
@@ -202,6 +204,21 @@ pub async fn find(tx: &mut Tx, place: Place) -> Result<Option<Directory>> {
     .bind(place.directory)
     .fetch_optional()
     .await
+}
+
+/// Whether a directory is in that mode, and not switched off.
+pub async fn is_in(tx: &mut Tx, place: Place, mode: Mode) -> Result<bool> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) AS found FROM directories WHERE workspace = $1 AND id = $2 \
+             AND mode = $3 AND ended_at IS NULL",
+        )
+        .bind(place.workspace)
+        .bind(place.directory)
+        .bind(mode)
+        .fetch_one()
+        .await?;
+    Ok(row.0 > 0)
 }
 
 /// The directory of that folded name.

@@ -85,6 +85,12 @@ pub struct DirectoryRun {
     pub created_at: Timestamp,
     /// When it was done.
     pub finished_at: Option<Timestamp>,
+    /// How often in a row its next batch failed.
+    pub attempts: i64,
+    /// When that is tried again.
+    pub next_at: Option<Timestamp>,
+    /// Why it failed.
+    pub last_error: Option<String>,
 }
 
 impl DirectoryRun {
@@ -115,14 +121,17 @@ impl DirectoryRun {
             actor,
             created_at: at,
             finished_at: None,
+            attempts: 0,
+            next_at: None,
+            last_error: None,
         }
     }
 }
 
 const COLUMNS: &str = "SELECT id, workspace, directory, kind, position, total, processed, \
                        skipped, outcome, keep_grants, was_live, undo_until, undone_at, undoes, \
-                       paused_at, left_out, request, actor, created_at, finished_at \
-                       FROM directory_runs";
+                       paused_at, left_out, request, actor, created_at, finished_at, \
+                       attempts, next_at, last_error FROM directory_runs";
 
 /// Makes a run.
 pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
@@ -151,17 +160,45 @@ pub async fn insert(tx: &mut Tx, run: &DirectoryRun) -> Result<()> {
     Ok(())
 }
 
-/// The oldest run of each workspace that is not done and does not wait.
-pub async fn list_open(tx: &mut Tx) -> Result<Vec<DirectoryRun>> {
+/// The oldest run of each workspace that is not done, does not wait and is to be tried by now.
+pub async fn list_open(tx: &mut Tx, now: Timestamp) -> Result<Vec<DirectoryRun>> {
     tx.query(sqlx::AssertSqlSafe(format!(
-        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL AND NOT EXISTS \
-         (SELECT o.id FROM directory_runs o WHERE o.workspace = directory_runs.workspace \
-         AND o.state <> 'done' AND o.paused_at IS NULL AND (o.created_at < directory_runs.created_at \
+        "{COLUMNS} WHERE state <> 'done' AND paused_at IS NULL AND COALESCE(next_at, $1) <= $1 \
+         AND NOT EXISTS (SELECT o.id FROM directory_runs o \
+         WHERE o.workspace = directory_runs.workspace AND o.state <> 'done' \
+         AND o.paused_at IS NULL AND COALESCE(o.next_at, $1) <= $1 \
+         AND (o.created_at < directory_runs.created_at \
          OR (o.created_at = directory_runs.created_at AND o.id < directory_runs.id))) \
          ORDER BY created_at, id"
     )))
+    .bind(now)
     .fetch_all()
     .await
+}
+
+/// Says that a batch of a run failed, and when it is tried again; false if another process did that, or
+/// moved the run on.
+pub async fn update_failed(
+    tx: &mut Tx,
+    run: &DirectoryRun,
+    (next_at, error): (Timestamp, &str),
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE directory_runs SET attempts = $3, next_at = $4, last_error = $5 \
+             WHERE workspace = $1 AND id = $2 AND state <> 'done' AND attempts = $6 \
+             AND processed = $7",
+        )
+        .bind(run.workspace)
+        .bind(run.id)
+        .bind(run.attempts + 1)
+        .bind(next_at)
+        .bind(error.to_owned())
+        .bind(run.attempts)
+        .bind(run.processed)
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// The runs of a directory, newest first.
@@ -226,7 +263,7 @@ pub async fn update_paused(
 pub async fn update_undone_live(tx: &mut Tx, place: Place, at: Timestamp) -> Result<u64> {
     tx.query(
         "UPDATE directory_runs SET state = 'done', finished_at = COALESCE(finished_at, $3), \
-         paused_at = NULL, undo_until = NULL, undone_at = $3 WHERE workspace = $1 \
+         paused_at = NULL, undo_until = NULL, undone_at = $3, next_at = NULL WHERE workspace = $1 \
          AND directory = $2 AND kind = 'live' AND undone_at IS NULL",
     )
     .bind(place.workspace)
@@ -288,6 +325,9 @@ pub async fn moved_on(
         skipped: run.skipped + passed.skipped,
         left_out: passed.left_out.or_else(|| run.left_out.clone()),
         finished_at,
+        attempts: 0,
+        next_at: None,
+        last_error: None,
         ..run.clone()
     };
     let state = if finished_at.is_some() {
@@ -298,7 +338,7 @@ pub async fn moved_on(
     let rows = tx
         .query(
             "UPDATE directory_runs SET state = $3, position = $4, processed = $5, skipped = $6, \
-             finished_at = $7, left_out = $9 WHERE workspace = $1 AND id = $2 \
+             finished_at = $7, left_out = $9, attempts = 0, next_at = NULL, last_error = NULL WHERE workspace = $1 AND id = $2 \
              AND state = 'applying' AND paused_at IS NULL AND skipped = $10 \
              AND (position = $8 OR (position IS NULL AND $8 IS NULL))",
         )

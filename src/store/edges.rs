@@ -90,3 +90,35 @@ where
     }
     Ok(removed.into_iter().map(|row| row.0).collect())
 }
+
+/// Those of the members that are in a Group themselves.
+pub async fn list<M: Held>(
+    tx: &mut Tx,
+    place: Place,
+    group: GroupId,
+    members: &[M],
+) -> Result<Vec<M>>
+where
+    (M,): Row,
+{
+    let mut found: Vec<(M,)> = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT {1} FROM {0} WHERE workspace = $1 AND directory = $2 AND group_id = $3 \
+             AND {1} IN ({2})",
+            M::TABLE,
+            M::COLUMN,
+            placeholders(4, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(place.workspace)
+            .bind(place.directory)
+            .bind(group);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        found.extend(query.fetch_all::<(M,)>().await?);
+    }
+    Ok(found.into_iter().map(|row| row.0).collect())
+}

@@ -113,8 +113,8 @@ pub struct Had {
     pub user: Left,
     /// How far the member is in.
     pub status: Status,
-    /// Whether the member is suspended and keeps the seat.
-    pub keeps_seat: bool,
+    /// Whether the member takes no seat by it: it keeps one while it is suspended, or an admin shuts it out.
+    pub takes_none: bool,
 }
 
 /// Those of the Users that are linked to nobody and had a member, who was not brought in anew by hand
@@ -124,7 +124,7 @@ pub async fn list_had(tx: &mut Tx, place: Place, users: &[UserId]) -> Result<Vec
     for users in users.chunks(MOST) {
         let sql = format!(
             "SELECT u.id, u.user_name_key, u.member, u.former_member, m.status, \
-             m.seat_kept_at IS NOT NULL AS keeps_seat FROM users u CROSS JOIN members m \
+             (m.seat_kept_at IS NOT NULL OR m.barred_at IS NOT NULL) AS takes_none FROM users u CROSS JOIN members m \
              WHERE u.workspace = $1 AND u.directory = $2 AND u.id IN ({}) \
              AND u.member IS NULL AND m.workspace = u.workspace AND m.id = u.former_member \
              AND m.status NOT IN ('draft', 'invited') AND m.erased_at IS NULL ORDER BY u.id",

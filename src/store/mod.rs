@@ -77,6 +77,7 @@ pub mod runs;
 pub mod schemas;
 pub mod search;
 pub mod seats;
+pub mod spots;
 pub mod stats;
 mod stock;
 pub mod tables;

@@ -76,7 +76,8 @@ pub async fn list_named(
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// A create that met a member of another way, and was not settled since.
+/// A create that met a member of another way, and was not settled since: that member is still there, or
+/// the one whom an admin named.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Met {
     /// The directory's name.
@@ -98,12 +99,16 @@ pub struct Met {
 /// The creates of this userName or externalId that met somebody.
 pub async fn list_met(tx: &mut Tx, workspace: WorkspaceId, person: &Person) -> Result<Vec<Met>> {
     const MET: &str = "SELECT d.name AS directory, c.user_name_key AS user_name, c.member, \
-         (SELECT a.member FROM adoptions a WHERE a.workspace = c.workspace \
-         AND a.directory = c.directory AND a.user_name_key = c.user_name_key) AS adopted, \
+         (SELECT a.member FROM adoptions a CROSS JOIN members n WHERE a.workspace = c.workspace \
+         AND a.directory = c.directory AND a.user_name_key = c.user_name_key \
+         AND n.workspace = a.workspace AND n.id = a.member AND n.status <> 'removed') AS adopted, \
          c.first_at, c.last_at, c.times FROM directories d CROSS JOIN conflicts c \
          WHERE d.workspace = $1 AND c.workspace = $1 AND c.directory = d.id \
-         AND EXISTS (SELECT m.id FROM members m WHERE m.workspace = c.workspace \
-         AND m.id = c.member AND m.status <> 'removed') \
+         AND (EXISTS (SELECT m.id FROM members m WHERE m.workspace = c.workspace \
+         AND m.id = c.member AND m.status <> 'removed') OR EXISTS (SELECT a.member \
+         FROM adoptions a CROSS JOIN members n WHERE a.workspace = c.workspace \
+         AND a.directory = c.directory AND a.user_name_key = c.user_name_key \
+         AND n.workspace = a.workspace AND n.id = a.member AND n.status <> 'removed')) \
          AND NOT EXISTS (SELECT u.id FROM users u WHERE u.workspace = c.workspace \
          AND u.directory = c.directory AND u.user_name_key = c.user_name_key \
          AND u.member IS NOT NULL)";

@@ -40,6 +40,7 @@ pub struct Tx {
     statements: u32,
     pub(super) stats: Arc<Stats>,
     faults: Option<Arc<Faults>>,
+    is_trial: bool,
 }
 
 pub(super) enum Conn {
@@ -73,6 +74,7 @@ impl Tx {
             statements: 0,
             stats,
             faults,
+            is_trial: false,
         }
     }
 
@@ -149,6 +151,7 @@ impl Tx {
     pub(super) fn begin_work(&mut self, stats: Arc<Stats>) {
         self.statements = 0;
         self.stats = stats;
+        self.is_trial = false;
     }
 
     /// A statement of transaction control, without values, rows or fail points.
@@ -175,6 +178,25 @@ impl Tx {
     pub async fn undo_part(&mut self) -> Result<()> {
         self.query("ROLLBACK TO SAVEPOINT part").execute().await?;
         self.keep_part().await
+    }
+
+    /// Begins a part that is undone in any case. What comes of it for members is looked at beside it, so
+    /// that nobody is settled in it.
+    pub async fn begin_trial(&mut self) -> Result<()> {
+        self.begin_part().await?;
+        self.is_trial = true;
+        Ok(())
+    }
+
+    /// Ends a trial as if it had not been.
+    pub async fn undo_trial(&mut self) -> Result<()> {
+        self.is_trial = false;
+        self.undo_part().await
+    }
+
+    /// Whether this is a trial.
+    pub fn is_trial(&self) -> bool {
+        self.is_trial
     }
 
     /// Commits a transaction that is not the writer's.

@@ -211,12 +211,14 @@ pub async fn update_member(
 }
 
 /// Writes a locked User anew whose names are what they were. Named in an update, a column has its
-/// index written even where its value stays.
-pub async fn update(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
+/// index written even where its value stays. False if the directory is in another mode, or switched off.
+pub async fn update(tx: &mut Tx, place: Place, user: &User, mode: Mode) -> Result<bool> {
     let rows = tx
         .query(
             "UPDATE users SET active = $4, document = $5, version = $6, updated_at = $7 \
-             WHERE workspace = $1 AND directory = $2 AND id = $3",
+             WHERE workspace = $1 AND directory = $2 AND id = $3 AND EXISTS (SELECT d.id \
+             FROM directories d WHERE d.workspace = $1 AND d.id = $2 AND d.mode = $8 \
+             AND d.ended_at IS NULL)",
         )
         .bind(place.workspace)
         .bind(place.directory)
@@ -225,18 +227,21 @@ pub async fn update(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
         .bind(user.document.clone())
         .bind(user.version)
         .bind(user.updated_at)
+        .bind(mode)
         .execute()
         .await?;
     Ok(rows == 1)
 }
 
-/// Writes a locked User anew; the userName must be free in the directory.
-pub async fn update_all(tx: &mut Tx, place: Place, user: &User) -> Result<bool> {
+/// Writes a locked User anew; the userName must be free in the directory. False as above.
+pub async fn update_all(tx: &mut Tx, place: Place, user: &User, mode: Mode) -> Result<bool> {
     let rows = tx
         .query(
             "UPDATE users SET user_name_key = $4, external_id = $5, display_key = $6, \
              display = $7, active = $8, document = $9, version = $10, updated_at = $11 \
-             WHERE workspace = $1 AND directory = $2 AND id = $3",
+             WHERE workspace = $1 AND directory = $2 AND id = $3 AND EXISTS (SELECT d.id \
+             FROM directories d WHERE d.workspace = $1 AND d.id = $2 AND d.mode = $12 \
+             AND d.ended_at IS NULL)",
         )
         .bind(place.workspace)
         .bind(place.directory)
@@ -249,6 +254,7 @@ pub async fn update_all(tx: &mut Tx, place: Place, user: &User) -> Result<bool> 
         .bind(user.document.clone())
         .bind(user.version)
         .bind(user.updated_at)
+        .bind(mode)
         .execute()
         .await?;
     Ok(rows == 1)

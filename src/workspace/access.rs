@@ -97,6 +97,22 @@ impl Reach {
         (is_wide && rights.contains(&admin)).then_some(Because::Admin)
     }
 
+    /// The teams that are open in one of the two alone.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<Uuid> {
+        let all = self.open.keys().chain(other.open.keys());
+        let is_one_sided =
+            |team: &&Uuid| self.open.contains_key(team) != other.open.contains_key(team);
+        all.filter(is_one_sided).copied().collect()
+    }
+
+    /// The role by which somebody has access in every open team, if there is one.
+    #[must_use]
+    pub fn everywhere(&self) -> Option<Uuid> {
+        let setting = self.setting;
+        setting.admins_in_all_teams.then_some(setting.admin.0)
+    }
+
     /// The role by which somebody has access in a team without being in it, if there is one.
     #[must_use]
     pub fn role_into(&self, team: Uuid) -> Option<Uuid> {

@@ -2,7 +2,6 @@
 //! who did it and by which request.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +18,7 @@ use crate::ids::{
 use crate::secrets::PersonKey;
 use crate::store::changes::{self as rows, Logged};
 use crate::store::tx::Tx;
-use crate::store::{causes, former, members as member_rows};
+use crate::store::{causes, former, members as member_rows, spots};
 
 /// What happened to a member, a page of it.
 #[derive(Debug, Serialize)]
@@ -84,35 +83,13 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// A place in what happened: right after the event of that instant and id.
-#[derive(Debug, Clone, Copy)]
-pub struct Spot(Timestamp, ChangeId);
+/// A place in what happened.
+pub type Spot = spots::Spot<ChangeId>;
 
 impl Spot {
-    /// Before the newest event.
-    pub fn newest() -> Self {
-        Self(Timestamp(i64::MAX), ChangeId(Uuid::max()))
-    }
-
     /// After an event.
     pub fn after(event: &Event) -> Self {
         Self(event.at, event.id)
-    }
-
-    /// As text, which [`FromStr`] reads.
-    pub fn to_text(self) -> String {
-        format!("{} {}", self.0.0, self.1)
-    }
-}
-
-impl FromStr for Spot {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let parts = text.split_once(' ');
-        let read = parts.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-        let (at, id) = read.ok_or_else(|| Error::value("expected an instant and an id"))?;
-        Ok(Self(Timestamp(at), id))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why somebody is in a workspace, or is not.
 
-use gatehouse::admission::{absence, adoption};
+use gatehouse::admission::{absence, adoption, reasons};
 use gatehouse::changes::Origin;
 use gatehouse::directory::{Mode, NewDirectory};
 use gatehouse::workspace::keys::Permission;
@@ -122,7 +122,10 @@ async fn whom_somebody_met_and_what_would_let_them_in_is_told() {
     let path = format!("/directories/{}/adoption", second.directory.id);
     let adopt = json!({"user_name": "u0@acme.example"});
     gateway.asked(&key, ("POST", &path), adopt, 200).await;
-    assert_eq!(gateway.why(&key, "S-1").await, codes(false, &["adopted"]));
+    assert_eq!(
+        gateway.why(&key, "S-1").await,
+        codes(false, &["adopted", "refused"])
+    );
     assert_eq!(second.send("POST", "/Users", Some(&same)).await.0, 201);
     assert_eq!(gateway.why(&key, "S-1").await, codes(true, &["member"]));
     gateway.check().await;
@@ -143,7 +146,7 @@ async fn seats_directories_and_the_workspace_keep_people_out() {
     assert_eq!(scim.send("POST", "/Users", Some(&late)).await.0, 409);
     assert_eq!(
         gateway.why(&key, "late@acme.example").await,
-        codes(false, &["seats_full", "unknown"])
+        codes(false, &["seats_full", "refused"])
     );
     let told = gateway.whole(&key, "late@acme.example").await;
     let way_in = told["reasons"][0]["way_in"].as_str().unwrap();
@@ -206,7 +209,7 @@ async fn seats_directories_and_the_workspace_keep_people_out() {
     let told = absence::explain(&gateway.app, gateway.workspace.id, "u0@acme.example").await;
     let told = told.unwrap();
     assert!(!told.is_in);
-    assert_eq!(told.reasons[0].code, absence::Code::WorkspaceSuspended);
+    assert_eq!(told.reasons[0].code, reasons::Code::WorkspaceSuspended);
     lifecycle::resume(&gateway.app, by.0, by.1).await.unwrap();
     gateway.check().await;
 }
@@ -243,4 +246,90 @@ async fn whoever_is_asked_for_by_an_address_met_somebody_by_the_name() {
         "{codes:?}"
     );
     gateway.check().await;
+}
+
+#[tokio::test]
+async fn the_last_refused_request_about_somebody_is_told() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    users(&scim, "u", 2).await;
+    let eve = json!({"userName": "Eve@acme.example", "externalId": "E-9", "active": "perhaps"});
+    assert_eq!(scim.send("POST", "/Users", Some(&eve)).await.0, 400);
+    for person in ["eve@ACME.example", "E-9"] {
+        assert_eq!(gateway.why(&key, person).await, codes(false, &["refused"]));
+    }
+    let told = gateway.whole(&key, "E-9").await;
+    let refusal = &told["reasons"][0]["refusal"];
+    assert_eq!(
+        (
+            &refusal["status"],
+            &refusal["scim_type"],
+            &refusal["method"]
+        ),
+        (&json!(400), &json!("invalidValue"), &json!("POST")),
+        "{told}"
+    );
+    assert!(
+        refusal["detail"].as_str().unwrap().contains("active"),
+        "{told}"
+    );
+    assert!(told["requests_searched"].as_u64().unwrap() > 0, "{told}");
+    // Nobody is meant whose name holds another one.
+    assert_eq!(gateway.why(&key, "eve").await, codes(false, &["unknown"]));
+    // The log is for those who may read it.
+    let other = gateway.key(&[Permission::MembersManage]).await;
+    assert_eq!(gateway.why(&other, "E-9").await, codes(false, &["unknown"]));
+    let told = gateway.whole(&other, "E-9").await;
+    assert_eq!(told["requests_searched"], Value::Null);
+    // Of a known one what was refused of its User is told as well.
+    let u0 = gateway.member("u0@acme.example").await;
+    gateway.suspend(u0.id).await.unwrap();
+    let wrong = operations(json!([{"op": "replace", "path": "active", "value": "perhaps"}]));
+    let user = scim.send(
+        "GET",
+        "/Users?filter=userName%20eq%20%22u0@acme.example%22",
+        None,
+    );
+    let user = user.await.1["Resources"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/Users/{user}");
+    assert_eq!(scim.send("PATCH", &path, Some(&wrong)).await.0, 400);
+    let (is_in, codes) = gateway.why(&key, "u0@acme.example").await;
+    assert!(!is_in && codes.contains(&"barred".to_owned()), "{codes:?}");
+    assert!(codes.contains(&"refused".to_owned()), "{codes:?}");
+}
+
+#[tokio::test]
+async fn an_adoption_is_told_of_when_whoever_was_met_first_has_left() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    let mut both = Vec::new();
+    let names = ["u1@acme.example", "u0@acme.example"];
+    for name in names {
+        let entered = gateway.enter(json!({"email": name}), &[]).await;
+        both.push(entered.unwrap().member);
+    }
+    let sent = json!({
+        "userName": names[1], "externalId": "S-1", "emails": [{"value": names[0]}],
+    });
+    assert_eq!(scim.send("POST", "/Users", Some(&sent)).await.0, 409);
+    let told = gateway.whole(&key, "S-1").await;
+    let met = told["reasons"][0]["member"].clone();
+    let meant = both.iter().find(|id| json!(id) != met).unwrap();
+    let path = format!("/directories/{}/adoption", scim.directory.id);
+    let adopt = json!({"user_name": "u0@acme.example", "member": meant});
+    gateway.asked(&key, ("POST", &path), adopt, 200).await;
+    let first = both.iter().find(|id| json!(id) == met).unwrap();
+    gateway.remove(*first).await.unwrap();
+    let told = gateway.whole(&key, "S-1").await;
+    let reason = &told["reasons"][0];
+    assert_eq!(
+        (&reason["code"], &reason["member"]),
+        (&json!("adopted"), &json!(meant)),
+        "{told}"
+    );
 }

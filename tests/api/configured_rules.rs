@@ -1,5 +1,6 @@
 //! What a document's rules come to for members, told before it is applied.
 
+use gatehouse::store::faults::Fault;
 use gatehouse::workspace::keys::Permission;
 use serde_json::{Value, json};
 
@@ -111,4 +112,51 @@ async fn a_plan_tells_of_rules_that_runs_will_write() {
     assert_eq!(gateway.in_team("Hands").await, 0);
     gateway.check().await;
     assert_eq!(gateway.in_teams("Sailors", "Hands").await, (5, 5));
+}
+
+impl Gateway {
+    /// How many statements the longest write of a request has.
+    pub(crate) async fn longest_write(&self, key: &str, path: &str, body: &Value) -> u32 {
+        for statement in 1.. {
+            let faults = self.app.db.faults();
+            faults.arm(statement, Fault::Error);
+            let answer = self.ask(key, "POST", path, body.clone()).await;
+            if faults.disarm() {
+                assert_eq!(answer.status, 200, "{}", answer.text);
+                return statement - 1;
+            }
+        }
+        unreachable!("a write has an end")
+    }
+}
+
+#[tokio::test]
+async fn a_plan_looks_at_members_beside_other_writes() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.scim().await;
+    let crew = group(&scim, "Crew", &[]).await;
+    gateway.rule(&["Crew"], "Sailors").await;
+    gateway.check().await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    let wanted = json!({
+        "teams": [{"name": "Sailors"}, {"name": "Hands"}],
+        "rules": [{"directory": "idp", "groups": ["Crew"], "teams": ["Hands"]}],
+    });
+    let body = json!({"configuration": wanted, "prune": true});
+    let path = "/configuration/plan";
+    let of_nobody = gateway.longest_write(&key, path, &body).await;
+    let ids = users(&scim, "u", 9).await;
+    let members: Vec<_> = ids.iter().map(|id| member(id)).collect();
+    let op = json!([{"op": "add", "path": "members", "value": members}]);
+    let added = scim
+        .send("PATCH", &format!("/Groups/{crew}"), Some(&operations(op)))
+        .await;
+    assert!([200, 204].contains(&added.0), "{}", added.1);
+    assert_eq!(gateway.in_team("Sailors").await, 9);
+    gateway.check().await;
+    assert_eq!(gateway.longest_write(&key, path, &body).await, of_nobody);
+    let plan = gateway.asked(&key, ("POST", path), body, 200).await;
+    assert_eq!(count(&plan, "gains", "Hands"), 9, "{plan}");
+    assert_eq!(count(&plan, "losses", "Sailors"), 9, "{plan}");
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gatehouse::clock::Clock;
-use gatehouse::directory::{self, Mode};
+use gatehouse::directory::{self, Mode, NewDirectory};
+use gatehouse::ids::UserId;
 use gatehouse::store::grants::GrantKind;
 use gatehouse::worker::Worker;
 use gatehouse::workspace::keys::Permission;
@@ -12,7 +13,7 @@ use gatehouse::workspace::manual::Right;
 use gatehouse::workspace::members::Status;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, users};
+use crate::gateway::{Gateway, Scim, new_directory, users};
 use crate::rules::group;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -271,4 +272,56 @@ async fn after_its_time_going_live_is_not_undone() {
     assert_eq!(late.status, 409, "{}", late.text);
     let (_, listed) = scim.send("GET", "/Users?count=100", None).await;
     assert_eq!(listed["totalResults"], 2);
+}
+
+#[tokio::test]
+async fn a_run_over_a_directory_that_fails_is_tried_again_and_keeps_no_other_waiting() {
+    let clock = Clock::fixed(Clock::system().now());
+    let gateway = small(clock.clone()).await;
+    let first = gateway.collects().await;
+    let ids = users(&first, "u", 6).await;
+    let second = NewDirectory {
+        mode: Mode::Collect,
+        ..new_directory("second")
+    };
+    let second = gateway.scim_of(&gateway.workspace, second).await;
+    users(&second, "n", 6).await;
+    gateway.work().await;
+    let failing = live(&gateway, &first).await;
+    clock.advance(Duration::from_secs(1));
+    let other = live(&gateway, &second).await;
+    let document = async |sql: &'static str| {
+        let id = UserId(ids[1].parse().unwrap());
+        let written = gateway.app.write(move |tx| {
+            let written = tx.query(sql).bind(id).bind("damaged".to_owned());
+            Box::pin(async move { Ok(written.execute().await?) })
+        });
+        assert_eq!(written.await.unwrap(), 1);
+    };
+    document("UPDATE users SET document = $2 || document WHERE id = $1").await;
+    gateway.work().await;
+    let shown = async |scim: &Scim, run: &str| asked(&gateway, scim, "GET", run, 200).await;
+    assert_eq!(shown(&second, &other).await["standing"], "done");
+    let run = shown(&first, &failing).await;
+    assert_eq!(
+        (&run["standing"], &run["attempts"], &run["last_error"]),
+        (&json!("applying"), &json!(1), &json!("internal error")),
+        "{run}"
+    );
+    assert_eq!(gateway.present().await, 6);
+    for (seconds, attempts) in [(0, 1), (5, 2), (5, 2), (5, 3), (600, 4), (600, 5)] {
+        clock.advance(Duration::from_secs(seconds));
+        gateway.work().await;
+        assert_eq!(shown(&first, &failing).await["attempts"], attempts);
+    }
+    document("UPDATE users SET document = REPLACE(document, $2, '') WHERE id = $1").await;
+    clock.advance(Duration::from_mins(10));
+    gateway.check().await;
+    let run = shown(&first, &failing).await;
+    assert_eq!(
+        (&run["standing"], &run["attempts"], &run["last_error"]),
+        (&json!("done"), &json!(0), &Value::Null),
+        "{run}"
+    );
+    assert_eq!(gateway.present().await, 12);
 }

@@ -8,7 +8,7 @@ use gatehouse::workspace::manual::Right;
 use gatehouse::workspace::members::{self, Status};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, users};
+use crate::gateway::{Gateway, operations, users};
 use crate::live_runs::{asked, live, mode, small};
 use crate::rules::group;
 
@@ -230,4 +230,96 @@ async fn a_directory_that_collected_links_to_nobody_when_its_end_is_undone() {
     assert_eq!(mode(&gateway, &scim).await, Mode::Collect);
     assert_eq!(gateway.present().await, 0);
     gateway.check().await;
+}
+
+#[tokio::test]
+async fn whom_an_admin_shuts_out_takes_no_seat_when_a_directory_goes_live_again() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.collects().await;
+    users(&scim, "u", 3).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    let out = gateway.member("u1@acme.example").await.id;
+    gateway.suspend(out).await.unwrap();
+    asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    gateway.check().await;
+    let plan = asked(&gateway, &scim, "POST", "/live/plan", 200).await;
+    assert_eq!(plan["seats_needed"], 2, "{plan}");
+    live(&gateway, &scim).await;
+    gateway.check().await;
+    assert_eq!(gateway.status_of(out).await, Status::Suspended);
+    assert_eq!(
+        gateway.present().await,
+        3,
+        "who is suspended is one of them"
+    );
+}
+
+/// Another node may know the directory as it was a moment ago.
+#[tokio::test]
+async fn a_request_goes_by_what_a_directory_is_and_not_by_what_a_node_remembers() {
+    let gateway = small(Clock::system()).await;
+    gateway.without_brake().await;
+    let other = gateway.second("other").await;
+    gateway.adopts("acme.example").await;
+    for at in 0..2 {
+        let user = with_address(&format!("u{at}@acme.example"));
+        other.created("/Users", &user).await;
+    }
+    gateway
+        .done(&other, "/end", json!({"members": "keep"}))
+        .await;
+    let scim = gateway.collects().await;
+    let ids = users(&scim, "u", 9).await;
+    let run = live(&gateway, &scim).await;
+    gateway.check().await;
+    let node = gateway.second_node().await;
+    let bearer = format!("Bearer {}", scim.token);
+    let send = async |method: &str, path: &str, body: Option<Value>| {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("/scim/v2{path}"))
+            .header("authorization", &bearer);
+        if body.is_some() {
+            request = request.header("content-type", "application/scim+json");
+        }
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = request.body(axum::body::Body::from(body)).unwrap();
+        let answer = tower::ServiceExt::oneshot(gatehouse::http::router(node.clone()), request);
+        answer.await.unwrap().status().as_u16()
+    };
+    // Whoever is told to come again does so.
+    let again = async |method: &str, path: &str, body: Option<Value>| match send(
+        method,
+        path,
+        body.clone(),
+    )
+    .await
+    {
+        503 => send(method, path, body).await,
+        status => status,
+    };
+    assert_eq!(send("GET", &format!("/Users/{}", ids[0]), None).await, 200);
+    let by = asked(&gateway, &scim, "POST", &format!("{run}/undo"), 201).await;
+    let by = format!("/runs/{}", by["id"].as_str().unwrap());
+    asked(&gateway, &scim, "POST", &format!("{by}/pause"), 200).await;
+    let (first, second) = (
+        gateway.member("u0@acme.example").await.id,
+        gateway.member("u1@acme.example").await.id,
+    );
+    let off = operations(json!([{"op": "replace", "path": "active", "value": false}]));
+    let status = again("PATCH", &format!("/Users/{}", ids[0]), Some(off)).await;
+    assert_eq!(status, 200);
+    let status = again("DELETE", &format!("/Users/{}", ids[1]), None).await;
+    assert_eq!(status, 204);
+    // A directory that collects shuts nobody out, and makes nobody a member.
+    assert_eq!(gateway.status_of(first).await, Status::Active);
+    assert_eq!(gateway.status_of(second).await, Status::Active);
+    let new = json!({"userName": "new@acme.example"});
+    assert_eq!(again("POST", "/Users", Some(new)).await, 201);
+    assert_eq!(gateway.present().await, 9);
+    asked(&gateway, &scim, "POST", &format!("{by}/resume"), 200).await;
+    gateway.check().await;
+    assert_eq!(gateway.present().await, 2);
 }

@@ -17,6 +17,7 @@ mod bulk_members;
 mod changes;
 mod clocks;
 mod configuration;
+mod configured_access;
 mod configured_rules;
 mod coverage;
 #[path = "../support/database.rs"]

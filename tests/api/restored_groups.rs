@@ -371,3 +371,33 @@ async fn groups_come_back_with_the_rest_of_a_bad_sync() {
     assert_eq!(gateway.in_teams("Sailors", "Hands").await, (12, 4));
     gateway.check().await;
 }
+
+#[tokio::test]
+async fn what_becomes_of_members_is_looked_at_beside_other_writes() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 9).await;
+    let empty = group(&scim, "Empty", &[]).await;
+    let crew = group(&scim, "Crew", &ids).await;
+    gateway.rule(&["Empty"], "Nobody").await;
+    gateway.rule(&["Crew"], "Sailors").await;
+    for group in [&empty, &crew] {
+        let path = format!("/Groups/{group}");
+        assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    }
+    gateway.check().await;
+    let key = gateway.key(&[Permission::DirectoriesManage]).await;
+    let longest = async |group: &str| {
+        let path = format!("{}/plan", path(&scim, group));
+        gateway.longest_write(&key, &path, &json!({})).await
+    };
+    assert_eq!(longest(&crew).await, longest(&empty).await);
+    let path = path(&scim, &crew);
+    let plan = planned(&gateway, &key, &path, json!({})).await;
+    assert_eq!(count(&plan, "gains", "Sailors"), 9, "{plan}");
+    let hash = json!({"hash": plan["hash"]});
+    gateway.asked(&key, ("POST", &path), hash, 200).await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Sailors").await, 9);
+}

@@ -184,3 +184,119 @@ async fn a_group_that_went_again_after_the_span_stays_away() {
     assert_eq!(scim.members(&crew).await.len(), 2);
     gateway.check().await;
 }
+
+// C078
+#[tokio::test]
+async fn who_went_again_after_the_span_stays_away_and_is_named() {
+    let world = World::new().await;
+    let (gateway, scim) = (&world.gateway, &world.scim);
+    let ids = users(scim, "u", 5).await;
+    let crew = group(scim, "Crew", &ids[..4]).await;
+    let active = async |user: &str, active: bool| {
+        let op = json!([{"op": "replace", "path": "active", "value": active}]);
+        scim.patch(user, op).await;
+    };
+    let inside = async |op: &str, user: &str| {
+        let op = json!([{"op": op, "path": "members", "value": [{"value": user}]}]);
+        let path = format!("/Groups/{crew}");
+        let (status, body) = scim.send("PATCH", &path, Some(&operations(op))).await;
+        assert!([200, 204].contains(&status), "{body}");
+    };
+    let gone = async |user: &str| {
+        let path = format!("/Users/{user}");
+        assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    };
+    let take_away = async || {
+        gone(&ids[0]).await;
+        active(&ids[1], false).await;
+        inside("remove", &ids[2]).await;
+    };
+    let from = world.later().await;
+    take_away().await;
+    inside("remove", &ids[3]).await;
+    active(&ids[4], false).await;
+    let to = world.later().await;
+    let restored = world.restored(from, to).await;
+    assert_eq!(
+        (
+            &restored["users"],
+            &restored["activated"],
+            &restored["memberships"]
+        ),
+        (&json!(1), &json!(2), &json!(2)),
+        "{restored}"
+    );
+    assert_eq!(restored["skipped"], json!([]));
+    world.later().await;
+    take_away().await;
+    // These went and are not back, and something else was written about one of them.
+    inside("remove", &ids[3]).await;
+    inside("add", &ids[3]).await;
+    active(&ids[4], false).await;
+    active(&ids[4], true).await;
+    let name = json!([{"op": "replace", "path": "displayName", "value": "Other"}]);
+    scim.patch(&ids[4], name).await;
+    let last = world.later().await;
+    let restored = world.restored(from, to).await;
+    let skipped = restored["skipped"].as_array().unwrap();
+    let skipped: Vec<_> = skipped
+        .iter()
+        .map(|of| (&of["user"], &of["reason"]))
+        .collect();
+    assert_eq!(
+        skipped,
+        [
+            (&json!(ids[0]), &json!("it was deleted again later")),
+            (&json!(ids[1]), &json!("it was made inactive again later")),
+            (
+                &json!(ids[2]),
+                &json!("it was taken out of a group again later")
+            ),
+        ],
+        "{restored}"
+    );
+    let back = ["users", "activated", "memberships"].map(|of| restored[of].clone());
+    assert_eq!(back, [json!(0), json!(0), json!(0)]);
+    let path = format!("/Users/{}", ids[0]);
+    assert_eq!(scim.send("GET", &path, None).await.0, 404);
+    assert_eq!(gateway.present().await, 4);
+    // Of a span that has that too they come back.
+    let restored = world.restored(from, last).await;
+    let back = ["users", "activated", "memberships"].map(|of| restored[of].clone());
+    assert_eq!(back, [json!(1), json!(1), json!(1)], "{restored}");
+    gateway.check().await;
+}
+
+// C078
+#[tokio::test]
+async fn who_came_again_under_another_id_and_went_after_the_span_stays_away() {
+    let world = World::new().await;
+    let (gateway, scim) = (&world.gateway, &world.scim);
+    let eve = json!({"userName": "eve@acme.example", "externalId": "E-1"});
+    let first = scim.created("/Users", &eve).await;
+    let from = world.later().await;
+    let gone = async |user: &str| {
+        let path = format!("/Users/{user}");
+        assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    };
+    gone(&first).await;
+    let to = world.later().await;
+    let second = scim.created("/Users", &eve).await;
+    assert_ne!(first, second);
+    world.later().await;
+    gone(&second).await;
+    world.later().await;
+    let restored = world.restored(from, to).await;
+    let skipped = &restored["skipped"][0];
+    assert_eq!(
+        (&skipped["user"], &skipped["reason"], &restored["users"]),
+        (
+            &json!(first),
+            &json!("it was deleted again later"),
+            &json!(0)
+        ),
+        "{restored}"
+    );
+    assert_eq!(gateway.present().await, 0);
+    gateway.check().await;
+}

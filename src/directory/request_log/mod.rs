@@ -17,6 +17,7 @@ pub mod bundle;
 mod forget;
 mod read;
 mod record;
+pub(super) mod refused;
 pub mod replay;
 mod writer;
 

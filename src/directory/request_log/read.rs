@@ -1,7 +1,6 @@
 //! Reading the log of a directory.
 
 use std::collections::{HashMap, VecDeque};
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
 use crate::secrets::WorkspaceKey;
 use crate::store::request_log::{self as rows, Logged, Selection};
+use crate::store::spots;
 
 /// How late a line may come into the log, with other lines already read: the time of a batch and
 /// of its way, and what clocks of several nodes differ by.
@@ -106,32 +106,8 @@ pub fn statuses(text: &str) -> Result<(u16, u16)> {
     }
 }
 
-/// A place in the log of a directory, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spot(Timestamp, RequestId);
-
-impl Spot {
-    /// Before the newest exchange.
-    pub fn newest() -> Self {
-        Self(Timestamp(i64::MAX), RequestId(Uuid::max()))
-    }
-
-    /// As text, which [`FromStr`] reads.
-    pub fn to_text(self) -> String {
-        format!("{} {}", self.0.0, self.1)
-    }
-}
-
-impl FromStr for Spot {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let parts = text.split_once(' ');
-        let read = parts.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-        let (at, id) = read.ok_or_else(|| Error::value("expected an instant and an id"))?;
-        Ok(Self(Timestamp(at), id))
-    }
-}
+/// A place in the log of a directory.
+pub type Spot = spots::Spot<RequestId>;
 
 /// A page of the log of a directory.
 #[derive(Debug, Clone)]
@@ -205,7 +181,7 @@ pub async fn page(
     selection.since = selection.since.max(kept_since(app));
     let newest = wanted.until.map_or(from.0, |until| until.min(from.0));
     let mut before = if newest < from.0 {
-        Spot(newest, RequestId(Uuid::max()))
+        Spot::at(newest)
     } else {
         from
     };
@@ -228,7 +204,7 @@ pub async fn page(
                 let next = Some(before);
                 return Ok(Page { entries, next });
             }
-            before = Spot(logged.at, logged.id);
+            before = spots::Spot(logged.at, logged.id);
             let entry = open(&key, logged)?;
             if wanted.holds(&entry) {
                 entries.push(entry);
@@ -239,6 +215,45 @@ pub async fn page(
             return Ok(Page { entries, next });
         }
     }
+}
+
+/// What was looked at.
+pub(super) struct Looked {
+    /// Those that are wanted, the newest first.
+    pub(super) entries: Vec<Entry>,
+    /// How many were looked at.
+    pub(super) count: usize,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<Spot>,
+}
+
+/// The next few exchanges of a directory after a place, so many at most, wanted or not. What only the
+/// columns do not show is not looked at.
+pub(super) async fn newest(
+    app: &App,
+    directory: (WorkspaceId, DirectoryId),
+    (wanted, from): (&Wanted, Spot),
+    most: usize,
+) -> Result<Looked> {
+    let key = app.keys.of_workspace(directory.0, PURPOSE)?;
+    let all = Selection {
+        since: kept_since(app),
+        ..Wanted::default().selection()
+    };
+    let (low, high) = wanted.selection().status;
+    let most = i64::try_from(most.min(BATCH)).unwrap_or(i64::MAX);
+    let mut tx = app.db.read_log().await?;
+    let listed = rows::list(&mut tx, directory, &all, (from.0, from.1), most).await?;
+    drop(tx);
+    let count = listed.len();
+    let next = listed.last().map(|last| spots::Spot(last.at, last.id));
+    let entries = listed.into_iter();
+    let entries = entries.filter(|of| (low..=high).contains(&of.status));
+    Ok(Looked {
+        entries: entries.map(|of| open(&key, of)).collect::<Result<_>>()?,
+        count,
+        next,
+    })
 }
 
 /// The latest so many exchanges of a directory, the newest last.

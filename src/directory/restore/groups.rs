@@ -1,14 +1,15 @@
 //! One group is put back to what it was at an instant: with the members that it had, and made again if
 //! it was deleted, with its rules. First it is told what that comes to; then it is done if it still
-//! comes to the same. What is told is found by doing it and taking that back.
+//! comes to the same. What becomes of groups and rules is found by doing it and taking that back, what
+//! becomes of members beside other writes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::REACH;
-use super::past::Past;
+use super::past::{Past, Pasts};
 use super::regroup::Regroup;
 use crate::admission::planned::Told;
 use crate::app::App;
@@ -16,8 +17,10 @@ use crate::changes::{Act, Origin, sequencer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, GroupId, RuleId, RunId, WorkspaceId};
+use crate::store::buried_groups::{self, Buried};
+use crate::store::tx::Tx;
 use crate::store::users::Place;
-use crate::store::{buried_groups, changes as log, groups};
+use crate::store::{changes as log, groups};
 use crate::workspace::keys::Scopes;
 use crate::workspace::{history, name_key};
 
@@ -158,6 +161,7 @@ pub(super) async fn give_back(
     by: (&Origin, &Scopes),
     place: Place,
     (group, until): (GroupId, Timestamp),
+    pasts: &mut Pasts,
 ) -> Result<Option<Plan>> {
     let mut tx = app.db.one().await?;
     if groups::find(&mut tx, place, group).await?.is_some() {
@@ -168,9 +172,29 @@ pub(super) async fn give_back(
         return Err(Error::Conflict("it was deleted again later".to_owned()));
     }
     drop(tx);
-    match carry(app, by, place, (group, None), Wish::Done).await? {
+    let past = pasts.take_out(group).ok_or(Error::NotFound("group"))?;
+    let which = (group, None, past);
+    match carry_past(app, by, place, which, Wish::Done).await? {
         Outcome::Done(plan) | Outcome::Stale(plan) => Ok(Some(*plan)),
     }
+}
+
+/// What groups were before they were deleted up to an instant, for [`give_back`].
+pub(super) async fn pasts(
+    app: &App,
+    place: Place,
+    (groups, until): (&[GroupId], Timestamp),
+) -> Result<Pasts> {
+    sequencer::number_until(app, place.workspace, until).await?;
+    let mut tx = app.db.read().await?;
+    let mut numbers = Vec::new();
+    for group in groups {
+        let buried = buried_groups::find(&mut tx, place, *group).await?;
+        if let Some(buried) = buried.filter(|buried| buried.deleted_at <= until) {
+            numbers.push((*group, number_before(&mut tx, place, &buried).await?));
+        }
+    }
+    Ok(Pasts::new(place, &numbers))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +209,7 @@ enum Wish {
 
 async fn carry(
     app: &App,
-    (origin, scopes): (&Origin, &Scopes),
+    by: (&Origin, &Scopes),
     place: Place,
     (group, as_of): (GroupId, Option<Timestamp>),
     wish: Wish,
@@ -194,6 +218,16 @@ async fn carry(
     let mut tx = app.db.read().await?;
     let past = Past::read(&mut tx, place, group, number).await?;
     drop(tx);
+    carry_past(app, by, place, (group, as_of, past), wish).await
+}
+
+async fn carry_past(
+    app: &App,
+    (origin, scopes): (&Origin, &Scopes),
+    place: Place,
+    (group, as_of, past): (GroupId, Option<Timestamp>, Past),
+    wish: Wish,
+) -> Result<Outcome> {
     let act = Act {
         directory: Some(place.directory),
         ..Act::of(app, origin, place.workspace)
@@ -206,35 +240,33 @@ async fn carry(
         group,
         as_of,
     };
-    let told: Arc<Mutex<Option<Plan>>> = Arc::default();
-    let heard = Arc::clone(&told);
-    let done = app.write(move |tx| {
-        let (work, past, wish) = (work.clone(), past.clone(), wish.clone());
-        let told = Arc::clone(&told);
-        Box::pin(async move {
-            let plan = work.put_back(tx, past).await?;
-            let is_wished = match &wish {
-                Wish::Told => false,
-                Wish::Planned(hash) => *hash == plan.hash,
-                Wish::Done => true,
-            };
-            if is_wished {
-                return Ok(plan);
+    let (foreseen, hash) = match wish {
+        Wish::Done => (None, None),
+        Wish::Told => return Ok(stale(work.foresee(past).await?.plan)),
+        Wish::Planned(hash) => {
+            let foreseen = work.foresee(past.clone()).await?;
+            if foreseen.plan.hash != hash {
+                return Ok(stale(foreseen.plan));
             }
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
-            Err(Error::Conflict("nothing of a plan is kept".to_owned()))
+            (Some(Arc::new(foreseen)), Some(hash))
+        }
+    };
+    let written = app.write(move |tx| {
+        let (work, past) = (work.clone(), past.clone());
+        let (foreseen, hash) = (foreseen.clone(), hash.clone());
+        Box::pin(async move {
+            let what = (foreseen.as_deref(), hash.as_deref());
+            work.put_back(tx, past, what).await
         })
     });
-    let done = done.await;
-    let told = heard.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (done, told) {
-        (Ok(plan), _) => Ok(Outcome::Done(Box::new(plan))),
-        (Err(Error::Conflict(_)), Some(plan)) => Ok(Outcome::Stale(Box::new(Plan {
-            runs: Vec::new(),
-            ..plan
-        }))),
-        (Err(error), _) => Err(error),
-    }
+    Ok(match written.await? {
+        (plan, true) => Outcome::Done(Box::new(plan)),
+        (plan, false) => stale(plan),
+    })
+}
+
+fn stale(plan: Plan) -> Outcome {
+    Outcome::Stale(Box::new(plan))
 }
 
 /// The last change that had happened.
@@ -261,13 +293,18 @@ async fn number_at(
     drop(tx);
     sequencer::number_until(app, place.workspace, buried.deleted_at).await?;
     let mut tx = app.db.read().await?;
-    let about = (group.0, "group.deleted");
-    let deleted = log::find_number(&mut tx, place.workspace, about, buried.deleted_at).await?;
+    number_before(&mut tx, place, &buried).await
+}
+
+/// The last number before a group was deleted.
+async fn number_before(tx: &mut Tx, place: Place, buried: &Buried) -> Result<i64> {
+    let about = (buried.group_id.0, "group.deleted");
+    let deleted = log::find_number(tx, place.workspace, about, buried.deleted_at).await?;
     match deleted {
         Some(deleted) => Ok(deleted - 1),
         // Nothing tells of it any more.
         None => {
-            let head = log::find_head(&mut tx, place.workspace).await?;
+            let head = log::find_head(tx, place.workspace).await?;
             Ok(head.map_or(0, |head| head.number))
         }
     }

@@ -8,6 +8,8 @@
 //! the same for one group, at an instant. Not to be given back are groups and memberships that an
 //! older version took away without naming them, which the IdP must send again, and whoever was erased.
 //!
+//! What a directory took away again after the span stays away, and is named.
+//!
 //! Each User is a transaction of its own, so that one who cannot come back, for a name that is taken
 //! or a seat that is missing, keeps nobody else out. All changes carry the one request, and one
 //! change tells of the whole.
@@ -16,6 +18,7 @@ pub mod groups;
 mod past;
 mod regroup;
 mod revival;
+mod since;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,7 +32,7 @@ use super::{Directory, Mode};
 use crate::admission::regained::Had;
 use crate::admission::settle::{Rules, settle};
 use crate::app::App;
-use crate::changes::{self, Act, Change, Origin};
+use crate::changes::{self, Act, Change, Origin, sequencer};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
@@ -40,6 +43,8 @@ use crate::store::users::{self, Place};
 use crate::store::{edges, groups as group_rows};
 use crate::workspace::history::{self, Moment};
 use crate::workspace::keys::Scopes;
+
+use since::Since;
 
 pub(super) use revival::keep;
 
@@ -135,16 +140,21 @@ pub async fn restore(
             directory: directory.id,
         },
     };
-    let losses = work.losses(span).await?;
+    let (mut losses, since) = work.losses(span).await?;
     let mut restored = Restored {
         memberships_unknown: losses.unknown,
         ..Restored::default()
     };
+    since.leave_out(&mut losses, &mut restored)?;
     // What went last comes back first, so that whatever held it is there again, or what it held.
     let mut gone: Vec<(GroupId, usize)> = losses.groups.into_iter().collect();
     gone.sort_unstable_by_key(|(_, at)| std::cmp::Reverse(*at));
-    for (group, _) in gone {
-        match groups::give_back(app, (origin, scopes), work.place, (group, to)).await {
+    let gone: Vec<GroupId> = gone.into_iter().map(|(group, _)| group).collect();
+    let mut pasts = groups::pasts(app, work.place, (&gone, to)).await?;
+    for group in gone {
+        pasts.go_on(app).await?;
+        let by = (origin, scopes);
+        match groups::give_back(app, by, work.place, (group, to), &mut pasts).await {
             Ok(back) => restored.groups_back(back.as_ref()),
             Err(error) => restored.note_group(group, error)?,
         }
@@ -254,21 +264,26 @@ impl Work {
         }
     }
 
-    /// What was taken away in a span of the log and not given back in it.
-    async fn losses(&self, (from, to): (Moment, Moment)) -> Result<Losses> {
+    /// What was taken away in a span of the log and not given back in it, and what since.
+    async fn losses(&self, (from, to): (Moment, Moment)) -> Result<(Losses, Since)> {
         let workspace = self.place.workspace;
+        sequencer::number_until(&self.app, workspace, self.app.clock.now()).await?;
         let mut tx = self.app.db.read().await?;
-        let mut losses = Losses::default();
+        let (mut losses, mut since) = (Losses::default(), Since::default());
         let mut after = from.number;
         loop {
             let of = (workspace, self.place.directory);
-            let page = log::list_of_directory(&mut tx, of, (after, to.number), BATCH).await?;
+            let page = log::list_of_directory(&mut tx, of, (after, i64::MAX), BATCH).await?;
             let Some(last) = page.last() else {
                 break;
             };
             after = last.number;
             for numbered in page {
-                losses.take(numbered.change)?;
+                if numbered.number <= to.number {
+                    losses.take(numbered.change)?;
+                } else {
+                    since.take(&numbered.change)?;
+                }
             }
         }
         // Whoever was inactive before stays so.
@@ -285,7 +300,7 @@ impl Work {
         losses
             .inactive
             .retain(|user| was_in.get(&user.0).copied().unwrap_or(false));
-        Ok(losses)
+        Ok((losses, since))
     }
 
     /// Makes a deleted User again, and takes its member in. False if it is there already.

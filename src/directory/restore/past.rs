@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{BATCH, detail, ids};
-use crate::changes::Change;
+use crate::app::App;
+use crate::changes::{Change, sequencer};
 use crate::error::Result;
 use crate::ids::{GroupId, UserId};
-use crate::store::changes as log;
+use crate::store::changes::{self as log, Numbered};
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 
@@ -41,7 +43,13 @@ impl Past {
         group: GroupId,
         number: i64,
     ) -> Result<Self> {
-        let mut past = Self {
+        let mut past = Self::new(place, group, number);
+        past.go_on(tx).await?;
+        Ok(past)
+    }
+
+    fn new(place: Place, group: GroupId, number: i64) -> Self {
+        Self {
             place,
             group,
             number,
@@ -51,9 +59,7 @@ impl Past {
             was_deleted: false,
             holders: BTreeSet::new(),
             unknown: 0,
-        };
-        past.go_on(tx).await?;
-        Ok(past)
+        }
     }
 
     /// Reads what came since, numbered or not, so that nothing is left out. The group is locked.
@@ -63,7 +69,7 @@ impl Past {
         let new = log::list_new_of_groups(tx, of).await?;
         self.go_on(tx).await?;
         for change in new {
-            self.take(&change)?;
+            self.take(&change, &detail(&change)?);
         }
         Ok(())
     }
@@ -77,7 +83,7 @@ impl Past {
             };
             self.number = last.number;
             for numbered in &page {
-                self.take(&numbered.change)?;
+                self.take(&numbered.change, &detail(&numbered.change)?);
             }
         }
     }
@@ -95,8 +101,7 @@ impl Past {
         groups.map(|(group, _)| *group).collect()
     }
 
-    fn take(&mut self, change: &Change) -> Result<()> {
-        let detail = detail(change)?;
+    fn take(&mut self, change: &Change, detail: &Value) {
         let is_own = change.subject == self.group.0;
         let is_about = || ids::<Uuid>(&detail["groups"]).contains(&self.group.0);
         match change.kind.as_str() {
@@ -133,6 +138,71 @@ impl Past {
             }
             _ => {}
         }
+    }
+}
+
+/// Groups of a directory, each at an instant of its own: the log is read once for all of them.
+pub(super) struct Pasts {
+    place: Place,
+    /// The last number that was read.
+    number: i64,
+    of: BTreeMap<GroupId, Past>,
+}
+
+impl Pasts {
+    /// Groups, each with the number after which changes tell of it; none is read yet.
+    pub(super) fn new(place: Place, groups: &[(GroupId, i64)]) -> Self {
+        let first = groups.iter().map(|(_, number)| *number).min();
+        let of = groups.iter();
+        let of = of.map(|(group, number)| (*group, Past::new(place, *group, *number)));
+        Self {
+            place,
+            number: first.unwrap_or(0),
+            of: of.collect(),
+        }
+    }
+
+    /// Reads what happened since it was read last.
+    pub(super) async fn go_on(&mut self, app: &App) -> Result<()> {
+        if self.of.is_empty() {
+            return Ok(());
+        }
+        sequencer::number_until(app, self.place.workspace, app.clock.now()).await?;
+        let mut tx = app.db.read().await?;
+        let of = (self.place.workspace, self.place.directory);
+        loop {
+            let page = log::list_of_groups(&mut tx, of, self.number, BATCH).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            self.number = last.number;
+            for numbered in &page {
+                self.take(numbered)?;
+            }
+        }
+    }
+
+    fn take(&mut self, numbered: &Numbered) -> Result<()> {
+        let change = &numbered.change;
+        let detail = detail(change)?;
+        let mut about: BTreeSet<GroupId> = BTreeSet::from([GroupId(change.subject)]);
+        if change.kind != "group.members_changed" {
+            about.extend(ids::<GroupId>(&detail["groups"]));
+        }
+        for group in about {
+            if let Some(past) = self.of.get_mut(&group)
+                && past.number < numbered.number
+            {
+                past.take(change, &detail);
+            }
+        }
         Ok(())
+    }
+
+    /// The group as far as it was read, once.
+    pub(super) fn take_out(&mut self, group: GroupId) -> Option<Past> {
+        let past = self.of.remove(&group)?;
+        let number = past.number.max(self.number);
+        Some(Past { number, ..past })
     }
 }

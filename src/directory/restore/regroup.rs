@@ -1,4 +1,4 @@
-//! The work of putting one group back, in one transaction.
+//! The work of putting one group back, in one transaction; and what it would come to.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::groups::{Missing, Plan};
 use super::past::Past;
 use super::{NAMED, REACH};
-use crate::admission::regrouping::{Before, Mended};
+use crate::admission::regrouping::{Mended, Regrouped};
 use crate::admission::runs;
 use crate::admission::settle::{Rules, settle_linked};
 use crate::app::App;
@@ -24,6 +24,8 @@ use crate::secrets::Digest;
 use crate::store::buried_groups::{self, Buried};
 use crate::store::error::OnDuplicate;
 use crate::store::groups::{self, Group};
+use crate::store::live_rules::LiveRule;
+use crate::store::plans::{self, Mark};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Linked, Place};
 use crate::store::{directories, edges, nestings, workspaces};
@@ -41,6 +43,41 @@ pub(super) struct Regroup {
     pub(super) as_of: Option<Timestamp>,
 }
 
+/// The group as it is and as it was.
+pub(super) struct Found {
+    past: Past,
+    there: Option<Group>,
+    buried: Option<Buried>,
+}
+
+/// What is done to the groups and rules around a group.
+#[derive(Clone, Default)]
+struct Arranged {
+    added: Vec<GroupId>,
+    removed: Vec<GroupId>,
+    /// Groups that hold it again.
+    holders: Vec<GroupId>,
+    mended: Mended,
+    skipped: Vec<Missing>,
+}
+
+/// What became of these when it was tried.
+struct Tried {
+    rules: Vec<LiveRule>,
+    rules_then: Vec<LiveRule>,
+    arranged: Arranged,
+    /// The group, and those that it is in then.
+    above: BTreeSet<GroupId>,
+    /// Those that are in it then.
+    below: Vec<GroupId>,
+}
+
+/// What it comes to, and how the workspace stood when that was looked at.
+pub(super) struct Foreseen {
+    mark: Mark,
+    pub(super) plan: Plan,
+}
+
 /// The Users concerned, locked.
 struct Concerned {
     linked: Vec<Linked>,
@@ -49,78 +86,192 @@ struct Concerned {
 }
 
 impl Regroup {
-    /// Does all of it, and tells what it came to.
-    pub(super) async fn put_back(&self, tx: &mut Tx, mut past: Past) -> Result<Plan> {
+    /// Tells what it would come to. What groups and rules come to is tried and undone; members are looked
+    /// at beside other writes.
+    pub(super) async fn foresee(&self, past: Past) -> Result<Foreseen> {
+        let work = self.clone();
+        let attempt = self.app.attempt(move |tx| {
+            let (work, past) = (work.clone(), past.clone());
+            Box::pin(async move {
+                let found = work.begin(tx, past).await?;
+                let mark = plans::find_mark(tx, work.act.workspace).await?;
+                let tried = work.try_out(tx, &found).await?;
+                Ok((mark, found, tried))
+            })
+        });
+        let (mark, found, tried) = attempt.await?;
+        let mut tx = self.app.db.read().await?;
+        let plan = self.told(&mut tx, &found, &tried).await?;
+        Ok(Foreseen { mark, plan })
+    }
+
+    /// Does all of it, and tells what it came to; or, where it would come to something else than `hash`
+    /// names, nothing, and tells that. What was foreseen holds while nothing moved since.
+    pub(super) async fn put_back(
+        &self,
+        tx: &mut Tx,
+        past: Past,
+        (foreseen, hash): (Option<&Foreseen>, Option<&str>),
+    ) -> Result<(Plan, bool)> {
         let (app, act, place, id) = (&self.app, &self.act, self.place, self.group);
-        workspaces::lock(tx, act.workspace).await?;
-        let directory = directories::find(tx, place).await?;
+        let found = self.begin(tx, past).await?;
+        let concerned = self.concerned(tx, &found.past).await?;
+        let mark = plans::find_mark(tx, act.workspace).await?;
+        let plan = match foreseen.filter(|foreseen| foreseen.mark == mark) {
+            Some(foreseen) => foreseen.plan.clone(),
+            None => {
+                let tried = self.try_out(tx, &found).await?;
+                self.told(tx, &found, &tried).await?
+            }
+        };
+        if hash.is_some_and(|hash| hash != plan.hash) {
+            return Ok((plan, false));
+        }
+        let arranged = self.arrange(tx, &found).await?;
+        let there: BTreeSet<UserId> = concerned.linked.iter().map(|user| user.id).collect();
+        let mut coming = found.past.users(true);
+        coming.retain(|user| there.contains(user));
+        let mut done = Done {
+            removed: edges::delete(tx, place, id, &found.past.users(false)).await?,
+            added: edges::insert(tx, place, id, &coming).await?,
+            removed_groups: arranged.removed.clone(),
+            added_groups: arranged.added.clone(),
+            ..Done::default()
+        };
+        let mut runs = self.settle(tx, &concerned).await?;
+        runs.extend(arranged.mended.carry_out(tx, app, act).await?);
+        done.runs.clone_from(&runs);
+        let mut touched = arranged.holders.clone();
+        if found.there.is_some() && !done.is_nothing() {
+            touched.push(id);
+        }
+        groups::insert_touches(tx, place, &touched, act.at).await?;
+        let around = (&arranged.holders[..], &arranged.mended);
+        self.tell(tx, (found.buried.as_ref(), around.0, around.1), &done)
+            .await?;
+        let plan = Plan {
+            added: done.added.len(),
+            removed: done.removed.len(),
+            runs,
+            ..plan
+        };
+        Ok((plan, true))
+    }
+
+    /// Locks what is written of groups, and looks at what was.
+    async fn begin(&self, tx: &mut Tx, mut past: Past) -> Result<Found> {
+        workspaces::lock(tx, self.act.workspace).await?;
+        let directory = directories::find(tx, self.place).await?;
         let directory = directory.ok_or(Error::NotFound("directory"))?;
         if directory.ended_at.is_some() {
             return Err(Error::Conflict("the directory is switched off".to_owned()));
         }
         self.lock(tx, &past).await?;
         past.catch_up(tx).await?;
-        let found = groups::find(tx, place, id).await?;
-        let buried = match &found {
+        let there = groups::find(tx, self.place, self.group).await?;
+        let buried = match &there {
             Some(_) => None,
             None => Some(self.buried(tx).await?),
         };
         if past.is_made_since {
             return Err(Error::Conflict("the group was not there then".to_owned()));
         }
-        let concerned = self.concerned(tx, &past).await?;
-        let ids: Vec<MemberId> = concerned.linked.iter().filter_map(|of| of.member).collect();
-        let before = Before::of(tx, app, act, place, &ids).await?;
-        let name = match (&found, &buried) {
-            (Some(group), _) => group.display.clone(),
-            (None, Some(buried)) => buried.display.clone(),
-            (None, None) => return Err(Error::NotFound("group")),
+        Ok(Found {
+            past,
+            there,
+            buried,
+        })
+    }
+
+    /// Arranges the groups and rules, and undoes that.
+    async fn try_out(&self, tx: &mut Tx, found: &Found) -> Result<Tried> {
+        let (app, act, place, id) = (&self.app, &self.act, self.place, self.group);
+        let rules = Rules::current(tx, app, act).await?.live.to_vec();
+        tx.begin_trial().await?;
+        let arranged = self.arrange(tx, found).await?;
+        let rules_then = arranged.mended.among(tx, app, act).await?;
+        let above = nestings::list_above(tx, place, id).await?.into_iter();
+        let below = nestings::list_below(tx, place, &[id]).await?.into_iter();
+        tx.undo_trial().await?;
+        Ok(Tried {
+            rules,
+            rules_then,
+            arranged,
+            above: above.map(|edge| edge.group_id).chain([id]).collect(),
+            below: below.map(|edge| edge.member_id).collect(),
+        })
+    }
+
+    /// What all of it comes to, of which nothing is done yet.
+    async fn told(&self, tx: &mut Tx, found: &Found, tried: &Tried) -> Result<Plan> {
+        let (place, id, past) = (self.place, self.group, &found.past);
+        let (all, _) = self.named(tx, past).await?;
+        let mut linked = plans::list_linked(tx, place, &all).await?;
+        linked.sort_unstable_by_key(|user| user.id);
+        let there: BTreeSet<UserId> = linked.iter().map(|user| user.id).collect();
+        let (coming, gone): (Vec<UserId>, Vec<UserId>) = past
+            .users(true)
+            .into_iter()
+            .partition(|user| there.contains(user));
+        let gone = gone.into_iter().map(|user| Missing {
+            id: user.0,
+            reason: "the directory has this user no longer".to_owned(),
+        });
+        let arranged = &tried.arranged;
+        let mut skipped: Vec<Missing> = gone.chain(arranged.skipped.iter().cloned()).collect();
+        let mut inside: BTreeSet<UserId> = edges::list(tx, place, id, &all)
+            .await?
+            .into_iter()
+            .collect();
+        let new = coming.into_iter().filter(|user| !inside.contains(user));
+        let old = past.users(false).into_iter();
+        let done = Done {
+            added: new.collect(),
+            removed: old.filter(|user| inside.contains(user)).collect(),
+            added_groups: arranged.added.clone(),
+            removed_groups: arranged.removed.clone(),
+            ..Done::default()
         };
-        if let Some(buried) = &buried {
-            self.make_again(tx, buried).await?;
-        }
-        let mut skipped = Vec::new();
-        let mut done = self.regroup(tx, &past, &concerned, &mut skipped).await?;
-        let holders = match &buried {
-            Some(_) => self.hold_again(tx, &past, &mut skipped).await?,
-            None => Vec::new(),
+        inside.extend(&done.added);
+        inside.retain(|user| !done.removed.contains(user));
+        inside.extend(nestings::list_users(tx, place, &tried.below).await?);
+        let members = linked.iter().filter_map(|user| {
+            let member = user.member?;
+            Some((member, inside.contains(&user.id)))
+        });
+        let members: Vec<(MemberId, bool)> = members.collect();
+        let regrouped = Regrouped {
+            place,
+            group: id,
+            holders: &tried.above,
+            before: &tried.rules,
+            after: &tried.rules_then,
         };
-        let mended = match &buried {
-            Some(_) => Mended::by(tx, act, id).await?,
-            None => Mended::default(),
-        };
-        let by = (act, &self.scopes);
-        let (effects, effects_hash) = before.told(tx, app, by, &mended).await?;
-        let mut runs = self.settle(tx, &concerned).await?;
-        runs.extend(mended.carry_out(tx, app, act).await?);
-        done.runs.clone_from(&runs);
-        let mut touched = holders.clone();
-        if found.is_some() && !done.is_nothing() {
-            touched.push(id);
-        }
-        groups::insert_touches(tx, place, &touched, act.at).await?;
-        self.tell(tx, (buried.as_ref(), &holders, &mended), &done)
-            .await?;
-        let hash = hash(&effects_hash, self, &done, (&holders, &mended.rules()));
+        let by = (&self.act, &self.scopes);
+        let (effects, effects_hash) = regrouped.told(tx, by, &members, &arranged.mended).await?;
+        let rules = arranged.mended.rules();
+        let hash = hash(&effects_hash, self, &done, (&arranged.holders, &rules));
         let skipped_count = skipped.len();
         skipped.truncate(NAMED);
+        let buried = found.buried.as_ref().map(|buried| &buried.display);
+        let name = found.there.as_ref().map(|group| &group.display).or(buried);
         Ok(Plan {
             group: id,
-            name,
-            made_again: buried.is_some(),
+            name: name.cloned().unwrap_or_default(),
+            made_again: found.buried.is_some(),
             as_of: self.as_of,
             added: done.added.len(),
             removed: done.removed.len(),
             added_groups: done.added_groups.len(),
             removed_groups: done.removed_groups.len(),
-            holders: holders.len(),
-            rules: mended.rules(),
+            holders: arranged.holders.len(),
+            rules,
             skipped,
             skipped_count,
             memberships_unknown: past.unknown,
             effects,
             hash,
-            runs,
+            runs: Vec::new(),
         })
     }
 
@@ -154,14 +305,19 @@ impl Regroup {
         Ok(buried)
     }
 
-    async fn concerned(&self, tx: &mut Tx, past: &Past) -> Result<Concerned> {
+    /// The Users who may come in or go out, in id order, and those of them who may lose something.
+    async fn named(&self, tx: &mut Tx, past: &Past) -> Result<(Vec<UserId>, BTreeSet<UserId>)> {
         let leaving_groups = past.groups(false);
         let mut leaving: BTreeSet<UserId> = past.users(false).into_iter().collect();
         leaving.extend(nestings::list_users(tx, self.place, &leaving_groups).await?);
         let mut all: BTreeSet<UserId> = past.users(true).into_iter().collect();
         all.extend(nestings::list_users(tx, self.place, &past.groups(true)).await?);
         all.extend(&leaving);
-        let all: Vec<UserId> = all.into_iter().collect();
+        Ok((all.into_iter().collect(), leaving))
+    }
+
+    async fn concerned(&self, tx: &mut Tx, past: &Past) -> Result<Concerned> {
+        let (all, leaving) = self.named(tx, past).await?;
         Ok(Concerned {
             linked: users::lock_linked(tx, self.place, &all).await?,
             leaving,
@@ -196,43 +352,35 @@ impl Regroup {
         mapping_rules::bind(tx, act, place.directory, name).await
     }
 
-    /// Puts those in who were in it, and takes those out who were not.
-    async fn regroup(
-        &self,
-        tx: &mut Tx,
-        past: &Past,
-        concerned: &Concerned,
-        skipped: &mut Vec<Missing>,
-    ) -> Result<Done> {
-        let (place, id) = (self.place, self.group);
-        let there: BTreeSet<UserId> = concerned.linked.iter().map(|user| user.id).collect();
-        let (coming, gone): (Vec<UserId>, Vec<UserId>) = past
-            .users(true)
-            .into_iter()
-            .partition(|user| there.contains(user));
-        skipped.extend(gone.into_iter().map(|user| Missing {
-            id: user.0,
-            reason: "the directory has this user no longer".to_owned(),
-        }));
+    /// Makes the group again where it was deleted, puts groups into it and takes them out, and it into
+    /// those that held it; and mends the rules that broke without it.
+    async fn arrange(&self, tx: &mut Tx, found: &Found) -> Result<Arranged> {
+        let (place, id, past) = (self.place, self.group, &found.past);
+        if let Some(buried) = &found.buried {
+            self.make_again(tx, buried).await?;
+        }
+        let mut arranged = Arranged {
+            removed: edges::delete(tx, place, id, &past.groups(false)).await?,
+            ..Arranged::default()
+        };
         let wanted: Vec<Uuid> = past.groups(true).into_iter().map(|it| it.0).collect();
         let live = groups::list_live(tx, place, &wanted).await?;
         let lost = wanted.iter().filter(|it| !live.contains(&GroupId(**it)));
-        skipped.extend(lost.map(|group| Missing {
+        arranged.skipped.extend(lost.map(|group| Missing {
             id: *group,
             reason: "the directory has this group no longer".to_owned(),
         }));
-        let mut done = Done {
-            removed: edges::delete(tx, place, id, &past.users(false)).await?,
-            added: edges::insert(tx, place, id, &coming).await?,
-            removed_groups: edges::delete(tx, place, id, &past.groups(false)).await?,
-            ..Done::default()
-        };
         for group in live {
+            let skipped = &mut arranged.skipped;
             if self.nest(tx, (id, group), group, skipped).await? {
-                done.added_groups.push(group);
+                arranged.added.push(group);
             }
         }
-        Ok(done)
+        if found.buried.is_some() {
+            arranged.holders = self.hold_again(tx, past, &mut arranged.skipped).await?;
+            arranged.mended = Mended::by(tx, &self.act, id).await?;
+        }
+        Ok(arranged)
     }
 
     /// Puts the group into those again that held it when it was deleted; gives these.

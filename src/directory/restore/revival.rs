@@ -220,7 +220,9 @@ pub(super) async fn activate(
     user.active = true;
     user.version += 1;
     user.updated_at = act.at;
-    users::update(tx, place, &user).await?;
+    if !users::update(tx, place, &user, Mode::Live).await? {
+        return refused("its directory is switched off, or not live");
+    }
     let core = Written::of(&document)?;
     let key = persons::find(tx, app, act.workspace, user.person).await?;
     let key = key.ok_or(DbError::NotFound)?;

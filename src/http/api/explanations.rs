@@ -8,7 +8,8 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{json, page};
-use crate::admission::absence;
+use crate::admission::reasons::Explanation;
+use crate::directory::explanation;
 use crate::error::Error;
 use crate::http::Shared;
 use crate::mapping::holders::{GrantKind, holders};
@@ -46,7 +47,8 @@ pub(super) async fn admission(
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let [person] = caller.parameters(["person"])?;
     let person = person.ok_or_else(|| Error::value("person is missing"))?;
-    let explanation = absence::explain(&shared.app, workspace.id, person).await?;
+    let explanation =
+        explanation::explain(&shared.app, caller.scopes(), workspace.id, person).await?;
     json(StatusCode::OK, &explanation)
 }
 
@@ -73,13 +75,16 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/admission/explanation",
             "Why somebody is in, or is not",
         )
-        .note("From what is kept: a request that was refused leaves its line in the request log.")
+        .note(
+            "From what is kept. Of whoever is not in, the last refused request is looked for as well, \
+             among the newest of each directory, for those who may read these.",
+        )
         .query(
             "person",
             "An address, userName, UserID, externalId or member's id.",
             serde_json::json!({"type": "string", "minLength": 1, "maxLength": 1024}),
         )
-        .gives::<absence::Explanation>(200, "What is so of the person."),
+        .gives::<Explanation>(200, "What is so of the person."),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/teams/{id}/explanation",

@@ -1,19 +1,16 @@
-//! Data that leaves: written as it is read, never whole in memory.
+//! Data that leaves.
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::response::Response;
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
+use super::streamed::streamed;
 use super::taking::Taking;
 use crate::error::Error;
 use crate::http::Shared;
-use crate::workspace::export_many::{self, Export, Format};
+use crate::workspace::export_many::{self, Format};
 use crate::workspace::keys::Permission;
 
 /// All members as a table. An answer that breaks off was not all of it.
@@ -32,35 +29,13 @@ pub(super) async fn members(
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
         Format::Json => ("application/json", "json"),
     };
-    // Of a slug no character needs quotes.
-    let name = format!("attachment; filename=\"members-{}.{end}\"", workspace.slug);
-    let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
-    // The place among the requests in flight is held until the last part is read.
     let taking = Taking {
         workspace: workspace.id,
         permission: Permission::DataExport,
         subject: ("workspace", workspace.id.0),
     };
-    let parts = stream::try_unfold((export, caller, taking), part);
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(media)),
-        (CONTENT_DISPOSITION, name),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(parts)).into_response())
-}
-
-type Going = (Export, ApiCaller, Taking);
-
-async fn part((mut export, mut caller, taking): Going) -> Result<Option<(Bytes, Going)>, Error> {
-    taking.check(&mut caller).await?;
-    match export.next().await {
-        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (export, caller, taking)))),
-        Err(error) => {
-            tracing::error!(error = ?error, "an export broke off");
-            Err(error)
-        }
-    }
+    let file = format!("members-{}.{end}", workspace.slug);
+    streamed(export, (caller, taking), (media, &file))
 }
 
 /// The table as JSON; each field of a row is what an import reads.

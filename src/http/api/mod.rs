@@ -31,6 +31,7 @@ mod problem;
 mod requests;
 mod rules;
 mod runs;
+mod streamed;
 mod taking;
 mod teams;
 mod versioned;

@@ -2,10 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
@@ -13,6 +11,7 @@ use super::members::member;
 use super::operation::Operation;
 use super::page::{self, Items};
 use super::problem::Problem;
+use super::streamed::streamed;
 use super::taking::Taking;
 use super::{body, json};
 use crate::clock::Timestamp;
@@ -59,34 +58,13 @@ pub(super) async fn export(
     let workspace = caller.workspace(Permission::DataExport).await?;
     let member = member(&caller)?;
     let export = export::begin(&shared.app, &caller.origin, &workspace, member).await?;
-    // The place among the requests in flight is held until the last part is sent.
     let taking = Taking {
         workspace: workspace.id,
         permission: Permission::DataExport,
         subject: ("member", member.0),
     };
-    let parts = stream::try_unfold(
-        (export, caller),
-        move |(mut export, mut caller)| async move {
-            let checked = taking.check(&mut caller).await;
-            checked.map_err(|error| told(&error))?;
-            let part = export.next().await.map_err(|error| told(&error))?;
-            Ok::<_, std::io::Error>(part.map(|part| (part, (export, caller))))
-        },
-    );
-    let name = format!("attachment; filename=\"member-{member}.json\"");
-    let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, Body::from_stream(parts)).into_response())
-}
-
-/// The answer has begun, so that all there is left is to break it off.
-fn told(error: &Error) -> std::io::Error {
-    tracing::error!(error = ?error, "an export was broken off");
-    std::io::Error::other("broken off")
+    let file = format!("member-{member}.json");
+    streamed(export, (caller, taking), ("application/json", &file))
 }
 
 /// How somebody is erased.

@@ -1,22 +1,21 @@
 //! What the client of a directory sent, and to send it again.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
+use super::streamed::streamed;
 use super::taking::Taking;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
 use crate::directory;
-use crate::directory::request_log::bundle::{self, Bundle};
+use crate::directory::request_log::bundle;
 use crate::directory::request_log::{self, Entry, Spot, Wanted};
 use crate::error::Error;
 use crate::http::Shared;
@@ -68,34 +67,13 @@ pub(super) async fn bundle(
     let wanted = wanted(&caller)?;
     request_log::flush(&shared.app).await;
     let bundle = bundle::begin(&shared.app, &caller.origin, &directory, wanted).await?;
-    let name = format!("attachment; filename=\"requests-{}.json\"", directory.id);
-    let name = HeaderValue::from_str(&name).map_err(Error::internal)?;
-    // The place among the requests in flight is held until the last part is read.
     let taking = Taking {
         workspace: workspace.id,
         permission: Permission::DirectoriesManage,
         subject: ("directory", directory.id.0),
     };
-    let parts = stream::try_unfold((bundle, caller, taking), part);
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (CONTENT_DISPOSITION, name),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(parts)).into_response())
-}
-
-type Going = (Bundle, ApiCaller, Taking);
-
-async fn part((mut bundle, mut caller, taking): Going) -> Result<Option<(Bytes, Going)>, Error> {
-    taking.check(&mut caller).await?;
-    match bundle.next().await {
-        Ok(next) => Ok(next.map(|text| (Bytes::from(text), (bundle, caller, taking)))),
-        Err(error) => {
-            tracing::error!(error = ?error, "a bundle broke off");
-            Err(error)
-        }
-    }
+    let file = format!("requests-{}.json", directory.id);
+    streamed(bundle, (caller, taking), ("application/json", &file))
 }
 
 /// Which requests the query asks for.
