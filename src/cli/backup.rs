@@ -130,7 +130,7 @@ impl Backup {
         let db = Db::attach(&place.options).await.map_err(Error::from)?;
         // Whoever stops it half way finds nothing of it in the folder.
         let stop = serve::stopped();
-        let Some(made) = stop.run_until_cancelled(self.make(&place, &db)).await else {
+        let Some(made) = Box::pin(stop.run_until_cancelled(self.make(&place, &db))).await else {
             return Err(anyhow::anyhow!("stopped; no backup was made"));
         };
         db.close().await;
