@@ -33,12 +33,11 @@ impl Gateway {
     }
 }
 
-fn told(standing: &Standing) -> (Vec<(&str, usize)>, Vec<(&str, usize)>) {
-    let [gains, losses] = [&standing.gains, &standing.losses].map(|list| {
+fn told(standing: &Standing) -> [Vec<(&str, usize)>; 2] {
+    [&standing.gains, &standing.losses].map(|list| {
         let list = list.iter().map(|of| (of.what.as_str(), of.members));
         list.collect::<Vec<_>>()
-    });
-    (gains, losses)
+    })
 }
 
 // C253
@@ -75,10 +74,10 @@ async fn a_plan_tells_who_gains_and_loses_by_teams_roles_and_the_access_of_admin
     let access = plan.access.as_ref().unwrap();
     assert_eq!(
         told(access),
-        (
+        [
             vec![("permission rules.manage", 2), ("team Night", 1)],
             vec![("permission teams.manage", 1), ("team Support", 2)],
-        )
+        ]
     );
     assert_eq!((access.members, &plan.members), (5, &None));
     // Whoever comes to be concerned makes it another plan.
@@ -87,7 +86,7 @@ async fn a_plan_tells_who_gains_and_loses_by_teams_roles_and_the_access_of_admin
         Applied::Stale(now) => now,
         Applied::Done(done) => panic!("{done}"),
     };
-    let losses = told(now.access.as_ref().unwrap()).1;
+    let losses = told(now.access.as_ref().unwrap())[1].clone();
     assert_eq!(losses[1], ("team Support", 3));
     let applied = gateway.configured(&wanted, Some(now.hash)).await.unwrap();
     assert!(matches!(applied, Applied::Done(_)), "{applied:?}");

@@ -143,7 +143,7 @@ async fn goes_live(gateway: Gateway) {
 // C253
 #[tokio::test]
 async fn a_directory_goes_live_as_it_was_planned() {
-    goes_live(Gateway::new().await).await;
+    Box::pin(goes_live(Gateway::new().await)).await;
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_large_directory_goes_live_in_batches() {
         config.scim.run_threshold = 1;
         config.scim.run_batch = 2;
     });
-    goes_live(gateway.await).await;
+    Box::pin(goes_live(gateway.await)).await;
 }
 
 #[tokio::test]
