@@ -59,6 +59,19 @@ impl Permission {
         Self::Everything,
     ];
 
+    /// What there is to be allowed in a workspace: what its built-in role `admin` gives.
+    pub const OF_WORKSPACE: [Self; 9] = [
+        Self::MembersRead,
+        Self::MembersManage,
+        Self::TeamsManage,
+        Self::RolesManage,
+        Self::RulesManage,
+        Self::DirectoriesManage,
+        Self::WorkspaceManage,
+        Self::DataExport,
+        Self::KeysManage,
+    ];
+
     /// Its name on the wire and in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -102,7 +115,7 @@ impl FromStr for Permission {
 pub struct Scopes {
     named: BTreeSet<Permission>,
     /// Of a person: the permissions of apps that it has. A key that is nobody's own has none, and is
-    /// not held to them.
+    /// not held to them, no more than whoever may manage roles.
     #[serde(skip)]
     of_apps: Option<BTreeSet<String>>,
 }
@@ -117,8 +130,8 @@ impl Scopes {
     /// Whether they allow everything that is done in a workspace.
     #[must_use]
     pub fn are_all(&self) -> bool {
-        let mut all = Permission::ALL.into_iter();
-        all.all(|it| it == Permission::Everything || self.allow(it))
+        let mut all = Permission::OF_WORKSPACE.into_iter();
+        all.all(|it| self.allow(it))
     }
 
     /// What a person may do who has permissions of those names, Gatehouse's own and apps'.
@@ -138,12 +151,16 @@ impl Scopes {
         }
     }
 
-    /// Whether whoever has them may give and take a permission, be it an app's.
+    /// Whether whoever has them may give and take a permission: of Gatehouse's own what they allow, of
+    /// apps' what the person has, or any if they allow to manage roles.
     #[must_use]
     pub fn hold(&self, name: &str) -> bool {
         match name.parse::<Permission>() {
             Ok(permission) => self.allow(permission),
-            Err(_) => self.of_apps.as_ref().is_none_or(|of| of.contains(name)),
+            Err(_) => {
+                let has = self.of_apps.as_ref().is_none_or(|of| of.contains(name));
+                has || self.allow(Permission::RolesManage)
+            }
         }
     }
 
@@ -258,6 +275,9 @@ mod tests {
         assert_eq!(held.map(|it| person.hold(it)), [true, true, false, false]);
         let key = of("members.manage");
         assert_eq!(held.map(|it| key.hold(it)), [true, true, false, true]);
+        let rights = ["members.manage", "roles.manage"].map(str::to_owned);
+        let admin = of("members.manage roles.manage").within(&Scopes::of_person(rights));
+        assert_eq!(held.map(|it| admin.hold(it)), [true, true, false, true]);
         assert_eq!(
             serde_json::to_value(&person).unwrap(),
             serde_json::json!(["members.manage"])

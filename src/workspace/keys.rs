@@ -59,7 +59,8 @@ pub struct Issued {
 }
 
 /// Makes a key for a workspace; without one, for the operators. Whoever makes it has `scopes`
-/// itself, and gives on nothing beyond them.
+/// itself, and gives on nothing beyond them. A person's own names only what the person may do when it
+/// is made: other scopes are [`Error::Value`].
 pub async fn issue(
     app: &App,
     origin: &Origin,
@@ -100,6 +101,10 @@ pub async fn issue(
             if !rows::insert(tx, workspace, &key, &hash).await? {
                 return Err(Error::NotFound("active member"));
             }
+            if let Some((workspace, member)) = workspace.zip(key.member) {
+                let rights = rows::find_rights(tx, workspace, member).await?;
+                check_own(&rights, &key.scopes)?;
+            }
             let detail = json!({
                 "name": key.name, "scopes": key.scopes, "member": key.member,
                 "expires_at": key.expires_at,
@@ -130,6 +135,19 @@ fn check(workspace: Option<WorkspaceId>, new: &NewKey) -> Result<()> {
         return Err(Error::value("a key is good for 1 to 365 days"));
     }
     Ok(())
+}
+
+/// Refuses a person's own key that names what the person may not do now: it could not do it either.
+fn check_own(rights: &Scopes, scopes: &Scopes) -> Result<()> {
+    let beyond = scopes.iter().filter(|scope| !rights.allow(*scope));
+    let beyond: Vec<_> = beyond.map(Permission::name).collect();
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    Err(Error::value(format!(
+        "scopes: the member does not have {}; give it a role or a permission that has it first",
+        beyond.join(", ")
+    )))
 }
 
 /// The keys of a workspace, or of the operators, oldest first and without their text.

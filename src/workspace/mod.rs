@@ -45,13 +45,12 @@ use crate::store::error::OnDuplicate;
 use crate::store::tx::Tx;
 use crate::store::workspaces as rows;
 
+use keys::Permission;
+
 pub use crate::store::workspaces::Workspace;
 
 /// The longest slug, team name or role name, in characters.
 const NAME_LENGTH: usize = 64;
-
-/// The permissions of the built-in role `admin`.
-const ADMIN_PERMISSIONS: [&str; 2] = ["members.manage", "data.export"];
 
 /// What in a workspace is to be changed, and at which of its versions.
 #[derive(Debug, Clone)]
@@ -113,11 +112,11 @@ async fn insert(tx: &mut Tx, act: &Act, workspace: &Workspace) -> Result<()> {
     rows::insert(tx, workspace, uuid::Uuid::new_v4())
         .await
         .on_duplicate("slug")?;
-    for (name, permissions) in [("admin", &ADMIN_PERMISSIONS[..]), ("user", &[])] {
+    for (name, permissions) in [("admin", &Permission::OF_WORKSPACE[..]), ("user", &[])] {
         let id = RoleId::new();
         rows::insert_role(tx, workspace.id, id, (name, name), true, act.at).await?;
         for permission in permissions {
-            rows::insert_role_permission(tx, workspace.id, id, permission).await?;
+            rows::insert_role_permission(tx, workspace.id, id, permission.name()).await?;
         }
     }
     brake::insert(tx, workspace.id, brake::Setting::default()).await?;

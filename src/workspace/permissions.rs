@@ -29,11 +29,14 @@ fn built_in(name: &str) -> Option<Permission> {
     found.filter(|found| *found != Permission::Everything)
 }
 
-/// Refuses what would give or take permissions that whoever acts does not have: [`Error::Forbidden`].
-/// A person is held to all that it has, apps' permissions included. A key of a workspace or of the
-/// operators is nobody's own and can have no app's permission: it is held to those of Gatehouse alone,
-/// and passes on apps' permissions with the right to give at all. Whoever may make such keys
-/// (`keys.manage`) may therefore pass on apps' permissions by one.
+/// Refuses what would give or take permissions beyond those of whoever acts: [`Error::Forbidden`].
+///
+/// Of Gatehouse's own permissions nobody gives or takes more than it has: they would be turned against
+/// the workspace's own admins. Apps' permissions are the workspace's to hand out: whoever may manage its
+/// roles (`roles.manage`) gives any of the deployment's catalogue, and need not answer chats itself to
+/// let others answer them. A person without that right passes on those that it has. A key of a workspace
+/// or of the operators is nobody's own and can have no app's permission: it passes on apps' permissions
+/// with the right to give at all. Whoever may make such keys (`keys.manage`) may therefore do so by one.
 pub fn check_covered<'a>(
     scopes: &Scopes,
     names: impl IntoIterator<Item = &'a String>,

@@ -75,7 +75,7 @@ async fn the_last_admins_own_key_opens_what_it_opened_after_it_was_refused() {
     let group = json!({"displayName": "Admins", "members": [member(&user)]});
     scim.created("/Groups", &group).await;
     gateway.give(ada, role("admin")).await.unwrap();
-    let mut new = new_key(&[Permission::MembersManage, Permission::DataExport]);
+    let mut new = new_key(&Permission::OF_WORKSPACE);
     new.member = Some(ada);
     let (_, key) = gateway.key_of(Some(workspace), new).await;
     let own = format!("/workspaces/acme/members/{ada}");

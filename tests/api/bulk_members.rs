@@ -98,7 +98,7 @@ async fn an_operation_may_do_what_a_request_of_its_own_may() {
         {"op": "add", "profile": {"display_name": "Eve"}, "roles": ["user"]},
     ]});
     let answer = gateway.api(&key, "POST", BULK, Some(&wanted)).await;
-    // The role holds data.export, which the key does not.
+    // The role allows more than the key does.
     assert_eq!(statuses(&answer), [403, 403, 403, 201], "{}", answer.text);
     let reader = gateway.key(&[Permission::MembersRead]).await;
     let refused = gateway.api(&reader, "POST", BULK, Some(&wanted)).await;

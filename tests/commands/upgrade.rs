@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
+use gatehouse::workspace::keys::Permission;
 use serde_json::json;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -106,6 +107,14 @@ async fn old() -> Deployment {
                  VALUES ({id}, 'acme', 'Acme', 'active', 1, {id}, 0, 0, 0, 0, 1)"
             ),
             format!("INSERT INTO change_heads VALUES ({id}, 0, {empty})"),
+            format!(
+                "INSERT INTO roles (workspace, id, name, name_key, built_in, created_at) \
+                 VALUES ({id}, {id}, 'admin', 'admin', TRUE, 1)"
+            ),
+            format!(
+                "INSERT INTO role_permissions VALUES ({id}, {id}, 'members.manage'), \
+                 ({id}, {id}, 'data.export')"
+            ),
         ],
     )
     .await;
@@ -161,6 +170,17 @@ async fn an_upgrade_that_is_killed_goes_on_with_the_next_start() {
         deployment.json(&["migrate"]);
         deployment.json(&["verify"]);
     }
+}
+
+#[tokio::test]
+async fn admins_of_before_may_do_what_admins_may() {
+    let deployment = old().await;
+    deployment.json(&["migrate"]);
+    let roles = deployment.json(&["role", "list", "--workspace", "acme"]);
+    let mut all: Vec<_> = Permission::OF_WORKSPACE.map(Permission::name).into();
+    all.sort_unstable();
+    assert_eq!(roles[0]["permissions"], json!(all), "{roles}");
+    deployment.json(&["verify"]);
 }
 
 /// Kills an upgrade of a file while it writes to it, which it does from before the first step to

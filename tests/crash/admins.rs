@@ -1,5 +1,7 @@
 //! Admins who take each other's role away, on two nodes where the database bears them.
 
+use gatehouse::workspace::keys::Permission;
+
 use crate::bed::{Bed, knob};
 use crate::client::{Answer, Client};
 
@@ -21,11 +23,14 @@ impl Admin {
         let listed = listed.body["items"].as_array().expect("a list").clone();
         let member = listed.iter().find(|it| it["user_name"] == *address);
         let id = member.expect("listed")["id"].as_str().expect("an id");
-        let admin = Self {
+        let mut admin = Self {
             id: id.to_owned(),
-            key: bed.key(Some((id, &["members.manage", "data.export"]))),
+            key: String::new(),
         };
         admin.promote(operator).await;
+        // Nobody takes a role away that allows more than the own key.
+        let all = Permission::OF_WORKSPACE.map(Permission::name);
+        admin.key = bed.key(Some((id, &all)));
         admin
     }
 
