@@ -316,7 +316,7 @@ fn of_buried(buried: &Buried) -> Reason {
 /// is told as well.
 async fn of_seats(tx: &mut Tx, workspace: WorkspaceId, is_unknown: bool) -> Result<Option<Reason>> {
     let limit = seats::find_limit(tx, workspace).await?;
-    let taken = seats::find_taken(tx, workspace).await?;
+    let taken = seats::find_claimed(tx, workspace).await?;
     let Some((seats, taken)) = limit.seat_limit.zip(taken) else {
         return Ok(None);
     };
@@ -328,7 +328,7 @@ async fn of_seats(tx: &mut Tx, workspace: WorkspaceId, is_unknown: bool) -> Resu
         (SeatPolicy::Refuse, false) => "whoever is to come in is refused",
         (SeatPolicy::Hold, _) => "whoever comes in waits",
     };
-    let why = format!("all {seats} seats are taken: {becomes}");
+    let why = format!("all {seats} seats are taken or waited for: {becomes}");
     let ask = limit.seat_contact.map(|contact| format!("; ask {contact}"));
     let way_in = format!("there are more seats{}", ask.unwrap_or_default());
     Ok(Some(Reason::of(Code::SeatsFull, why).way_in(way_in)))

@@ -199,7 +199,7 @@ async fn foresee_due(
 /// What becomes of every User that is linked to nobody.
 async fn foresee(tx: &mut Tx, app: &App, place: Place) -> Result<Plan> {
     let limit = seat_rows::find_limit(tx, place.workspace).await?;
-    let taken = seat_rows::find_taken(tx, place.workspace).await?;
+    let taken = seat_rows::find_claimed(tx, place.workspace).await?;
     let free = limit.seat_limit.zip(taken);
     let free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
     let (version, live) = rules::current(tx, app, place.workspace).await?;
@@ -384,7 +384,7 @@ async fn seatless(tx: &mut Tx, place: Place, page: &[Unlinked]) -> Result<BTreeS
     if limit.seat_policy != SeatPolicy::Refuse {
         return Ok(seatless);
     }
-    let taken = seat_rows::find_taken(tx, place.workspace).await?;
+    let taken = seat_rows::find_claimed(tx, place.workspace).await?;
     let mut free = seats + limit.seat_grace - taken.unwrap_or(0);
     for user in adoption::foresee(tx, place, page.to_vec(), &mut BTreeSet::new()).await? {
         if user.takes_seat {

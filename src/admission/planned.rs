@@ -262,7 +262,7 @@ pub(super) async fn told_with(
     let ids: Vec<_> = effects.sample.iter().map(|effect| effect.member).collect();
     let whose = who(tx, (workspace, scopes), &ids).await?;
     let limit = seats::find_limit(tx, workspace).await?;
-    let taken = seats::find_taken(tx, workspace).await?;
+    let taken = seats::find_claimed(tx, workspace).await?;
     let free = limit.seat_limit.zip(taken);
     let seats_free = free.map(|(seats, taken)| (seats + limit.seat_grace - taken).max(0));
     let sample = whose.into_iter().zip(effects.sample);

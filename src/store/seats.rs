@@ -129,6 +129,22 @@ pub async fn take(tx: &mut Tx, workspace: WorkspaceId, most: i64) -> Result<Opti
     Ok(row.map(|row| row.0))
 }
 
+/// The same for who comes in now, which is nobody's turn while others wait. Whoever is made to wait
+/// by another transaction that has not ended came no earlier.
+pub async fn take_in_turn(tx: &mut Tx, workspace: WorkspaceId, most: i64) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = tx
+        .query(
+            "UPDATE seats SET taken = taken + 1 WHERE workspace = $1 AND taken < $2 \
+             AND NOT EXISTS (SELECT m.id FROM members m WHERE m.workspace = $1 \
+             AND m.waiting_at IS NOT NULL) RETURNING taken",
+        )
+        .bind(workspace)
+        .bind(most)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
 /// Gives a seat back.
 pub async fn release(tx: &mut Tx, workspace: WorkspaceId) -> Result<bool> {
     let rows = tx
@@ -218,6 +234,20 @@ pub async fn count_kept(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
 pub async fn find_taken(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<i64>> {
     let row: Option<(i64,)> = tx
         .query("SELECT taken FROM seats WHERE workspace = $1")
+        .bind(workspace)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|row| row.0))
+}
+
+/// How many seats are taken or waited for, and so are not there for whoever comes now; none where
+/// nothing is counted.
+pub async fn find_claimed(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = tx
+        .query(
+            "SELECT s.taken + (SELECT COUNT(*) FROM members m WHERE m.workspace = s.workspace \
+             AND m.waiting_at IS NOT NULL) AS claimed FROM seats s WHERE s.workspace = $1",
+        )
         .bind(workspace)
         .fetch_optional()
         .await?;

@@ -157,8 +157,8 @@ fn check(limit: &Limit) -> Result<()> {
 }
 
 /// A member was written whose status was another before, or who is new: it takes a seat or gives its
-/// own back, or keeps it while it is suspended where the workspace says so. Where there is none, that
-/// is [`Error::Conflict`], or the member waits.
+/// own back, or keeps it while it is suspended where the workspace says so. Where there is none, or
+/// others wait for those that are free, that is [`Error::Conflict`], or the member waits.
 pub async fn follow(
     tx: &mut Tx,
     act: &Act,
@@ -194,16 +194,20 @@ pub async fn follow(
     if kept {
         return Ok(());
     }
-    match rows::take(tx, act.workspace, seats + limit.seat_grace).await? {
+    match rows::take_in_turn(tx, act.workspace, seats + limit.seat_grace).await? {
         Some(taken) => tell(tx, act, seats, taken).await,
         None if limit.seat_policy == SeatPolicy::Hold => {
             rows::update_waiting(tx, act.workspace, member, Some(act.at)).await?;
             Ok(())
         }
         None => {
+            let waited = match rows::count_waiting(tx, act.workspace).await? {
+                0 => "",
+                _ => " or waited for",
+            };
             let ask = limit.seat_contact.map(|contact| format!("; ask {contact}"));
             Err(Error::Conflict(format!(
-                "seat limit: all {seats} seats are taken{}",
+                "seat limit: all {seats} seats are taken{waited}{}",
                 ask.unwrap_or_default()
             )))
         }

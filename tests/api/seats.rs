@@ -1,5 +1,7 @@
 //! Seats: counted once, on every path.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use gatehouse::changes::Origin;
 use gatehouse::ids::MemberId;
@@ -24,7 +26,7 @@ impl Gateway {
             .unwrap();
     }
 
-    pub(crate) async fn seats(&self) -> (Option<i64>, i64) {
+    pub(crate) async fn seats(&self) -> (i64, i64) {
         let shown = seats::show(&self.app, self.workspace.id).await.unwrap();
         (shown.taken, shown.waiting)
     }
@@ -52,9 +54,9 @@ async fn beyond_the_limit_nobody_comes_in_on_any_path() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;
     let ids = users(&scim, "u", 2).await;
-    assert_eq!(gateway.seats().await, (None, 0), "nothing is counted");
+    assert_eq!(gateway.seats().await, (2, 0), "whoever is in");
     gateway.limit(Some(3), SeatPolicy::Refuse).await;
-    assert_eq!(gateway.seats().await, (Some(2), 0));
+    assert_eq!(gateway.seats().await, (2, 0));
     assert_eq!(create(&scim, "third").await.0, 201);
     let (status, refused) = create(&scim, "fourth").await;
     assert_eq!(status, 409, "{refused}");
@@ -79,7 +81,7 @@ async fn beyond_the_limit_nobody_comes_in_on_any_path() {
         scim.send("PATCH", &first, Some(&active(false))).await.0,
         200
     );
-    assert_eq!(gateway.seats().await.0, Some(2));
+    assert_eq!(gateway.seats().await.0, 2);
     assert_eq!(scim.send("PATCH", &path, Some(&active(true))).await.0, 200);
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
     assert_eq!(scim.send("PATCH", &first, Some(&active(true))).await.0, 200);
@@ -93,7 +95,7 @@ async fn beyond_the_limit_nobody_comes_in_on_any_path() {
             .await
             .is_err()
     );
-    assert_eq!(gateway.seats().await, (Some(3), 0));
+    assert_eq!(gateway.seats().await, (3, 0));
     gateway.limit(None, SeatPolicy::Refuse).await;
     status::activate(&gateway.app, (&Origin::cli(), &Scopes::everything()), which)
         .await
@@ -121,7 +123,7 @@ async fn who_waits_for_a_seat_has_no_rights_until_one_is_free() {
     let crew: Vec<_> = ids.iter().chain(&waiting).map(|id| member(id)).collect();
     let crew = json!({"displayName": "Crew", "members": crew});
     scim.created("/Groups", &crew).await;
-    assert_eq!(gateway.seats().await, (Some(3), 2));
+    assert_eq!(gateway.seats().await, (3, 2));
     assert_eq!(gateway.in_team("Crew").await, 3);
     // The one who waits longest is seated.
     assert_eq!(
@@ -131,7 +133,7 @@ async fn who_waits_for_a_seat_has_no_rights_until_one_is_free() {
         204
     );
     gateway.work().await;
-    assert_eq!(gateway.seats().await, (Some(3), 1));
+    assert_eq!(gateway.seats().await, (3, 1));
     assert_eq!(gateway.in_team("Crew").await, 3);
     let listed = members::list(&gateway.app, gateway.workspace.id, None, 10)
         .await
@@ -142,9 +144,9 @@ async fn who_waits_for_a_seat_has_no_rights_until_one_is_free() {
     // Who waits and leaves had none to give back.
     let two = format!("/Users/{}", waiting[1]);
     assert_eq!(scim.send("PATCH", &two, Some(&active(false))).await.0, 200);
-    assert_eq!(gateway.seats().await, (Some(3), 0));
+    assert_eq!(gateway.seats().await, (3, 0));
     assert_eq!(scim.send("PATCH", &two, Some(&active(true))).await.0, 200);
-    assert_eq!(gateway.seats().await, (Some(3), 1));
+    assert_eq!(gateway.seats().await, (3, 1));
     gateway.check().await;
     gateway.limit(None, SeatPolicy::Hold).await;
     assert_eq!(
@@ -153,6 +155,53 @@ async fn who_waits_for_a_seat_has_no_rights_until_one_is_free() {
         "without a limit all are in"
     );
     assert!(gateway.told("\"percent\":100").await);
+    gateway.check().await;
+}
+
+// C079: on any path and any node
+#[tokio::test]
+async fn nobody_overtakes_those_who_wait() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 3).await;
+    gateway.limit(Some(3), SeatPolicy::Hold).await;
+    assert_eq!(create(&scim, "first").await.0, 201);
+    let one = format!("/Users/{}", ids[0]);
+    assert_eq!(scim.send("PATCH", &one, Some(&active(false))).await.0, 200);
+    assert_eq!(gateway.seats().await, (2, 1), "it is not given yet");
+    // A newcomer, one who comes back, and one whom an admin lets in beside another node.
+    assert_eq!(create(&scim, "late").await.0, 201);
+    assert_eq!(scim.send("PATCH", &one, Some(&active(true))).await.0, 200);
+    let by = (&Origin::cli(), &Scopes::everything());
+    let which = (gateway.workspace.id, gateway.id("u1@acme.example").await);
+    status::suspend(&gateway.app, by, which).await.unwrap();
+    let node = gateway.second_node().await;
+    status::activate(&node, by, which).await.unwrap();
+    assert_eq!(gateway.seats().await, (1, 4));
+    let waiting = async || {
+        let listed = members::list(&gateway.app, gateway.workspace.id, None, 10).await;
+        let listed = listed.unwrap().into_iter();
+        let waiting = listed.filter(|it| it.waiting_at.is_some());
+        let names = waiting.map(|it| it.user_name.unwrap_or_default());
+        names.collect::<BTreeSet<_>>()
+    };
+    gateway.work().await;
+    assert_eq!(gateway.seats().await, (3, 2));
+    let names = ["u0@acme.example", "u1@acme.example"].map(str::to_owned);
+    assert_eq!(waiting().await, names.into(), "who waits longest is in");
+    // Where nobody is to wait any more, whoever waits has the next seat all the same.
+    gateway.limit(Some(3), SeatPolicy::Refuse).await;
+    let last = format!("/Users/{}", ids[2]);
+    assert_eq!(scim.send("DELETE", &last, None).await.0, 204);
+    let (status, refused) = create(&scim, "later").await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("waited for"));
+    let key = gateway.key(&[Permission::MembersManage]).await;
+    let path = "/workspaces/acme/admission/explanation?person=later@acme.example";
+    let why = gateway.api(&key, "GET", path, None).await;
+    assert!(why.text.contains("seats_full"), "{}", why.text);
+    gateway.work().await;
+    assert_eq!(gateway.seats().await, (3, 1));
     gateway.check().await;
 }
 
@@ -178,7 +227,7 @@ async fn the_last_seat_is_taken_once() {
     };
     let in_all: usize = created.iter().map(|(status, _)| refused(*status)).sum();
     assert_eq!(in_all + refused(reactivated.0), 1);
-    assert_eq!(gateway.seats().await, (Some(5), 0));
+    assert_eq!(gateway.seats().await, (5, 0));
     gateway.check().await;
 }
 

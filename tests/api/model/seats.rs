@@ -18,15 +18,21 @@ impl World {
         most.is_none_or(|most| self.taken() < most + self.limit.seat_grace)
     }
 
+    /// Whether there is one for who comes in now: nobody overtakes those who wait.
+    fn has_seat_in_turn(&self) -> bool {
+        let nobody_waits = self.members.values().all(|member| member.waits.is_none());
+        self.has_seat() && (nobody_waits || self.limit.seat_limit.is_none())
+    }
+
     /// Whether somebody may have that status, for whom there must be a seat if it is let in by it.
     pub(super) fn may_be(&self, before: Option<Status>, status: Status) -> bool {
         let is_let_in = status == Status::Active && before != Some(Status::Active);
-        !is_let_in || self.has_seat() || self.limit.seat_policy == SeatPolicy::Hold
+        !is_let_in || self.has_seat_in_turn() || self.limit.seat_policy == SeatPolicy::Hold
     }
 
     /// The member has that status, and a seat or waits for one if it is let in by it.
     pub(super) fn put(&mut self, id: MemberId, status: Status) {
-        let (now, has_seat) = (self.now, self.has_seat());
+        let (now, has_seat) = (self.now, self.has_seat_in_turn());
         let member = self.member(id);
         if status != Status::Active {
             member.waits = None;
