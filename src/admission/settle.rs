@@ -7,7 +7,7 @@ use super::{brake, fields};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
-use crate::ids::{GroupId, MemberId, RunId, WorkspaceId};
+use crate::ids::{GrantId, GroupId, MemberId, RunId, UserId, WorkspaceId};
 use crate::mapping::{self, Facts, rules};
 use crate::scim::resource;
 use crate::store::grants::{GrantKind, LiveGrant};
@@ -19,8 +19,8 @@ use crate::store::{grants, members, workspaces};
 use crate::workspace::guard;
 use crate::workspace::ledger::{self, Difference};
 
-/// How many members [`settle_linked`] has in hand at a time.
-const BATCH: usize = 500;
+/// How many members are in hand at a time, where they may be very many.
+pub const BATCH: usize = 500;
 
 /// The rules of a workspace, read after the concerned members were locked: a rule that is added at
 /// the same time either is seen here or finds these members when its own settling locks them.
@@ -71,18 +71,56 @@ pub async fn settle(
     rules: &Rules,
     run: Option<RunId>,
 ) -> Result<usize> {
+    settle_aimed(tx, act, locked, rules, (None, run)).await
+}
+
+/// The same for a change that may be aimed at one of them: what would take the last admin away by it
+/// is [`crate::error::Error::Conflict`].
+async fn settle_aimed(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+    (aimed, run): (Option<MemberId>, Option<RunId>),
+) -> Result<usize> {
     if locked.is_empty() {
         return Ok(0);
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
     let expects = guard::expects_another(tx, act, &differences).await?;
+    let aimed = locked.iter().find(|member| aimed == Some(member.id));
+    let ending = aimed.map_or_else(BTreeSet::new, |it| ending_anew(&differences, it.id));
     keep_admin(tx, act, (locked, rules), &mut differences).await?;
+    if let Some(member) = aimed
+        && ending != ending_anew(&differences, member.id)
+    {
+        guard::refuse_aimed(act.workspace, member)?;
+    }
     brake::keep(tx, act, locked, &mut differences).await?;
     let changed = apply(tx, act, locked, rules, (differences, run)).await?;
     if expects {
         guard::let_go(tx, act).await?;
     }
     Ok(changed)
+}
+
+/// Settles the members of locked users after users were put into a group and out of it. If it was one
+/// alone whom it lost, the request is about that one person, and what would take the last admin away
+/// is [`crate::error::Error::Conflict`].
+pub async fn settle_moved(
+    tx: &mut Tx,
+    act: &Act,
+    (linked, removed): (&[Linked], &[UserId]),
+    locked: &[Member],
+    rules: &Rules,
+) -> Result<()> {
+    let aimed = match removed {
+        [one] => linked.iter().find(|user| user.id == *one),
+        _ => None,
+    };
+    let aimed = aimed.and_then(|user| user.member);
+    settle_aimed(tx, act, locked, rules, (aimed, None)).await?;
+    Ok(())
 }
 
 /// The same for what the brake has kept and lets go.
@@ -100,6 +138,17 @@ pub(super) async fn settle_freely(
         guard::let_go(tx, act).await?;
     }
     Ok(())
+}
+
+/// The roles of a member that end, and are not what was kept of it before.
+fn ending_anew(
+    differences: &BTreeMap<MemberId, (i64, Difference)>,
+    member: MemberId,
+) -> BTreeSet<GrantId> {
+    let ended = differences.get(&member).into_iter();
+    let ended = ended.flat_map(|(_, difference)| &difference.ended);
+    let anew = ended.filter(|grant| grant.kind == GrantKind::Role && !grant.is_kept);
+    anew.map(|grant| grant.id).collect()
 }
 
 /// Keeps whom the guard of the last admin keeps of what ends. Who else is an admin by rules stays one

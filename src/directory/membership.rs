@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Caller;
 use super::nesting::{self, Web};
-use crate::admission::settle::{Rules, settle};
+use crate::admission::settle::{Rules, settle_moved};
 use crate::app::App;
 use crate::changes::{self, Act, Change};
 use crate::error::{Error, Result};
@@ -239,7 +239,8 @@ pub(super) async fn apply(
     if !done.is_nothing() && !members.is_empty() {
         let (rules, are_concerned) = Rules::concerning(tx, app, place, group).await?;
         if are_concerned {
-            settle(tx, act, &members, &rules, None).await?;
+            let moved = (&locked[..], &done.removed[..]);
+            settle_moved(tx, act, moved, &members, &rules).await?;
         }
     }
     Ok(done)

@@ -17,17 +17,17 @@ use uuid::Uuid;
 use super::Caller;
 use super::membership::{self, Delta, Done};
 use crate::admission::runs::{self, Run, RunKind, RunState};
-use crate::admission::settle::{Rules, settle_linked};
+use crate::admission::settle::{BATCH, Rules, settle_moved};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, RunId, UserId, WorkspaceId};
+use crate::ids::{GroupId, MemberId, RunId, UserId, WorkspaceId};
 use crate::scim::patch::MembersOperation;
 use crate::store::nestings::{self as rows, Nesting};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Linked, Place};
 use crate::store::writer::BoxFuture;
-use crate::store::{edges, groups, workspaces};
+use crate::store::{edges, groups, members, workspaces};
 
 /// How many groups a way from the outermost to the innermost may pass.
 const LEVELS: usize = 20;
@@ -190,7 +190,18 @@ pub(super) async fn apply(
         runs: runs.iter().map(|run| run.id).collect(),
     };
     if is_looked_at && !done.is_nothing() {
-        settle_linked(tx, act, &linked, &rules).await?;
+        let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+        // All of them before the first loses something: the brake is locked after members.
+        let locked = members::lock(tx, act.workspace, &ids).await?;
+        // A group that goes is never about one person.
+        let removed = if done.removed_groups.is_empty() {
+            done.removed.as_slice()
+        } else {
+            &[]
+        };
+        for locked in locked.chunks(BATCH) {
+            settle_moved(tx, act, (&linked, removed), locked, &rules).await?;
+        }
     }
     for run in &runs {
         runs::plan(tx, run).await?;

@@ -14,6 +14,7 @@ use super::ledger::Difference;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
 use crate::ids::{GrantId, MemberId, RoleId, WorkspaceId};
+use crate::scim::resource::{Note, Reason};
 use crate::store::admins::{self as rows, Admin};
 use crate::store::grants::{GrantKind, LiveGrant};
 use crate::store::members::Member;
@@ -133,6 +134,12 @@ pub fn refuse_protected(protected: bool) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a change that is aimed at this one member, of which a grant would have to be kept.
+pub fn refuse_aimed(workspace: WorkspaceId, member: &Member) -> Result<()> {
+    refuse_protected(member.protected)?;
+    refuse(workspace, member.id)
 }
 
 /// Admins of whom some lose that role by what becomes of many, where nobody is certain to stay one.
@@ -293,7 +300,8 @@ async fn hold(tx: &mut Tx, act: &Act, (member, grant): (MemberId, GrantId)) -> R
         "the last admin of a workspace is kept"
     );
     let subject = ("member", member.0);
-    let detail = json!({ "grant": grant });
+    let notes = [Note::new("members", Reason::KeptAdmin)];
+    let detail = json!({"grant": grant, "notes": notes});
     let change = act.change("member.last_admin_kept", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await
 }

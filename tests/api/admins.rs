@@ -211,6 +211,76 @@ async fn a_protected_admin_is_taken_away_by_nobody() {
     gateway.check().await;
 }
 
+// C027, C073: aimed at that one person, by each request that takes somebody out of a group
+#[tokio::test]
+async fn a_group_gives_up_its_last_admin_alone_by_no_request() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    admins_by_group(&gateway).await;
+    let (one, ada) = person(&gateway, &scim, "ada").await;
+    let (two, _) = person(&gateway, &scim, "bob").await;
+    let group = json!({"displayName": "Admins", "members": [member(&one)]});
+    let id = scim.created("/Groups", &group).await;
+    let path = format!("/Groups/{id}");
+    let one_out = json!([{"op": "remove", "path": format!("members[value eq \"{one}\"]")}]);
+    let none = json!([{"op": "remove", "path": "members"}]);
+    let empty = json!([{"op": "replace", "path": "members", "value": []}]);
+    let put = json!({"displayName": "Admins", "members": []});
+    let bulk = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [{"method": "PATCH", "path": path, "data": operations(one_out.clone())}],
+    });
+    let before = gateway.count("changes").await;
+    let shown = scim.send("GET", &path, None).await.1;
+    for patch in [one_out, none, empty] {
+        let (status, refused) = scim.send("PATCH", &path, Some(&operations(patch))).await;
+        assert_eq!(status, 409, "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("last admin"));
+    }
+    assert_eq!(scim.send("PUT", &path, Some(&put)).await.0, 409);
+    let (status, answer) = scim.send("POST", "/Bulk", Some(&bulk)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["Operations"][0]["status"], "409", "{answer}");
+    assert_eq!(gateway.count("changes").await, before, "nothing happened");
+    assert_eq!(scim.send("GET", &path, None).await.1, shown);
+    // Whoever takes the place at once leaves an admin, and is the last one then.
+    let other = json!({"displayName": "Admins", "members": [member(&two)]});
+    assert_eq!(scim.send("PUT", &path, Some(&other)).await.0, 200);
+    assert!(!gateway.listed(ada).await.roles.contains("admin"));
+    gateway.check().await;
+}
+
+// C073: below a group within a group as well, and what is wider is noted in the request log
+#[tokio::test]
+async fn groups_within_groups_keep_their_last_admin() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    admins_by_group(&gateway).await;
+    let (one, ada) = person(&gateway, &scim, "ada").await;
+    let (two, _) = person(&gateway, &scim, "bob").await;
+    let inner = json!({"displayName": "Inner", "members": [member(&one), member(&two)]});
+    let inner = scim.created("/Groups", &inner).await;
+    let outer = json!({"displayName": "Admins", "members": [member(&inner)]});
+    let outer = format!("/Groups/{}", scim.created("/Groups", &outer).await);
+    let out = |id: &str| {
+        let path = format!("members[value eq \"{id}\"]");
+        operations(json!([{"op": "remove", "path": path}]))
+    };
+    let path = format!("/Groups/{inner}");
+    assert_eq!(scim.send("PATCH", &path, Some(&out(&two))).await.0, 200);
+    assert_eq!(scim.send("PATCH", &path, Some(&out(&one))).await.0, 409);
+    assert_eq!(scim.send("PATCH", &outer, Some(&out(&inner))).await.0, 200);
+    assert!(gateway.listed(ada).await.roles.contains("admin"));
+    let entries = crate::request_log::logged(&gateway, &scim).await;
+    assert!(entries.iter().any(|entry| entry.status == 409));
+    let mut noted = entries.iter().flat_map(|entry| &entry.notes);
+    assert!(
+        noted.any(|note| note["reason"] == "kept_admin"),
+        "{entries:?}"
+    );
+    gateway.check().await;
+}
+
 // C027: of a protected admin no directory takes the role away, by whichever end
 #[tokio::test]
 async fn what_makes_a_protected_admin_one_stays_over_groups_and_rules() {
@@ -227,6 +297,12 @@ async fn what_makes_a_protected_admin_one_stays_over_groups_and_rules() {
         .await
         .unwrap();
     let none = operations(json!([{"op": "replace", "path": "members", "value": []}]));
+    let (status, refused) = scim.send("PATCH", &path, Some(&none)).await;
+    assert_eq!(status, 409, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("protected"));
+    let (two, _) = person(&gateway, &scim, "eve").await;
+    let more = operations(json!([{"op": "add", "path": "members", "value": [member(&two)]}]));
+    assert_eq!(scim.send("PATCH", &path, Some(&more)).await.0, 200);
     assert_eq!(scim.send("PATCH", &path, Some(&none)).await.0, 200);
     assert!(gateway.listed(ada).await.roles.contains("admin"));
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
@@ -348,9 +424,19 @@ async fn what_was_kept_for_the_last_admin_ends_once_there_is_another() {
     let (one, ada) = person(&gateway, &scim, "ada").await;
     let group = json!({"displayName": "Admins", "members": [member(&one)]});
     let path = format!("/Groups/{}", scim.created("/Groups", &group).await);
-    let none = operations(json!([{"op": "replace", "path": "members", "value": []}]));
-    assert_eq!(scim.send("PATCH", &path, Some(&none)).await.0, 200);
+    assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
+    gateway.work().await;
     assert!(gateway.listed(ada).await.roles.contains("admin"));
+    // What is kept already is nothing that another change of groups is about.
+    gateway.rule(&["Crew"], "Crew").await;
+    let crew = json!({"displayName": "Crew", "members": [member(&one)]});
+    let crew = format!("/Groups/{}", scim.created("/Groups", &crew).await);
+    let out = json!([{"op": "remove", "path": format!("members[value eq \"{one}\"]")}]);
+    assert_eq!(
+        scim.send("PATCH", &crew, Some(&operations(out))).await.0,
+        200
+    );
+    assert!(gateway.listed(ada).await.teams.is_empty());
     let (_, bob) = person(&gateway, &scim, "bob").await;
     gateway.give(bob, role("admin")).await.unwrap();
     gateway.work().await;

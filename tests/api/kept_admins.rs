@@ -35,7 +35,10 @@ async fn by_rule(gateway: &Gateway, scim: &Scim) -> (MemberId, String) {
         .await
         .unwrap();
     let (user, ada) = person(gateway, scim, "ada").await;
-    let group = json!({"displayName": "Admins", "members": [member(&user)]});
+    // Another one who is out, so that whoever empties the group is not after Ada alone.
+    let zoe = json!({"userName": "zoe@acme.example", "active": false});
+    let zoe = scim.created("/Users", &zoe).await;
+    let group = json!({"displayName": "Admins", "members": [member(&user), member(&zoe)]});
     let group = scim.created("/Groups", &group).await;
     (ada, format!("/Groups/{group}"))
 }

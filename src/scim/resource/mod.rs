@@ -95,6 +95,8 @@ pub enum Reason {
     Unfit,
     /// The manager reports to the person, directly or through others.
     Circle,
+    /// Somebody stays an admin all the same: the last one, or one who is protected.
+    KeptAdmin,
 }
 
 impl Note {

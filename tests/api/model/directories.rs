@@ -68,8 +68,13 @@ impl Pair<'_> {
                 let body =
                     json!({"displayName": format!("G{place}"), "members": self.refer(&users)});
                 let path = format!("/Groups/{}", group.id);
-                self.send("PUT", &path, Some(body), 200).await;
-                self.world.set_members(*place, users, &BTreeSet::new());
+                let named = BTreeSet::new();
+                let may = self.world.may_set_members(*place, &users, &named);
+                let expect = if may { 200 } else { 409 };
+                self.send("PUT", &path, Some(body), expect).await;
+                if may {
+                    self.world.set_members(*place, users, &named);
+                }
             }
             Step::DeleteGroup(place) => {
                 let Some(group) = self.world.groups.get(place) else {
@@ -150,7 +155,7 @@ impl Pair<'_> {
     pub(super) async fn linked(&self, directory: usize) -> BTreeMap<String, MemberId> {
         let of = (self.workspace.id, self.scims[directory].directory.id);
         let matched = adoption::matched(&self.gateway.app, of, None, 1000).await;
-        let matched = matched.unwrap().into_iter();
+        let matched = matched.unwrap().into_iter().filter(|it| !it.planned);
         matched.map(|it| (it.user.to_string(), it.member)).collect()
     }
 
@@ -164,12 +169,17 @@ impl Pair<'_> {
         }
         let path = format!("/Groups/{}", group.id);
         let body = json!([{"op": op, "path": "members", "value": self.refer(&users)}]);
-        self.send("PATCH", &path, Some(operations(body)), 200).await;
         let after = match op {
             "add" => before.union(&users).copied().collect(),
             _ => before.difference(&users).copied().collect(),
         };
-        self.world.set_members(place, after, &users);
+        let may = self.world.may_set_members(place, &after, &users);
+        let expect = if may { 200 } else { 409 };
+        self.send("PATCH", &path, Some(operations(body)), expect)
+            .await;
+        if may {
+            self.world.set_members(place, after, &users);
+        }
     }
 
     fn existing(&self, people: &BTreeSet<usize>) -> BTreeSet<usize> {

@@ -23,7 +23,7 @@ const LIFE: Duration = Duration::from_hours(24);
 type Effects = BTreeMap<MemberId, (BTreeSet<usize>, BTreeSet<usize>)>;
 
 /// A plan.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Plan {
     id: Uuid,
     before: Option<usize>,
@@ -34,7 +34,7 @@ pub(super) struct Plan {
 }
 
 /// A run that wrote a rule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Run {
     id: RunId,
     rule: RuleId,

@@ -121,7 +121,7 @@ impl Member {
 }
 
 /// The whole world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) users: BTreeMap<usize, User>,
@@ -223,6 +223,29 @@ impl World {
             }
         }
         self.settle_users(place, &users);
+    }
+
+    /// Whether users may be put into a group and others taken out: what is aimed at one alone, of whom a
+    /// role would have to be kept, is refused.
+    pub(super) fn may_set_members(
+        &self,
+        place: usize,
+        users: &BTreeSet<usize>,
+        named: &BTreeSet<usize>,
+    ) -> bool {
+        let mut gone = self.groups[&place].users.difference(users);
+        let (Some(one), None) = (gone.next(), gone.next()) else {
+            return true;
+        };
+        let id = self.users[one].member;
+        let kept = |world: &Self| -> BTreeSet<usize> {
+            let had = world.members[&id].by_rule.iter();
+            let kept = had.filter(|(_, had)| had.is_last);
+            kept.map(|(rule, _)| *rule).collect()
+        };
+        let mut tried = self.clone();
+        tried.set_members(place, users.clone(), named);
+        kept(&tried).is_subset(&kept(self))
     }
 
     /// Puts users into a group and takes others out. A request that does so settles all whom it names.
