@@ -19,7 +19,7 @@ use crate::store::login_names;
 use crate::store::members::{self, Hold, Member, Profile, Source, Status};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
-use crate::workspace::{guard, persons, seats};
+use crate::workspace::{guard, persons, seats, told};
 
 /// What a directory says about somebody who arrives.
 #[derive(Debug, Clone)]
@@ -237,7 +237,7 @@ async fn make(
         change,
         act.workspace,
         (person.0, &person.1),
-        &shown(newcomer),
+        &told::profile(&newcomer.profile),
     )?;
     Ok(Admitted {
         member: Some(member.id),
@@ -329,7 +329,7 @@ async fn revive(
         change,
         act.workspace,
         (member.person, &key),
-        &shown(newcomer),
+        &told::profile(&newcomer.profile),
     )?;
     Ok(Admitted {
         member: Some(member.id),
@@ -347,12 +347,4 @@ pub(super) fn status(active: bool) -> Status {
     } else {
         Status::Suspended
     }
-}
-
-pub(super) fn shown(newcomer: &Newcomer) -> serde_json::Value {
-    json!({
-        "user_name": newcomer.profile.user_name,
-        "display_name": newcomer.profile.display_name,
-        "email": newcomer.profile.email,
-    })
 }

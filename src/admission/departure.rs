@@ -15,7 +15,7 @@ use crate::store::tx::Tx;
 use crate::store::{details, exits, users};
 use crate::workspace::edit::profile_of;
 use crate::workspace::profile::{Field, Manual};
-use crate::workspace::{guard, seats};
+use crate::workspace::{guard, seats, told};
 
 /// Brings a member in line with a User that was written: profile, and in or out. Off is off with
 /// the commit: the member's access epoch rises. Another directory that holds the person active
@@ -75,12 +75,13 @@ pub async fn follow(
     let detail = json!({"status": status});
     let version = Some(member.version + 1);
     let change = act.change(kind, ("member", member.id.0), version, &detail);
-    let personal = json!({
-        "user_name": profile.user_name,
-        "display_name": profile.display_name,
-        "email": profile.email,
-    });
-    changes::seal(change, act.workspace, (person, key), &personal).map(Some)
+    changes::seal(
+        change,
+        act.workspace,
+        (person, key),
+        &told::profile(profile),
+    )
+    .map(Some)
 }
 
 /// The directory gave a User up, whose row and memberships are gone: the member leaves, unless the

@@ -14,7 +14,7 @@ use crate::store::{candidates, details, workspaces};
 use crate::workspace::keys::Scopes;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::profile::Edit;
-use crate::workspace::{awaiting, edit, permissions, persons};
+use crate::workspace::{awaiting, edit, permissions, persons, told};
 
 /// Why an address alone does not say who is meant.
 pub(super) const SEVERAL: &str = "several members have this address";
@@ -217,7 +217,7 @@ pub(super) async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) ->
         Some(version),
         &detail,
     );
-    let personal = json!({"display_name": profile.display_name});
+    let personal = told::profile(&profile);
     let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
     changes::record(tx, act.workspace, &[change]).await?;
     Ok(Member {

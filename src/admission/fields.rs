@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::settle::{Rules, facts};
 use crate::changes::{self, Act};
@@ -16,6 +16,7 @@ use crate::store::members::{Member, Status};
 use crate::store::rules::LinePolicy;
 use crate::store::tx::Tx;
 use crate::workspace::profile::{Field, Manual};
+use crate::workspace::told;
 
 /// What rules say of somebody's line and language.
 pub(super) type Said = (Option<LinePolicy>, Option<String>);
@@ -111,7 +112,15 @@ pub(super) async fn fill(tx: &mut Tx, act: &Act, locked: &[Member], rules: &Rule
         ];
         let fields = fields.into_iter().filter(|(_, is_other)| *is_other);
         let fields: Vec<_> = fields.map(|(field, _)| field).collect();
-        let detail = json!({"fields": fields, "by": "rule"});
+        let mut shown = Map::new();
+        for field in &fields {
+            let value = match field {
+                Field::Line => json!(told::line(&after)),
+                _ => json!(after.language),
+            };
+            shown.insert(field.name().to_owned(), value);
+        }
+        let detail = json!({"fields": fields, "by": "rule", "shown": shown});
         let subject = ("member", member.id.0);
         told.push(act.change("member.updated", subject, Some(version), &detail));
     }

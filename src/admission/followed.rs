@@ -3,10 +3,11 @@
 //! never spoke of stays the admins'.
 //!
 //! A manager is a User of the same directory, by id, userName or externalId. One who is not there
-//! yet is waited for, and found when it is made ([`super::reports`] where both are made at once). Two
-//! requests that make each other's people managers
-//! at the same moment can close a circle: to keep that out, every such request would wait for every
-//! other one of the workspace.
+//! yet is waited for, and found when it is made ([`super::reports`] where both are made at once). One
+//! who reports to the person is waited for as well: a directory that turns two people round may say
+//! the one before the other, and whichever comes first, what it says in the end holds. Two requests
+//! that make each other's people managers at the same moment can close a circle: to keep that out,
+//! every such request would wait for every other one of the workspace.
 
 use serde_json::json;
 
@@ -23,6 +24,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
 use crate::workspace::persons;
 use crate::workspace::profile::{Edit, Field, Manual, Say};
+use crate::workspace::told;
 
 /// What a directory says of these fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,10 +132,21 @@ pub async fn arrived(
     let waiting = rows::list_waiting(tx, place, names).await?;
     let ids: Vec<_> = waiting.iter().filter_map(|user| user.member).collect();
     let reports = members::lock(tx, act.workspace, &ids).await?;
+    let mut circles = Vec::new();
     for user in &waiting {
-        rows::update_awaited(tx, place, user.id, None).await?;
+        match user.member {
+            Some(member) if details::reports_to(tx, act.workspace, manager, member).await? => {
+                circles.push(member);
+            }
+            _ => {
+                rows::update_awaited(tx, place, user.id, None).await?;
+            }
+        }
     }
     for report in reports {
+        if circles.contains(&report.id) {
+            continue;
+        }
         let details = details::list(tx, act.workspace, &[report.id]).await?.pop();
         let details = details.map(|of| of.details).unwrap_or_default();
         let mut written = Written {
@@ -178,7 +191,9 @@ pub(super) async fn retry(
     };
     let who = (user.id, &report);
     manager(tx, (act, place), who, (&said, &mut written)).await?;
-    let is_linked = written.details.manager.is_some() || !written.notes.is_empty();
+    // The request that said so was told.
+    written.notes.clear();
+    let is_linked = written.details.manager.is_some();
     written.store(tx, app, act, &report, &details).await?;
     Ok(is_linked)
 }
@@ -253,21 +268,21 @@ impl Written {
         }
     }
 
-    /// Makes somebody the manager, unless that would be a circle.
+    /// Makes somebody the manager, unless that would be a circle; tells whether it is one.
     async fn report(
         &mut self,
         tx: &mut Tx,
         act: &Act,
         member: MemberId,
         manager: MemberId,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         if details::reports_to(tx, act.workspace, manager, member).await? {
             self.notes.push(Note::new("manager", Reason::Circle));
-            return Ok(());
+            return Ok(false);
         }
         self.details.manager = Some(manager);
         self.manual.0.remove(&Field::Manager);
-        Ok(())
+        Ok(true)
     }
 
     async fn store(
@@ -302,7 +317,7 @@ impl Written {
         let version = Some(member.version + 1);
         let change = act.change("member.updated", ("member", member.id.0), version, &detail);
         let key = persons::key(tx, app, act.workspace, member.person).await?;
-        let personal = json!({"phone": self.details.phone, "manager": self.details.manager});
+        let personal = told::details(&self.details);
         let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
         changes::record(tx, act.workspace, &[change]).await
     }
@@ -333,14 +348,15 @@ async fn manager(
     }
     let found = rows::list_named(tx, place, (name, &key)).await?;
     let found: Vec<_> = found.into_iter().filter_map(|user| user.member).collect();
-    let [manager] = found.as_slice() else {
-        rows::update_awaited(tx, place, user, Some(&key)).await?;
-        // Whom the directory named before it names no longer.
-        if !written.manual.0.contains(&Field::Manager) {
-            written.details.manager = None;
-        }
-        return Ok(());
+    let is_linked = match found.as_slice() {
+        [manager] => written.report(tx, act, member.id, *manager).await?,
+        _ => false,
     };
-    rows::update_awaited(tx, place, user, None).await?;
-    written.report(tx, act, member.id, *manager).await
+    let awaited = (!is_linked).then_some(key.as_str());
+    rows::update_awaited(tx, place, user, awaited).await?;
+    // Whom the directory named before it names no longer.
+    if !is_linked && !written.manual.0.contains(&Field::Manager) {
+        written.details.manager = None;
+    }
+    Ok(())
 }

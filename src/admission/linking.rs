@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::arrival::{Admitted, Newcomer, shown, status};
+use super::arrival::{Admitted, Newcomer, status};
 use super::brake;
 use super::departure::{give_up, kept};
 use crate::app::App;
@@ -17,7 +17,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Known, Place};
 use crate::workspace::awaiting::Reason;
 use crate::workspace::edit::profile_of;
-use crate::workspace::{awaiting, guard, persons, seats};
+use crate::workspace::{awaiting, guard, persons, seats, told};
 
 /// Links a User to a member who is expected and comes in by it, if the directory lets it in. What the
 /// member was to get by hand begins with it where more says who that is than an address that nobody
@@ -62,7 +62,7 @@ pub(super) async fn expected(
     let subject = ("member", member.id.0);
     let change = act.change("member.linked", subject, Some(after.version), &detail);
     let person = (member.person, &key);
-    let change = changes::seal(change, act.workspace, person, &shown(newcomer))?;
+    let change = changes::seal(change, act.workspace, person, &told::profile(&profile))?;
     Ok(Admitted {
         member: Some(member.id),
         // Its seat was seen to.
@@ -129,7 +129,7 @@ pub(super) async fn adopted(
     let subject = ("member", member.id.0);
     let change = act.change("member.linked", subject, Some(after.version), &detail);
     let person = (member.person, &key);
-    let change = changes::seal(change, act.workspace, person, &shown(newcomer))?;
+    let change = changes::seal(change, act.workspace, person, &told::profile(&profile))?;
     Ok(Admitted {
         member: Some(member.id),
         // Its seat was seen to.

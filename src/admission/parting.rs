@@ -31,7 +31,7 @@ use crate::store::users::{self, Place};
 use crate::workspace::edit::profile_of;
 use crate::workspace::ledger::{self, Difference};
 use crate::workspace::profile::{Field, Manual};
-use crate::workspace::{awaiting, guard, seats};
+use crate::workspace::{awaiting, guard, persons, seats, told};
 
 /// What was decided about the members.
 #[derive(Debug, Clone)]
@@ -327,6 +327,9 @@ pub(super) async fn take_back(
         let subject = ("member", former.0);
         let detail = json!({"status": status, "before": member.status, "run": run});
         let change = act.change("member.linked", subject, Some(now.version), &detail);
+        let key = persons::key(tx, app, act.workspace, member.person).await?;
+        let shown = told::profile(&profile);
+        let change = changes::seal(change, act.workspace, (member.person, &key), &shown)?;
         changes::record(tx, act.workspace, &[change]).await?;
         awaiting::begin(tx, act, &now, awaiting::Reason::Undo).await?;
         if status == Status::Active && member.status != status {

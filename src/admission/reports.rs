@@ -1,7 +1,8 @@
-//! Those who wait for their manager are looked through again after changes. A manager and a report
-//! that are made at the same moment do not see each other: the one finds nobody who waits, the other
-//! nobody to report to. Once both are there, the next round of the worker links them. To make each
-//! create see the other would be a lock that all creates of a directory queue for.
+//! Those who wait for their manager are looked through again after changes: it may be there by now, or
+//! report to them no longer. A manager and a report that are made at the same moment do not see each
+//! other: the one finds nobody who waits, the other nobody to report to. Once both are there, the next
+//! round of the worker links them. To make each create see the other would be a lock that all creates
+//! of a directory queue for.
 
 use super::followed;
 use crate::app::App;
@@ -9,7 +10,8 @@ use crate::changes::{Act, Origin};
 use crate::error::Result;
 use crate::ids::RequestId;
 use crate::scim::{fold, resource};
-use crate::store::managers::{self as rows, Waiting};
+use crate::store::details;
+use crate::store::managers::{self as rows, Report, Waiting};
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 
@@ -84,7 +86,7 @@ fn place(waiting: &Waiting) -> Place {
     }
 }
 
-/// Whether one User is meant by the name, and has a member.
+/// Whether one User is meant by the name, and has a member who may be the manager.
 async fn is_there(tx: &mut Tx, waiting: &Waiting) -> Result<bool> {
     let document = resource::from_stored(&waiting.document)?;
     let core = resource::user_core(&document);
@@ -92,5 +94,18 @@ async fn is_there(tx: &mut Tx, waiting: &Waiting) -> Result<bool> {
         return Ok(false);
     };
     let found = rows::list_named(tx, place(waiting), (name, &fold::key(name))).await?;
-    Ok(matches!(found.as_slice(), [one] if one.member.is_some()))
+    let [
+        Report {
+            member: Some(manager),
+            ..
+        },
+    ] = found.as_slice()
+    else {
+        return Ok(false);
+    };
+    match waiting.member {
+        // One who reports to the person is none yet.
+        Some(member) => Ok(!details::reports_to(tx, waiting.workspace, *manager, member).await?),
+        None => Ok(true),
+    }
 }

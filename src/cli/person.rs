@@ -15,9 +15,10 @@ use crate::clock::Timestamp;
 use crate::directory::{Directory, erasure, export, restore};
 use crate::ids::WorkspaceId;
 use crate::workspace::activity::{self, Activity, Spot};
-use crate::workspace::history::{self, Difference, Rights, Then};
+use crate::workspace::history::{self, Changed, Difference, Rights, Then};
 use crate::workspace::keys::Scopes;
 use crate::workspace::members::{self, Member, Status};
+use crate::workspace::past_names::{self, RoleThen, TeamThen};
 use crate::workspace::{self, Workspace, restoration};
 
 /// How many members are read at a time.
@@ -25,7 +26,8 @@ const PAGE: i64 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show what differs between two instants: status, fields, rights that began and ended.
+    /// Show what differs between two instants: status, fields, rights that began and ended; and which
+    /// teams and roles are others.
     Diff {
         /// The workspace's slug.
         #[arg(long)]
@@ -133,7 +135,18 @@ impl Command {
                 settings.print(&done, || {
                     let (given, taken) = (done.given, done.taken);
                     let fields = done.fields.len();
-                    format!("{given} rights are back, {taken} went, {fields} fields are as before")
+                    let mut lines = vec![format!(
+                        "{given} rights are back, {taken} went, {fields} fields are as before"
+                    )];
+                    let left = done.fields_left.iter();
+                    lines.extend(
+                        left.map(|it| format!("  {} is not: {}", it.field.name(), it.why.told())),
+                    );
+                    let left = done.rights_left.iter();
+                    lines.extend(left.map(|it| {
+                        format!("  {} is not: it is archived or there no longer", it.name)
+                    }));
+                    lines.join("\n")
                 })
             }
             Self::Erase {
@@ -264,7 +277,7 @@ pub(super) async fn list_as_of(
             let name = ["user_name", "email", "display_name"];
             let mut name = name
                 .iter()
-                .filter_map(|name| then.shown.get(*name)?.as_str());
+                .filter_map(|name| then.shown.value(name).as_str());
             vec![
                 name.next().unwrap_or_default().to_owned(),
                 format!("{:?}", then.status).to_lowercase(),
@@ -296,7 +309,10 @@ async fn diff(
         }
         listed.extend(page);
     }
-    settings.print(&listed, || {
+    let teams = past_names::changed_teams(&app, workspace.id, span).await?;
+    let roles = past_names::changed_roles(&app, workspace.id, span).await?;
+    let value = serde_json::json!({"members": listed, "teams": teams, "roles": roles});
+    settings.print(&value, || {
         let rows = listed.iter().map(|it| {
             let status = |status: Option<Status>| {
                 status.map_or("-".to_owned(), |it| format!("{it:?}").to_lowercase())
@@ -320,11 +336,51 @@ async fn diff(
                 },
                 rights(&it.began),
                 rights(&it.ended),
-                joined(&it.fields),
+                it.fields.iter().map(field).collect::<Vec<_>>().join(", "),
             ]
         });
-        table(&["member", "status", "began", "ended", "fields"], rows)
+        let mut parts = vec![table(
+            &["member", "status", "began", "ended", "fields"],
+            rows,
+        )];
+        if !teams.is_empty() {
+            let shown = |team: &TeamThen| {
+                let state = match (team.archived, team.enabled) {
+                    (true, _) => ", archived",
+                    (false, true) => ", enabled",
+                    (false, false) => "",
+                };
+                format!("{}{state}", team.name)
+            };
+            let rows = teams.iter().map(|it| {
+                let both = [&it.from, &it.to];
+                both.map(|it| it.as_ref().map_or("-".to_owned(), shown))
+                    .to_vec()
+            });
+            parts.push(table(&["team was", "is"], rows));
+        }
+        if !roles.is_empty() {
+            let shown = |role: &RoleThen| format!("{}: {}", role.name, joined(&role.permissions));
+            let rows = roles.iter().map(|it| {
+                let both = [&it.from, &it.to];
+                both.map(|it| it.as_ref().map_or("-".to_owned(), shown))
+                    .to_vec()
+            });
+            parts.push(table(&["role was", "is"], rows));
+        }
+        parts.join("\n\n")
     })
+}
+
+/// A field with what it showed and what it shows.
+fn field(changed: &Changed) -> String {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => "-".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (from, to) = (text(&changed.from), text(&changed.to));
+    format!("{}: {from} -> {to}", changed.field)
 }
 
 /// Gives back what a directory took away between two instants.

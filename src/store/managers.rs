@@ -87,6 +87,20 @@ pub async fn list_waiting(
     .await
 }
 
+/// Whether a directory names a manager of a member who is not to be had yet.
+pub async fn is_awaited(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<bool> {
+    let found: Option<(UserId,)> = tx
+        .query(
+            "SELECT id FROM users WHERE workspace = $1 AND member = $2 \
+             AND manager_key IS NOT NULL LIMIT 1",
+        )
+        .bind(workspace)
+        .bind(member)
+        .fetch_optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// A User that waits for its manager.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Waiting {
@@ -98,6 +112,8 @@ pub struct Waiting {
     pub manager_key: String,
     /// The User.
     pub id: UserId,
+    /// The member that it is linked to.
+    pub member: Option<MemberId>,
     /// Its document, as JSON text.
     pub document: String,
 }
@@ -118,7 +134,7 @@ pub async fn list_all_waiting(
         )
     });
     tx.query(
-        "SELECT workspace, directory, manager_key, id, document FROM users \
+        "SELECT workspace, directory, manager_key, id, member, document FROM users \
          WHERE manager_key IS NOT NULL AND (workspace, directory, manager_key, id) > \
          ($1, $2, $3, $4) ORDER BY workspace, directory, manager_key, id LIMIT $5",
     )

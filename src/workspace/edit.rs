@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::keys::Scopes;
 use super::profile::{Edit, Field, Line, Manual, Say};
-use super::{permissions, persons};
+use super::{permissions, persons, told};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::store::details::{self, Details};
 use crate::store::error::OnDuplicate;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
-use crate::store::workspaces;
+use crate::store::{managers, workspaces};
 
 /// Writes fields of a member, at a version that the precondition allows; else
 /// [`Error::VersionMismatch`]. A field that a directory keeps is [`Error::Conflict`], which names the
@@ -87,10 +87,7 @@ pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Ed
     let version = Some(member.version + 1);
     let change = act.change("member.updated", ("member", member.id.0), version, &detail);
     let key = persons::key(tx, app, act.workspace, member.person).await?;
-    let personal = json!({
-        "display_name": profile.display_name, "email": profile.email, "user_id": after.user_id,
-        "phone": after.phone, "line_number": after.line_number,
-    });
+    let personal = told::all(&profile, &after);
     let change = changes::seal(change, act.workspace, (member.person, &key), &personal)?;
     changes::record(tx, act.workspace, &[change]).await
 }
@@ -104,6 +101,9 @@ pub async fn kept(
 ) -> Result<Option<(BTreeSet<Field>, String)>> {
     // What an admin wrote or a rule filled in is not the directory's.
     let (manual, ruled) = (Manual::of(&member.manual), Manual::of(&member.ruled));
+    let has_manager = details.manager.is_some()
+        || !manual.0.contains(&Field::Manager)
+            && managers::is_awaited(tx, act.workspace, member.id).await?;
     let said = [
         (Field::DisplayName, member.display_name.is_some()),
         (Field::GivenName, member.given_name.is_some()),
@@ -112,7 +112,7 @@ pub async fn kept(
         (Field::Phone, details.phone.is_some()),
         (Field::Language, details.language.is_some()),
         (Field::TimeZone, details.time_zone.is_some()),
-        (Field::Manager, details.manager.is_some()),
+        (Field::Manager, has_manager),
     ];
     let said = said.into_iter().filter(|(field, is_there)| {
         *is_there && !manual.0.contains(field) && !ruled.0.contains(field)

@@ -93,10 +93,14 @@ const SHORTEST: usize = 4;
 impl Traces {
     fn add(&mut self, personal: &Value) {
         for (name, value) in personal.as_object().into_iter().flatten() {
+            let (name, value) = match value.get("number") {
+                Some(number) if name == "line" => ("line_number", number),
+                _ => (name.as_str(), value),
+            };
             let Some(text) = value.as_str() else {
                 continue;
             };
-            let is_known = TELLING.contains(&name.as_str());
+            let is_known = TELLING.contains(&name);
             // A first name alone is a part of too many words, and so is a short value.
             let tells = name != "display_name" || text.trim().contains(' ');
             if is_known && tells && text.trim().chars().count() >= SHORTEST {

@@ -4,17 +4,19 @@
 //! An instant means the last numbered change that is not later, so that what is read twice is the
 //! same both times; a change that has no number yet is not in it. Grants say themselves from when to
 //! when they were; status and names are what changes say, those of teams and roles too. Not
-//! known of a past instant is whether a member waited for a seat or was held by a restore, and what a
-//! member showed beside names, address, `UserID` and numbers; nothing personal is known of who was
-//! erased.
+//! known of a past instant is whether a member waited for a seat or was held by a restore, and, of
+//! what versions before did not tell, what a member showed in some fields, which are named; nothing
+//! personal is known of who was erased.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::activity::Keys;
+use super::profile::Field;
+use super::told::Shown;
 use super::{members, past_names};
 use crate::app::App;
 use crate::changes::sequencer;
@@ -55,7 +57,7 @@ pub struct Then {
     pub version: Option<i64>,
     /// What it showed, as far as changes tell.
     #[serde(flatten)]
-    pub shown: Map<String, Value>,
+    pub shown: Shown,
     /// Whether personal values were there that were erased since.
     pub erased: bool,
     /// Effective teams, by the names that they had.
@@ -158,7 +160,7 @@ async fn states(
             status: Status::Draft,
             source: *source,
             version: None,
-            shown: Map::new(),
+            shown: Shown::default(),
             erased: false,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),
@@ -201,12 +203,8 @@ impl Then {
         }
         self.version = change.subject_version.or(self.version);
         self.erased |= erased;
-        if let Some(Value::Object(personal)) = personal {
-            self.shown.extend(personal);
-        }
-        if change.kind == "member.erased" {
-            self.shown.clear();
-        }
+        self.shown
+            .take(&change.kind, &detail, personal, self.erased);
         Ok(())
     }
 
@@ -228,12 +226,27 @@ pub struct Difference {
     pub status_from: Option<Status>,
     /// How far it was in at last.
     pub status_to: Option<Status>,
-    /// Which of the fields that changes tell have another value.
-    pub fields: BTreeSet<String>,
+    /// Fields that show something else.
+    pub fields: Vec<Changed>,
+    /// Fields of which changes do not tell what they showed at one of the instants.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub untold: BTreeSet<Field>,
     /// Rights that it has at last and had not at first.
     pub began: Rights,
     /// Rights that it had at first and has not at last.
     pub ended: Rights,
+}
+
+/// A field that shows something else at last than at first.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangedField")]
+pub struct Changed {
+    /// Which one.
+    pub field: String,
+    /// What it showed at first; null where it was empty.
+    pub from: Value,
+    /// What it showed at last.
+    pub to: Value,
 }
 
 /// Effective rights by the names that they had at the later instant: a new name is no other right.
@@ -274,9 +287,7 @@ pub async fn differences(
     mut after: Option<MemberId>,
     most: i64,
 ) -> Result<Vec<Difference>> {
-    if from.at > to.at {
-        return Err(Error::value("from must not be later than to"));
-    }
+    check((from, to))?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let span = (from.number, to.number);
     let mut tx = app.db.read().await?;
@@ -292,41 +303,51 @@ pub async fn differences(
         let then = by_id(states(&mut tx, app, workspace, (to, to), &known).await?);
         let differing = ids
             .iter()
-            .map(|id| difference(*id, before.get(id), then.get(id)));
-        found.extend(differing.filter(Difference::is_some));
+            .filter_map(|id| difference(*id, before.get(id), then.get(id)));
+        found.extend(differing);
     }
     found.truncate(most);
     Ok(found)
+}
+
+/// Refuses what is no span.
+pub(super) fn check((from, to): (Moment, Moment)) -> Result<()> {
+    if from.at > to.at {
+        return Err(Error::value("from must not be later than to"));
+    }
+    Ok(())
 }
 
 fn by_id(states: Vec<Then>) -> HashMap<MemberId, Then> {
     states.into_iter().map(|then| (then.id, then)).collect()
 }
 
-fn difference(member: MemberId, from: Option<&Then>, to: Option<&Then>) -> Difference {
+fn difference(member: MemberId, from: Option<&Then>, to: Option<&Then>) -> Option<Difference> {
     let shown = |then: Option<&Then>| then.map(|then| then.shown.clone()).unwrap_or_default();
     let (before, after) = (shown(from), shown(to));
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let differs = |name: &&&String| before.get(**name) != after.get(**name);
-    Difference {
+    let names: BTreeSet<&String> = before.values.keys().chain(after.values.keys()).collect();
+    let untold: BTreeSet<Field> = before.untold.union(&after.untold).copied().collect();
+    let is_told = |name: &str| untold.iter().all(|field| field.name() != name);
+    let fields = names.into_iter().filter(|name| is_told(name));
+    let fields = fields.map(|name| Changed {
+        field: name.clone(),
+        from: before.value(name).clone(),
+        to: after.value(name).clone(),
+    });
+    let fields: Vec<_> = fields.filter(|of| of.from != of.to).collect();
+    let difference = Difference {
         member,
         status_from: from.map(|then| then.status),
         status_to: to.map(|then| then.status),
-        fields: names
-            .iter()
-            .filter(differs)
-            .map(|name| (*name).clone())
-            .collect(),
+        fields,
+        untold,
         began: Rights::beyond(to, from),
         ended: Rights::beyond(from, to),
-    }
-}
-
-impl Difference {
-    fn is_some(&self) -> bool {
-        self.status_from != self.status_to
-            || !self.fields.is_empty()
-            || self.began != Rights::default()
-            || self.ended != Rights::default()
-    }
+    };
+    let is_some = difference.status_from != difference.status_to
+        || !difference.fields.is_empty()
+        || before.untold != after.untold
+        || difference.began != Rights::default()
+        || difference.ended != Rights::default();
+    is_some.then_some(difference)
 }

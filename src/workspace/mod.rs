@@ -33,6 +33,7 @@ pub mod seats;
 pub mod settings;
 pub mod status;
 pub mod teams;
+pub mod told;
 
 use crate::app::App;
 use crate::changes::{self, Act, Origin};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::history::{LEEWAY, Moment};
+use super::history::{self, LEEWAY, Moment};
 use super::{roles, teams};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::store::changes as log;
 use crate::store::tx::Tx;
 
 /// A team as it was.
-#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct TeamThen {
     /// Its id.
     pub id: TeamId,
@@ -30,7 +30,7 @@ pub struct TeamThen {
 }
 
 /// A role as it was.
-#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RoleThen {
     /// Its id.
     pub id: RoleId,
@@ -80,6 +80,64 @@ pub async fn roles(app: &App, workspace: WorkspaceId, moment: Moment) -> Result<
         }
     });
     Ok(then.collect())
+}
+
+/// A team that was another at last than at first.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct TeamChanged {
+    /// Its id.
+    pub id: TeamId,
+    /// What it was at first; null where it was not made yet.
+    pub from: Option<TeamThen>,
+    /// What it was at last.
+    pub to: Option<TeamThen>,
+}
+
+/// A role that was another at last than at first.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct RoleChanged {
+    /// Its id.
+    pub id: RoleId,
+    /// What it was at first; null where it was not made yet.
+    pub from: Option<RoleThen>,
+    /// What it was at last.
+    pub to: Option<RoleThen>,
+}
+
+/// The teams that differ between two instants, oldest first.
+pub async fn changed_teams(
+    app: &App,
+    workspace: WorkspaceId,
+    (from, to): (Moment, Moment),
+) -> Result<Vec<TeamChanged>> {
+    history::check((from, to))?;
+    let before = teams(app, workspace, from).await?;
+    let mut before: HashMap<_, _> = before.into_iter().map(|it| (it.id, it)).collect();
+    let after = teams(app, workspace, to).await?;
+    let changed = after.into_iter().map(|after| TeamChanged {
+        id: after.id,
+        from: before.remove(&after.id),
+        to: Some(after),
+    });
+    Ok(changed.filter(|it| it.from != it.to).collect())
+}
+
+/// The roles that differ between two instants, oldest first.
+pub async fn changed_roles(
+    app: &App,
+    workspace: WorkspaceId,
+    (from, to): (Moment, Moment),
+) -> Result<Vec<RoleChanged>> {
+    history::check((from, to))?;
+    let before = roles(app, workspace, from).await?;
+    let mut before: HashMap<_, _> = before.into_iter().map(|it| (it.id, it)).collect();
+    let after = roles(app, workspace, to).await?;
+    let changed = after.into_iter().map(|after| RoleChanged {
+        id: after.id,
+        from: before.remove(&after.id),
+        to: Some(after),
+    });
+    Ok(changed.filter(|it| it.from != it.to).collect())
 }
 
 /// What teams and roles were called, those included that were deleted since; one of which no change

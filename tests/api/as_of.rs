@@ -242,6 +242,24 @@ async fn teams_and_roles_are_shown_as_they_were() {
     let lead = items.iter().find(|it| it["name"] == "Lead").unwrap();
     assert_eq!(lead["permissions"], json!(["members.read"]));
     assert_eq!(items.len(), 3, "{}", roles.text);
+    let span = format!("from={at}&to={}", clock.now());
+    let path = format!("/history/diff/teams?{span}");
+    let teams = gateway.about(&key, "GET", &path, Value::Null).await;
+    let items = teams.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2, "{}", teams.text);
+    let care = items.iter().find(|it| it["to"]["name"] == "Care").unwrap();
+    assert_eq!(care["from"]["name"], "Support");
+    let archived = (&care["from"]["archived"], &care["to"]["archived"]);
+    assert_eq!(archived, (&json!(false), &json!(true)));
+    let later = items.iter().find(|it| it["to"]["name"] == "Later").unwrap();
+    assert_eq!(later["from"], Value::Null);
+    let path = format!("/history/diff/roles?{span}");
+    let roles = gateway.about(&key, "GET", &path, Value::Null).await;
+    let items = roles.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "{}", roles.text);
+    assert_eq!(items[0]["from"]["permissions"], json!(["members.read"]));
+    let more = json!(["data.export", "members.read"]);
+    assert_eq!(items[0]["to"]["permissions"], more);
 }
 
 #[tokio::test]
@@ -331,7 +349,10 @@ async fn one_person_is_put_back_as_a_new_change() {
     let done = gateway.about(&key, "POST", &restore, as_of.clone()).await;
     assert_eq!(
         done.body,
-        json!({"fields": ["display_name", "user_id", "phone"], "given": 2, "taken": 2}),
+        json!({
+            "fields": ["display_name", "user_id", "phone"], "fields_left": [], "given": 2,
+            "rights_left": [], "taken": 2,
+        }),
         "{}",
         done.text
     );
@@ -345,7 +366,10 @@ async fn one_person_is_put_back_as_a_new_change() {
     drop(tx);
     assert_eq!(have.unwrap().len(), 2);
     let again = gateway.about(&key, "POST", &restore, as_of).await;
-    assert_eq!(again.body, json!({"fields": [], "given": 0, "taken": 0}));
+    assert_eq!(
+        again.body,
+        json!({"fields": [], "fields_left": [], "given": 0, "rights_left": [], "taken": 0})
+    );
     assert!(gateway.told("as_of").await);
     gateway.check().await;
 }

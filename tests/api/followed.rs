@@ -157,8 +157,46 @@ async fn a_manager_is_found_by_any_name_also_when_it_comes_later() {
     let waiting = "users WHERE manager_key IS NOT NULL";
     assert_eq!(
         gateway.count(waiting).await,
-        1,
-        "whom nobody can be found for"
+        2,
+        "whom nobody can be found for, and who would close a circle"
+    );
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn two_whom_the_directory_turns_round_end_as_it_says_in_whatever_order() {
+    let gateway = Gateway::new().await;
+    let scim = gateway.scim().await;
+    let (one_user, one) = person(&gateway, &scim, "one").await;
+    let (other_user, other) = person(&gateway, &scim, "other").await;
+    let (_, boss) = person(&gateway, &scim, "boss").await;
+    let manager = format!("{ENTERPRISE_USER}:manager");
+    let value = format!("{manager}.value");
+    let says = |who: &str| json!({"op": "replace", "path": value, "value": who});
+    patch(&scim, &one_user, says(&other_user)).await;
+    patch(&scim, &other_user, says(&one_user)).await;
+    gateway.work().await;
+    assert_eq!(gateway.manager_of(one).await, Some(other));
+    assert_eq!(gateway.manager_of(other).await, None);
+    let before = gateway.count("changes").await;
+    gateway.work().await;
+    assert_eq!(
+        gateway.count("changes").await,
+        before,
+        "nothing is told again"
+    );
+    // The field is the directory's all the while.
+    let wanted = gateway.edit(other, json!({"manager": boss})).await;
+    conflict(wanted, "manager is kept");
+    patch(&scim, &one_user, json!({"op": "remove", "path": manager})).await;
+    gateway.work().await;
+    assert_eq!(gateway.manager_of(one).await, None);
+    assert_eq!(gateway.manager_of(other).await, Some(one));
+    let wanted = gateway.edit(other, json!({"manager": boss})).await;
+    conflict(wanted, "manager is kept");
+    assert_eq!(
+        gateway.count("users WHERE manager_key IS NOT NULL").await,
+        0
     );
     gateway.check().await;
 }

@@ -70,6 +70,7 @@ mod people;
 mod plans;
 mod planted;
 mod pushdown;
+mod put_back;
 mod races;
 mod raw;
 mod registering;

@@ -25,7 +25,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Place, User};
 use crate::store::{directories, edges, erasures, former, groups, login_names, retention};
 use crate::workspace::keys::Scopes;
-use crate::workspace::{guard, persons, schemas, seats};
+use crate::workspace::{guard, persons, schemas, seats, told};
 
 /// Seals into the change of a deletion what the User was, so that it can be given back. The User is
 /// still there; of one that never had a member is kept when its key may be destroyed.
@@ -189,10 +189,7 @@ async fn take_in(
     let detail = json!({"status": status});
     let version = Some(member.version + 1);
     let change = act.change("member.restored", ("member", member.id.0), version, &detail);
-    let personal = json!({
-        "user_name": profile.user_name, "display_name": profile.display_name,
-        "email": profile.email,
-    });
+    let personal = told::profile(&profile);
     let change = changes::seal(change, act.workspace, (member.person, &own), &personal)?;
     changes::record(tx, act.workspace, &[change]).await
 }

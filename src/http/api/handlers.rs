@@ -34,6 +34,8 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/{kind}/{name}" => put(members::give).delete(members::take),
         "/{workspace}/members/{id}/explanation" => get(members::explain),
         "/{workspace}/history/diff" => get(history::diff),
+        "/{workspace}/history/diff/teams" => get(history::diff_teams),
+        "/{workspace}/history/diff/roles" => get(history::diff_roles),
         "/{workspace}/directories/{id}/restore" => post(history::restore),
         "/{workspace}/directories/{directory}/deleted-groups" => get(group_restores::list),
         "/{workspace}/directories/{directory}/groups/{group}/restore/plan" => {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
+use super::page::Page;
 use super::problem::Problem;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
@@ -108,18 +109,9 @@ pub(super) async fn diff(
     mut caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::MembersRead).await?;
-    let from = caller.instant("from")?;
-    let from = from.ok_or_else(|| Error::value("from is missing: an RFC 3339 date-time"))?;
-    let to = caller.instant("to")?;
-    let to = to.ok_or_else(|| Error::value("to is missing: an RFC 3339 date-time"))?;
-    let page = caller.page(&format!("diff {} {from} {to}", workspace.id))?;
+    let (of, page) = span(&shared, &mut caller, workspace.id, "diff").await?;
     let after = member_of(page.after.as_deref())?;
-    let app = &shared.app;
-    let span = (
-        history::moment(app, workspace.id, from).await?,
-        history::moment(app, workspace.id, to).await?,
-    );
-    let found = history::differences(app, workspace.id, span, after, page.most()).await?;
+    let found = history::differences(&shared.app, workspace.id, of, after, page.most()).await?;
     json(StatusCode::OK, &page.of(found, |it| it.member.to_string())?)
 }
 
@@ -149,6 +141,48 @@ pub(super) async fn restore(
     json(StatusCode::OK, &restored)
 }
 
+/// Between which instants, and a page of a list that is about them.
+async fn span(
+    shared: &Shared,
+    caller: &mut ApiCaller,
+    workspace: WorkspaceId,
+    list: &str,
+) -> Result<((history::Moment, history::Moment), Page), Problem> {
+    let from = caller.instant("from")?;
+    let from = from.ok_or_else(|| Error::value("from is missing: an RFC 3339 date-time"))?;
+    let to = caller.instant("to")?;
+    let to = to.ok_or_else(|| Error::value("to is missing: an RFC 3339 date-time"))?;
+    let page = caller.page(&format!("{list} {workspace} {from} {to}"))?;
+    let app = &shared.app;
+    let span = (
+        history::moment(app, workspace, from).await?,
+        history::moment(app, workspace, to).await?,
+    );
+    Ok((span, page))
+}
+
+/// A page of the teams that differ between `from` and `to`.
+pub(super) async fn diff_teams(
+    State(shared): State<Shared>,
+    mut caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let (of, page) = span(&shared, &mut caller, workspace.id, "diff teams").await?;
+    let all = past_names::changed_teams(&shared.app, workspace.id, of).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
+/// A page of the roles that differ between `from` and `to`.
+pub(super) async fn diff_roles(
+    State(shared): State<Shared>,
+    mut caller: ApiCaller,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::MembersRead).await?;
+    let (of, page) = span(&shared, &mut caller, workspace.id, "diff roles").await?;
+    let all = past_names::changed_roles(&shared.app, workspace.id, of).await?;
+    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+}
+
 fn member_of(after: Option<&str>) -> Result<Option<MemberId>> {
     let after = after.map(str::parse).transpose();
     after.map_err(|_: uuid::Error| page::invalid())
@@ -157,23 +191,35 @@ fn member_of(after: Option<&str>) -> Result<Option<MemberId>> {
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     let instant = || serde_json::json!({"type": "string", "format": "date-time"});
+    let between = |path: &'static str, summary: &'static str| {
+        Operation::new("GET", path, summary)
+            .query(
+                "from",
+                "The earlier instant; it is not to be left out.",
+                instant(),
+            )
+            .query(
+                "to",
+                "The later instant; it is not to be left out.",
+                instant(),
+            )
+    };
     vec![
-        Operation::new(
-            "GET",
+        between(
             "/workspaces/{workspace}/history/diff",
-            "Tell what differs between two instants",
-        )
-        .query(
-            "from",
-            "The earlier instant; it is not to be left out.",
-            instant(),
-        )
-        .query(
-            "to",
-            "The later instant; it is not to be left out.",
-            instant(),
+            "Tell what differs for members between two instants",
         )
         .gives_page::<history::Difference>(),
+        between(
+            "/workspaces/{workspace}/history/diff/teams",
+            "Tell which teams differ between two instants",
+        )
+        .gives_page::<past_names::TeamChanged>(),
+        between(
+            "/workspaces/{workspace}/history/diff/roles",
+            "Tell which roles differ between two instants",
+        )
+        .gives_page::<past_names::RoleChanged>(),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/directories/{id}/restore",
@@ -188,7 +234,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Put a member back to an instant",
         )
         .takes::<Instant>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "What was put back.")
+        .gives::<restoration::PutBack>(200, "What was put back, and what was not.")
         .refuses(409, "As things stand, it cannot be put back."),
     ]
 }

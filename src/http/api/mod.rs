@@ -147,6 +147,14 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::MembersRead))],
     ),
     (
+        "/workspaces/{workspace}/history/diff/teams",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
+        "/workspaces/{workspace}/history/diff/roles",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
         "/workspaces/{workspace}/directories/{id}/restore",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
