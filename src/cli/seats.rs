@@ -47,16 +47,15 @@ impl Seats {
         };
         seats::set(&app, &Origin::cli(), workspace.id, wanted).await?;
         let now = seats::show(&app, workspace.id).await?;
-        self.settings
-            .print(&now, || match (now.limit.seat_limit, now.taken) {
-                (Some(limit), Some(taken)) => {
-                    let kept =
-                        (now.kept > 0).then(|| format!(" ({} by suspended members)", now.kept));
-                    let (kept, waiting) = (kept.unwrap_or_default(), now.waiting);
-                    format!("{taken} of {limit} seats are taken{kept}, {waiting} wait")
-                }
-                _ => "there is no limit".to_owned(),
-            })
+        self.settings.print(&now, || match now.limit.seat_limit {
+            Some(limit) => {
+                let taken = now.taken;
+                let kept = (now.kept > 0).then(|| format!(" ({} by suspended members)", now.kept));
+                let (kept, waiting) = (kept.unwrap_or_default(), now.waiting);
+                format!("{taken} of {limit} seats are taken{kept}, {waiting} wait")
+            }
+            None => "there is no limit".to_owned(),
+        })
     }
 }
 

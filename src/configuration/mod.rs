@@ -79,7 +79,9 @@ pub struct Seats {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
     /// What becomes of whoever finds none.
-    pub policy: SeatPolicy,
+    /// It stays as it is if that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<SeatPolicy>,
     /// When a member gives its seat back.
     /// It stays as it is if that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -375,7 +377,7 @@ impl From<Limit> for Seats {
     fn from(limit: Limit) -> Self {
         Self {
             limit: limit.seat_limit,
-            policy: limit.seat_policy,
+            policy: Some(limit.seat_policy),
             release: Some(limit.seat_release),
             grace: limit.seat_grace,
             contact: limit.seat_contact,
@@ -387,7 +389,7 @@ impl From<Seats> for Limit {
     fn from(seats: Seats) -> Self {
         Self {
             seat_limit: seats.limit,
-            seat_policy: seats.policy,
+            seat_policy: seats.policy.unwrap_or(SeatPolicy::Refuse),
             seat_release: seats.release.unwrap_or_default(),
             seat_grace: seats.grace,
             seat_contact: seats.contact,

@@ -240,6 +240,7 @@ async fn seats_step(
 ) -> Result<Option<Planned>> {
     let there = Seats::from(limits::find_limit(tx, workspace).await?);
     let wanted = &Seats {
+        policy: wanted.policy.or(there.policy),
         release: wanted.release.or(there.release),
         ..wanted.clone()
     };

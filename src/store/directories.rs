@@ -79,7 +79,8 @@ pub struct Directory {
 }
 
 /// A credential without its secret.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Token")]
 pub struct Credential {
     /// Its id.
     pub id: CredentialId,

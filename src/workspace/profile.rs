@@ -158,7 +158,7 @@ pub struct Edit {
     pub time_zone: Say<String>,
     /// Another member.
     pub manager: Say<MemberId>,
-    /// An `https` URL.
+    /// An `https` URL without credentials.
     pub picture: Say<String>,
 }
 
@@ -349,9 +349,13 @@ fn time_zone(text: &str) -> Result<String> {
 fn picture(text: &str) -> Result<String> {
     let url = url::Url::from_str(text.trim()).ok();
     let url = url.filter(|url| url.scheme() == "https" && url.has_host());
+    // Whoever sees the member would see them.
+    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
     match url {
         Some(url) if url.as_str().len() <= 1_024 => Ok(url.into()),
-        _ => Err(Error::value("picture must be an https URL")),
+        _ => Err(Error::value(
+            "picture must be an https URL without credentials",
+        )),
     }
 }
 
@@ -396,6 +400,8 @@ mod tests {
             ("email", json!("ada@[127.0.0.1]")),
             ("picture", json!("http://acme.example/ada.png")),
             ("picture", json!("javascript:alert(1)")),
+            ("picture", json!("https://ada:secret@acme.example/ada.png")),
+            ("picture", json!("https://ada@acme.example/ada.png")),
             ("user_id", json!("x".repeat(65))),
             ("user_id", json!("")),
             ("display_name", json!("\u{202e}adA")),

@@ -31,8 +31,8 @@ pub struct Seats {
     /// The limit and what follows from it.
     #[serde(flatten)]
     pub limit: Limit,
-    /// How many are taken; none without a limit.
-    pub taken: Option<i64>,
+    /// How many are taken: without a limit, by everybody who is in.
+    pub taken: i64,
     /// How many of those are kept by members who are suspended.
     pub kept: i64,
     /// How many wait for one.
@@ -42,9 +42,13 @@ pub struct Seats {
 /// How the seats of a workspace stand.
 pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
     let mut tx = app.db.read().await?;
+    let taken = match rows::find_taken(&mut tx, workspace).await? {
+        Some(taken) => taken,
+        None => rows::count_in(&mut tx, workspace).await?,
+    };
     Ok(Seats {
         limit: rows::find_limit(&mut tx, workspace).await?,
-        taken: rows::find_taken(&mut tx, workspace).await?,
+        taken,
         kept: rows::count_kept(&mut tx, workspace).await?,
         waiting: rows::count_waiting(&mut tx, workspace).await?,
     })

@@ -62,6 +62,7 @@ mod nested;
 mod nesting;
 mod openapi;
 mod operated;
+mod operators;
 mod oracle;
 mod order_members;
 mod own_rights;

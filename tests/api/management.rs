@@ -31,6 +31,8 @@ fn body_of(method: &str, path: &str) -> Option<Value> {
     let wanted = match path.rsplit('/').next() {
         Some("api-keys") => json!({"name": "x", "scopes": ["members.read"]}),
         Some("teams" | "roles") => json!({"name": "x"}),
+        Some("directories") => json!({"name": "x", "kind": "generic"}),
+        Some("workspaces") => json!({"slug": "x", "name": "X"}),
         _ => json!({}),
     };
     ["POST", "PATCH"].contains(&method).then_some(wanted)

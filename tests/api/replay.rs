@@ -25,7 +25,7 @@ impl Gateway {
             "/workspaces/acme/directories/{}/requests/{}/replay",
             entry.directory, entry.id
         );
-        let body = json!({"rehearsal": rehearsal});
+        let body = json!({"for_real": !rehearsal});
         let answer = self.api(key, "POST", &path, Some(&body)).await;
         (answer.status, answer.body)
     }
@@ -88,6 +88,22 @@ async fn what_failed_is_rehearsed_and_then_done_once() {
         "{kinds:?}"
     );
     assert_eq!(gateway.count("changes").await, before, "nothing is kept");
+    assert_eq!(gateway.count("users").await, 0);
+
+    // Nothing of it is kept either where nobody says.
+    let path = format!(
+        "/workspaces/acme/directories/{}/requests/{}/replay",
+        entry.directory, entry.id
+    );
+    let opposite = json!({"for_real": true, "rehearsal": true});
+    for (body, status) in [
+        (json!({}), 200),
+        (json!({"rehearsal": true}), 200),
+        (opposite, 400),
+    ] {
+        let answer = gateway.api(&key, "POST", &path, Some(&body)).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
     assert_eq!(gateway.count("users").await, 0);
 
     let (_, done) = gateway.again(&key, &entry, false).await;

@@ -26,7 +26,7 @@ impl Gateway {
     }
 
     /// How many seats are taken, how many of them are kept, and how many members wait.
-    async fn stand(&self) -> (Option<i64>, i64, i64) {
+    async fn stand(&self) -> (i64, i64, i64) {
         let shown = seats::show(&self.app, self.workspace.id).await.unwrap();
         (shown.taken, shown.kept, shown.waiting)
     }
@@ -60,7 +60,7 @@ async fn a_suspended_member_keeps_its_seat_until_it_is_removed() {
     let policy = (SeatPolicy::Refuse, SeatRelease::OnRemove);
     gateway.seat_policy(Some(3), policy.0, policy.1).await;
     assert_eq!(turn(&scim, &ids[0], false).await, 200);
-    assert_eq!(gateway.stand().await, (Some(3), 1, 0));
+    assert_eq!(gateway.stand().await, (3, 1, 0));
     assert_eq!(come(&scim, "late").await, 409, "no seat is free");
     let seat = gateway.seat_of(&key, "u0@acme.example").await;
     assert_eq!(
@@ -73,24 +73,24 @@ async fn a_suspended_member_keeps_its_seat_until_it_is_removed() {
     assert!(why.ends_with("once it is removed"), "{why}");
     // It comes back by its own seat, and an admin's word is as good as a directory's.
     assert_eq!(turn(&scim, &ids[0], true).await, 200);
-    assert_eq!(gateway.stand().await, (Some(3), 0, 0));
+    assert_eq!(gateway.stand().await, (3, 0, 0));
     let by = (&Origin::cli(), &Scopes::everything());
     let found = members::find(&gateway.app, gateway.workspace.id, "u1@acme.example").await;
     let which = (gateway.workspace.id, found.unwrap().id);
     status::suspend(&gateway.app, by, which).await.unwrap();
-    assert_eq!(gateway.stand().await, (Some(3), 1, 0));
+    assert_eq!(gateway.stand().await, (3, 1, 0));
     status::activate(&gateway.app, by, which).await.unwrap();
-    assert_eq!(gateway.stand().await, (Some(3), 0, 0));
+    assert_eq!(gateway.stand().await, (3, 0, 0));
     // Removed while it is suspended, it gives the seat back; so does one who is in.
     assert_eq!(turn(&scim, &ids[2], false).await, 200);
     let path = format!("/Users/{}", ids[2]);
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
-    assert_eq!(gateway.stand().await, (Some(2), 0, 0));
+    assert_eq!(gateway.stand().await, (2, 0, 0));
     assert_eq!(come(&scim, "late").await, 201);
     // One who comes out already never had a seat to keep.
     let off = json!({"userName": "off", "active": false});
     let off = scim.created("/Users", &off).await;
-    assert_eq!(gateway.stand().await, (Some(3), 0, 0));
+    assert_eq!(gateway.stand().await, (3, 0, 0));
     assert_eq!(turn(&scim, &off, true).await, 409);
     gateway.check().await;
 }
@@ -104,15 +104,15 @@ async fn who_waits_keeps_no_seat_and_gets_those_that_are_given_back() {
     gateway.seat_policy(Some(3), policy.0, policy.1).await;
     let late = scim.created("/Users", &json!({"userName": "late"})).await;
     assert_eq!(turn(&scim, &late, false).await, 200);
-    assert_eq!(gateway.stand().await, (Some(3), 0, 0));
+    assert_eq!(gateway.stand().await, (3, 0, 0));
     assert_eq!(turn(&scim, &late, true).await, 200);
     assert_eq!(turn(&scim, &ids[0], false).await, 200);
     gateway.work().await;
-    assert_eq!(gateway.stand().await, (Some(3), 1, 1), "its seat is kept");
+    assert_eq!(gateway.stand().await, (3, 1, 1), "its seat is kept");
     let path = format!("/Users/{}", ids[0]);
     assert_eq!(scim.send("DELETE", &path, None).await.0, 204);
     gateway.work().await;
-    assert_eq!(gateway.stand().await, (Some(3), 0, 0));
+    assert_eq!(gateway.stand().await, (3, 0, 0));
     gateway.check().await;
 }
 
@@ -138,25 +138,25 @@ async fn the_policy_is_switched_while_members_are_suspended() {
         (&json!(3), &json!(0), &json!("on_remove"))
     );
     assert_eq!(turn(&scim, &ids[0], true).await, 200);
-    assert_eq!(gateway.stand().await, (Some(3), 0, 1), "it waits");
+    assert_eq!(gateway.stand().await, (3, 0, 1), "it waits");
     assert_eq!(turn(&scim, &ids[1], false).await, 200);
     assert_eq!(turn(&scim, &ids[2], false).await, 200);
     gateway.check().await;
-    assert_eq!(gateway.stand().await, (Some(3), 2, 1));
+    assert_eq!(gateway.stand().await, (3, 2, 1));
     // Those that are kept are free at once, and whoever waits gets one.
     let now = put(json!(3), "on_suspend").await;
     assert_eq!((&now["taken"], &now["kept"]), (&json!(1), &json!(0)));
     assert!(gateway.told("\"freed\":2").await);
     gateway.check().await;
-    assert_eq!(gateway.stand().await, (Some(2), 0, 0));
+    assert_eq!(gateway.stand().await, (2, 0, 0));
     // Without a limit nobody keeps anything.
     put(json!(3), "on_remove").await;
     assert_eq!(turn(&scim, &ids[0], false).await, 200);
-    assert_eq!(gateway.stand().await, (Some(2), 1, 0));
+    assert_eq!(gateway.stand().await, (2, 1, 0));
     put(Value::Null, "on_remove").await;
-    assert_eq!(gateway.stand().await, (None, 0, 0));
+    assert_eq!(gateway.stand().await, (1, 0, 0));
     put(json!(3), "on_remove").await;
-    assert_eq!(gateway.stand().await, (Some(1), 0, 0));
+    assert_eq!(gateway.stand().await, (1, 0, 0));
     gateway.check().await;
 }
 
@@ -216,7 +216,7 @@ async fn seats_are_counted_once_while_members_go_out_and_in() {
     };
     tokio::join!(creating, turning, switching);
     let (taken, kept, _) = gateway.stand().await;
-    assert!(taken.unwrap() <= 10 && kept <= 8);
+    assert!(taken <= 10 && kept <= 8);
     gateway.check().await;
 }
 
@@ -235,11 +235,11 @@ async fn a_kept_seat_is_given_back_with_the_directory_that_made_the_draft_a_memb
     let run = applied.body["run"]["id"].as_str().unwrap().to_owned();
     gateway.work().await;
     assert_eq!(turn(&scim, &ids[0], false).await, 200);
-    assert_eq!(gateway.stand().await, (Some(1), 1, 0));
+    assert_eq!(gateway.stand().await, (1, 1, 0));
     let undo = format!("/runs/{run}/undo");
     let undone = gateway.of(&scim, "POST", &undo, Value::Null).await;
     assert!(undone.status < 300, "{}", undone.text);
     gateway.work().await;
-    assert_eq!(gateway.stand().await, (Some(0), 0, 0));
+    assert_eq!(gateway.stand().await, (0, 0, 0));
     gateway.check().await;
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, OriginalUri, Path};
 use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use url::form_urlencoded;
@@ -283,6 +283,9 @@ fn token(parts: &Parts) -> Result<&str, Problem> {
 /// The path as the audit keeps it: bounded, without the query, and without a key that somebody put
 /// there.
 fn path(parts: &Parts) -> String {
-    let path: String = parts.uri.path().chars().take(200).collect();
+    // As the client sent it, with what the router took off.
+    let sent = parts.extensions.get::<OriginalUri>();
+    let uri = sent.map_or(&parts.uri, |OriginalUri(uri)| uri);
+    let path: String = uri.path().chars().take(200).collect();
     tokens::masked(&path).into_owned()
 }

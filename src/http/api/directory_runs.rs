@@ -22,9 +22,10 @@ pub(super) async fn list(
     let (workspace, directory) = which(&shared, &caller).await?;
     let page = caller.page(&format!("runs over {}", directory.id))?;
     let all = runs::list(&shared.app, (workspace.id, directory.id)).await?;
-    // A page goes along ascending keys, and newer runs have greater ids.
-    let all = all.into_iter().rev().collect();
-    json(StatusCode::OK, &page.cut(all, |it| it.run.id.to_string())?)
+    json(
+        StatusCode::OK,
+        &page.newest(all, |it| it.run.id.to_string())?,
+    )
 }
 
 /// A run over a directory.
@@ -87,7 +88,7 @@ pub(super) fn operations() -> Vec<Operation> {
         of(
             "GET",
             "/workspaces/{workspace}/directories/{directory}/runs",
-            "List the last runs over a directory, oldest first",
+            "List the last runs over a directory, newest first",
         )
         .gives_page::<Thing>(),
         of(

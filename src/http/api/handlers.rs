@@ -4,15 +4,15 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     brake, bulk, configuration, directories, directory_runs, domains, explanations, exports,
-    group_restores, history, imports, keys, members, people, plans, requests, rules, runs, teams,
-    workspaces,
+    group_restores, history, imports, keys, members, people, plans, protection, requests, rules,
+    runs, teams, tokens, workspaces,
 };
 use crate::http::Shared;
 
 /// What answers the methods of a route.
 pub(super) fn of(path: &str) -> MethodRouter<Shared> {
     match path.trim_start_matches("/workspaces") {
-        "" => get(workspaces::list),
+        "" => get(workspaces::list).post(workspaces::create),
         "/api-keys/acts" => get(keys::acts),
         "/{workspace}" => get(workspaces::show)
             .patch(workspaces::edit)
@@ -26,6 +26,10 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/imports/{id}" => get(imports::show),
         "/{workspace}/imports/{id}/rows" => get(imports::rows),
         "/{workspace}/members/bulk" => post(bulk::members),
+        "/{workspace}/members/release" => post(protection::release),
+        "/{workspace}/members/{id}/protection" => {
+            put(protection::protect).delete(protection::unprotect)
+        }
         "/{workspace}/members/{id}" => get(members::show)
             .patch(members::patch)
             .delete(members::remove),
@@ -66,7 +70,7 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/configuration" => get(configuration::show),
         "/{workspace}/configuration/plan" => post(configuration::plan),
         "/{workspace}/configuration/apply" => post(configuration::apply),
-        "/{workspace}/directories" => get(workspaces::directories),
+        "/{workspace}/directories" => get(workspaces::directories).post(tokens::create),
         "/{workspace}/directories/{directory}/requests" => get(requests::list),
         "/{workspace}/directories/{directory}/requests/bundle" => get(requests::bundle),
         "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
@@ -85,6 +89,8 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
         "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
         "/{workspace}/directories/{directory}" => get(directories::show),
+        "/{workspace}/directories/{directory}/tokens" => get(tokens::list).post(tokens::issue),
+        "/{workspace}/directories/{directory}/tokens/{id}" => delete(tokens::revoke),
         "/{workspace}/directories/{directory}/live/plan" => post(directories::plan_live),
         "/{workspace}/directories/{directory}/live" => post(directories::live),
         "/{workspace}/directories/{directory}/end" => post(directories::end),

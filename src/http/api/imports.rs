@@ -86,7 +86,7 @@ fn flag(name: &str, text: Option<&str>) -> Result<bool> {
     }
 }
 
-/// The imports of the last weeks, oldest first.
+/// The imports of the last weeks, newest first.
 pub(super) async fn list(
     State(shared): State<Shared>,
     caller: ApiCaller,
@@ -96,7 +96,7 @@ pub(super) async fn list(
     let all = import::list(&shared.app, workspace.id).await?;
     json(
         StatusCode::OK,
-        &page.cut(all, |it: &Import| it.id.to_string())?,
+        &page.newest(all, |it: &Import| it.id.to_string())?,
     )
 }
 
@@ -150,7 +150,12 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes_text("text/csv")
             .gives::<Started>(200, "It is done, with what became of each row.")
             .gives::<Started>(202, "It goes on; see how far it is at `Location`."),
-        Operation::new("GET", IMPORTS, "List the imports of the last weeks").gives_page::<Import>(),
+        Operation::new(
+            "GET",
+            IMPORTS,
+            "List the imports of the last weeks, newest first",
+        )
+        .gives_page::<Import>(),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/imports/{id}",

@@ -56,16 +56,15 @@ pub(super) async fn list(
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
-/// What was done to the operators' keys, oldest first and the latest thousand at most.
+/// What was done to the operators' keys, newest first and the latest thousand at most.
 pub(super) async fn acts(
     State(shared): State<Shared>,
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     caller.operator()?;
     let page = caller.page("acts on operators' keys")?;
-    let mut all = keys::acts(&shared.app).await?;
-    all.reverse();
-    json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
+    let all = keys::acts(&shared.app).await?;
+    json(StatusCode::OK, &page.newest(all, |it| it.id.to_string())?)
 }
 
 /// Makes a key that may do no more than the caller's own.

@@ -28,12 +28,14 @@ mod page;
 mod people;
 mod plans;
 mod problem;
+mod protection;
 mod requests;
 mod rules;
 mod runs;
 mod streamed;
 mod taking;
 mod teams;
+mod tokens;
 mod versioned;
 mod workspaces;
 
@@ -63,7 +65,10 @@ pub type Offered = (&'static str, Option<Permission>);
 /// and so does [`router`]. What each method does is said by an entry of `operations` in the file of
 /// its handler.
 pub const ROUTES: &[(&str, &[Offered])] = &[
-    ("/workspaces", &[("GET", None)]),
+    (
+        "/workspaces",
+        &[("GET", None), ("POST", Some(Permission::Everything))],
+    ),
     ("/api-keys/acts", &[("GET", Some(Permission::Everything))]),
     (
         "/workspaces/{workspace}",
@@ -114,6 +119,17 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/members/bulk",
         &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/members/release",
+        &[("POST", Some(Permission::Everything))],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/protection",
+        &[
+            ("PUT", Some(Permission::Everything)),
+            ("DELETE", Some(Permission::Everything)),
+        ],
     ),
     (
         "/workspaces/{workspace}/members/{id}",
@@ -271,7 +287,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ),
     (
         "/workspaces/{workspace}/directories",
-        &[("GET", Some(Permission::DirectoriesManage))],
+        &[
+            ("GET", Some(Permission::DirectoriesManage)),
+            ("POST", Some(Permission::DirectoriesManage)),
+        ],
     ),
     (
         "/workspaces/{workspace}/directories/{directory}/requests",
@@ -292,6 +311,17 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     (
         "/workspaces/{workspace}/directories/{directory}",
         &[("GET", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/tokens",
+        &[
+            ("GET", Some(Permission::DirectoriesManage)),
+            ("POST", Some(Permission::DirectoriesManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/tokens/{id}",
+        &[("DELETE", Some(Permission::DirectoriesManage))],
     ),
     (
         "/workspaces/{workspace}/directories/{directory}/live/plan",

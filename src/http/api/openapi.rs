@@ -19,8 +19,8 @@ use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
 use super::{
     ROUTES, brake, bulk, configuration, directories, directory_runs, domains, explanations,
-    exports, group_restores, history, idempotency, imports, keys, members, people, plans, requests,
-    rules, runs, teams, workspaces,
+    exports, group_restores, history, idempotency, imports, keys, members, people, plans,
+    protection, requests, rules, runs, teams, tokens, workspaces,
 };
 use crate::workspace::keys::Permission;
 
@@ -42,6 +42,8 @@ pub(super) fn operations() -> Vec<Operation> {
         brake::operations(),
         requests::operations(),
         people::operations(),
+        protection::operations(),
+        tokens::operations(),
         directory_runs::operations(),
         group_restores::operations(),
         history::operations(),

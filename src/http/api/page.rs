@@ -1,6 +1,8 @@
 //! Lists, a page at a time: `limit` and `cursor`. A cursor is sealed, and good for the list that it
 //! was made for and for a key of the same workspace.
 
+use std::cmp::Reverse;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -117,6 +119,20 @@ impl Page {
             items,
             total,
         })
+    }
+
+    /// The page out of all items of a short list, the greatest key first: of what was made over time,
+    /// the newest.
+    pub(super) fn newest<T>(
+        self,
+        mut items: Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Items<T>> {
+        items.sort_by_key(|item| Reverse(key(item)));
+        if let Some(after) = &self.after {
+            items.retain(|item| key(item) < *after);
+        }
+        self.of(items, key)
     }
 
     /// The page out of all items of a short list, in the order of their keys.

@@ -122,9 +122,23 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ReplayHow")]
 struct How {
-    /// Whether nothing of it is kept.
-    #[serde(default)]
-    rehearsal: bool,
+    /// Whether it is done; without this nothing of it is kept.
+    for_real: Option<bool>,
+    /// Whether nothing of it is kept: the same the other way round.
+    rehearsal: Option<bool>,
+}
+
+impl How {
+    /// Whether nothing of it is kept, which is so if nobody says otherwise.
+    fn is_rehearsal(&self) -> Result<bool, Error> {
+        match (self.for_real, self.rehearsal) {
+            (Some(for_real), Some(rehearsal)) if for_real == rehearsal => Err(Error::value(
+                "for_real and rehearsal say the opposite of each other",
+            )),
+            (Some(for_real), _) => Ok(!for_real),
+            (None, rehearsal) => Ok(rehearsal.unwrap_or(true)),
+        }
+    }
 }
 
 /// Sends a request again.
@@ -137,7 +151,7 @@ pub(super) async fn again(
     let workspace = caller.workspace(Permission::DirectoriesManage).await?;
     let how: How = body::read(&shared, &headers, body).await?;
     let entry = find(&shared, &caller, &workspace).await?;
-    let done = replay::replay(&shared.app, &caller.origin, &entry, how.rehearsal);
+    let done = replay::replay(&shared.app, &caller.origin, &entry, how.is_rehearsal()?);
     json(StatusCode::OK, &Box::pin(done).await?)
 }
 
@@ -218,6 +232,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/directories/{directory}/requests/{request}/replay",
             "Send a request of the log again, for rehearsal or for real",
         )
+        .note("Nothing of it is kept unless `for_real` is true.")
         .takes::<How>()
         .gives::<Thing>(200, "What it was answered.")
         .refuses(409, "It cannot be sent again."),

@@ -14,7 +14,7 @@ use crate::http::Shared;
 use crate::ids::RunId;
 use crate::workspace::keys::Permission;
 
-/// The last runs, oldest first.
+/// The last runs, newest first.
 pub(super) async fn list(
     State(shared): State<Shared>,
     caller: ApiCaller,
@@ -22,7 +22,10 @@ pub(super) async fn list(
     let workspace = caller.workspace(Permission::RulesManage).await?;
     let page = caller.page(&format!("runs {}", workspace.id))?;
     let all = runs::list(&shared.app, workspace.id).await?;
-    json(StatusCode::OK, &page.cut(all, |it| it.run.id.to_string())?)
+    json(
+        StatusCode::OK,
+        &page.newest(all, |it| it.run.id.to_string())?,
+    )
 }
 
 /// A run.
@@ -78,7 +81,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new(
             "GET",
             "/workspaces/{workspace}/runs",
-            "The last runs, oldest first",
+            "The last runs, newest first",
         )
         .gives_page::<serde_json::Map<String, serde_json::Value>>(),
         Operation::new("GET", "/workspaces/{workspace}/runs/{id}", "A run")

@@ -126,15 +126,15 @@ struct Wanted {
     #[serde(default)]
     #[schemars(required)]
     limit: Say<i64>,
-    /// What becomes of whoever finds none; they are refused if it is left out.
+    /// What becomes of whoever finds none; as it is if it is left out, like all that follows.
     policy: Option<SeatPolicy>,
-    /// When a member gives its seat back; as it is if it is left out.
+    /// When a member gives its seat back.
     release: Option<SeatRelease>,
     /// How many more are let in for the time being.
+    grace: Option<i64>,
+    /// Whom to ask for more; null for nobody.
     #[serde(default)]
-    grace: i64,
-    /// Whom to ask for more.
-    contact: Option<String>,
+    contact: Say<String>,
 }
 
 /// Sets how many seats there are, for operators.
@@ -149,21 +149,13 @@ pub(super) async fn set_seats(
     if wanted.limit == Say::Nothing {
         return Err(Error::value("limit is missing: a number, or null for none").into());
     }
-    let release = match wanted.release {
-        Some(release) => release,
-        None => {
-            seats::show(&shared.app, workspace.id)
-                .await?
-                .limit
-                .seat_release
-        }
-    };
+    let before = seats::show(&shared.app, workspace.id).await?.limit;
     let limit = Limit {
         seat_limit: wanted.limit.set().copied(),
-        seat_policy: wanted.policy.unwrap_or(SeatPolicy::Refuse),
-        seat_release: release,
-        seat_grace: wanted.grace,
-        seat_contact: wanted.contact,
+        seat_policy: wanted.policy.unwrap_or(before.seat_policy),
+        seat_release: wanted.release.unwrap_or(before.seat_release),
+        seat_grace: wanted.grace.unwrap_or(before.seat_grace),
+        seat_contact: wanted.contact.or(before.seat_contact.as_ref()),
     };
     seats::set(&shared.app, &caller.origin, workspace.id, limit).await?;
     json(
@@ -183,6 +175,34 @@ pub(super) async fn directories(
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
+/// What a workspace is made with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(
+    rename = "NewWorkspace",
+    extend("examples" = [{"slug": "acme", "name": "Acme"}])
+)]
+struct New {
+    /// Its name in commands and URLs: 1 to 64 of `a-z`, `0-9` and `-`.
+    slug: String,
+    /// Its name for people.
+    name: String,
+}
+
+/// Makes a workspace, for operators.
+pub(super) async fn create(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    caller.operator()?;
+    let new: New = body::read(&shared, &headers, body).await?;
+    let name = new.name.trim();
+    let made = workspace::create(&shared.app, &caller.origin, &new.slug, name).await?;
+    json(StatusCode::CREATED, &made)
+}
+
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
     const SEATS: &str = "/workspaces/{workspace}/seats";
@@ -193,6 +213,11 @@ pub(super) fn operations() -> Vec<Operation> {
             "List the workspaces that the key opens",
         )
         .gives_page::<Workspace>(),
+        Operation::new("POST", "/workspaces", "Make a workspace")
+            .note("For keys of operators.")
+            .takes::<New>()
+            .gives::<Workspace>(201, "The workspace.")
+            .refuses(409, "The slug is taken."),
         Operation::new("GET", "/workspaces/{workspace}", "Show a workspace")
             .gives::<Workspace>(200, "The workspace."),
         Operation::new("PATCH", "/workspaces/{workspace}", "Change a workspace")
@@ -236,7 +261,8 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("GET", SEATS, "Show how the seats stand").gives::<Seats>(200, "The seats."),
         Operation::new("PUT", SEATS, "Set how many seats there are")
             .note(
-                "For keys of operators. Nobody is put out by it, however many are in. Where members \
+                "For keys of operators. What is left out beside the limit stays as it is. \
+                 Nobody is put out by it, however many are in. Where members \
                  are to keep their seats from now on (`on_remove`), those who are suspended already \
                  keep none; where they are to keep them no longer, those seats are free at once.",
             )

@@ -153,7 +153,7 @@ impl Pair<'_> {
         let shown = seats::show(&self.gateway.app, self.workspace.id).await;
         let (shown, world) = (shown.unwrap(), &self.world);
         assert_eq!(shown.limit, world.limit);
-        assert_eq!(shown.taken, world.limit.seat_limit.map(|_| world.taken()));
+        assert_eq!(shown.taken, world.taken());
         let waiting = world.members.values().filter(|it| it.waits.is_some());
         assert_eq!(usize::try_from(shown.waiting), Ok(waiting.count()));
     }
