@@ -18,6 +18,7 @@ use crate::store::directories::{self, Mode};
 use crate::store::exits::{self, Had};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
+use crate::store::unlinked as unlinked_rows;
 use crate::store::users::{self, Place, User};
 use crate::workspace::awaiting::Reason;
 use crate::workspace::keys::Scopes;
@@ -93,7 +94,7 @@ fn why(found: &[Candidate], member: Option<MemberId>) -> Why {
     }
 }
 
-/// Users of a directory that are linked, in the order of their ids.
+/// Users of a directory that are linked, or will be once it goes live, in the order of their ids.
 pub async fn matched(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -104,23 +105,78 @@ pub async fn matched(
         workspace,
         directory,
     };
-    let mut tx = app.db.one().await?;
-    Ok(rows::list_matched(&mut tx, place, after, most).await?)
+    let mut tx = app.db.read().await?;
+    let mut found = rows::list_matched(&mut tx, place, after, most).await?;
+    let planned = unlinked(&mut tx, place, after, most, |it| it == Outcome::Linked).await?;
+    found.extend(planned.into_iter().filter_map(|foreseen| {
+        Some(Matched {
+            user: foreseen.user,
+            user_name: foreseen.user_name,
+            member: foreseen.member?,
+            planned: true,
+        })
+    }));
+    found.sort_by_key(|matched| matched.user);
+    found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(found)
 }
 
-/// Members whom a directory does not have, those who left set aside.
+/// Members whom a directory does not have, and will not have once it goes live, those who left set
+/// aside.
 pub async fn unmatched(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),
-    after: Option<MemberId>,
+    mut after: Option<MemberId>,
     most: i64,
 ) -> Result<Vec<Unmatched>> {
     let place = Place {
         workspace,
         directory,
     };
-    let mut tx = app.db.one().await?;
-    Ok(rows::list_unmatched(&mut tx, place, after, most).await?)
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut tx = app.db.read().await?;
+    let mut found = Vec::new();
+    while found.len() < most {
+        let page = rows::list_unmatched(&mut tx, place, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some(last.member);
+        let ids: Vec<_> = page.iter().map(|it| it.member).collect();
+        let users = unlinked_rows::list_for(&mut tx, place, &ids).await?;
+        let foreseen = foresee(&mut tx, place, users, &mut BTreeSet::new()).await?;
+        let linked = foreseen.iter().filter(|it| it.outcome == Outcome::Linked);
+        let linked: BTreeSet<_> = linked.filter_map(|it| it.member).collect();
+        found.extend(page.into_iter().filter(|it| !linked.contains(&it.member)));
+    }
+    found.truncate(most);
+    Ok(found)
+}
+
+/// How many Users and members are looked at in a statement.
+const PAGE: i64 = 200;
+
+/// Users that are linked to nobody yet and become one of these, in the order of their ids.
+async fn unlinked(
+    tx: &mut Tx,
+    place: Place,
+    mut after: Option<UserId>,
+    most: i64,
+    is_wanted: impl Fn(Outcome) -> bool,
+) -> Result<Vec<Foreseen>> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let (mut found, mut taken) = (Vec::new(), BTreeSet::new());
+    while found.len() < most {
+        let users = rows::list_unlinked(tx, place, after, PAGE).await?;
+        let Some(last) = users.last() else {
+            break;
+        };
+        after = Some(last.id);
+        let foreseen = foresee(tx, place, users, &mut taken).await?;
+        found.extend(foreseen.into_iter().filter(|it| is_wanted(it.outcome)));
+    }
+    found.truncate(most);
+    Ok(found)
 }
 
 /// A User that is linked to nobody yet, and what becomes of it when its directory goes live.
@@ -155,8 +211,9 @@ pub enum Outcome {
     Conflict,
 }
 
-/// Users that are linked to nobody yet and what becomes of each, in the order of their ids. That another
-/// page has a User of the same member is not seen here.
+/// Users that are linked to nobody yet, and will not be once their directory goes live: who becomes a
+/// new member, and in whose way somebody stands, in the order of their ids. That another page has a User
+/// of the same member is not seen here.
 pub async fn foreseen(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),
@@ -168,8 +225,7 @@ pub async fn foreseen(
         directory,
     };
     let mut tx = app.db.read().await?;
-    let users = rows::list_unlinked(&mut tx, place, after, most).await?;
-    foresee(&mut tx, place, users, &mut BTreeSet::new()).await
+    unlinked(&mut tx, place, after, most, |it| it != Outcome::Linked).await
 }
 
 /// What becomes of Users that are linked to nobody yet, in few statements; to whom some are linked goes

@@ -270,7 +270,7 @@ pub async fn find_conflict(tx: &mut Tx, place: Place, key: &str) -> Result<Optio
     .await
 }
 
-/// A User and the member that it is linked to.
+/// A User and the member that it is linked to, or is going to be.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
 pub struct Matched {
     /// The User.
@@ -279,6 +279,9 @@ pub struct Matched {
     pub user_name: String,
     /// The member.
     pub member: MemberId,
+    /// Whether it is linked only once its directory goes live.
+    #[sqlx(default)]
+    pub planned: bool,
 }
 
 /// Users of a directory that are linked, in the order of their ids.

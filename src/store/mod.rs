@@ -84,6 +84,7 @@ pub mod tables;
 pub mod teams;
 pub mod tx;
 pub mod unique_values;
+pub mod unlinked;
 pub mod users;
 mod values;
 pub mod verify;

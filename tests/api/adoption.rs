@@ -327,18 +327,28 @@ async fn a_directory_that_collects_shows_what_would_become_of_each_user() {
     for name in [ADA, "bob@acme.example", "new@acme.example"] {
         collects.created("/Users", &json!({"userName": name})).await;
     }
-    let outcomes = async || {
-        let listed = gateway.adoption(&collects, "new").await;
-        let outcomes = listed
-            .iter()
-            .map(|it| it["outcome"].as_str().unwrap().to_owned());
-        (outcomes.collect::<Vec<_>>(), listed[1]["member"].clone())
+    let cid = gateway.enter(json!({"email": "cid@acme.example"}), &[]);
+    let cid = cid.await.unwrap().member;
+    // Each is in one list: the Users that are to be linked with the members, and who is left.
+    let lists = async || {
+        let mut lists = Vec::new();
+        for (list, name) in [
+            ("new", "outcome"),
+            ("matched", "member"),
+            ("unmatched", "member"),
+        ] {
+            let listed = gateway.adoption(&collects, list).await;
+            lists.push(listed.iter().map(|it| it[name].clone()).collect::<Vec<_>>());
+        }
+        lists
     };
-    let (seen, member) = outcomes().await;
-    assert_eq!(seen, ["conflict", "linked", "new"]);
-    assert_eq!(member, json!(bob.member));
+    let ada = json!(gateway.member(ADA).await.id);
+    let (bob_, cid) = (json!(bob.member), json!(cid));
+    let expected = json!([["conflict", "new"], [bob_], [ada, cid]]);
+    assert_eq!(json!(lists().await), expected);
     gateway.adopt(&collects, ADA).await.unwrap();
-    assert_eq!(outcomes().await.0, ["linked", "linked", "new"]);
+    let expected = json!([["new"], [ada, bob_], [cid]]);
+    assert_eq!(json!(lists().await), expected);
     assert_eq!(gateway.listed(bob.member).await.status, Status::Draft);
     gateway.check().await;
 }

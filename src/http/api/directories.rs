@@ -21,8 +21,9 @@ use crate::ids::MemberId;
 use crate::workspace::Workspace;
 use crate::workspace::keys::Permission;
 
-/// One of the lists of a directory's adoption: `conflicts`, `matched`, `new` (of Users that are linked
-/// to nobody yet, with what becomes of each when the directory goes live) and `unmatched` members.
+/// One of the lists of a directory's adoption: `conflicts`, `matched` (Users that are linked, or will
+/// be once it goes live), `new` (Users that will not, with what becomes of each) and `unmatched` members,
+/// each person in one of the last three.
 pub(super) async fn adoption(
     State(shared): State<Shared>,
     caller: ApiCaller,
@@ -226,6 +227,6 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/end", "Switches a directory off").takes::<serde_json::Map<String, serde_json::Value>>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/undo-end", "Takes the end of a directory back").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/adoption", "Says who is who").takes::<Wanted>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
-        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}/adoption/{list}", "One of the lists of a directory's adoption: `conflicts`, `matched`, `new` (of Users that are linked to nobody yet, with what becomes of each when the directory goes live) and `unmatched` members").gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}/adoption/{list}", "One of the lists of a directory's adoption: `conflicts`, `matched` (Users that are linked, or will be once it goes live), `new` (Users that will not, with what becomes of each) and `unmatched` members").gives_page::<serde_json::Map<String, serde_json::Value>>(),
     ]
 }
