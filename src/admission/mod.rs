@@ -27,6 +27,7 @@ pub mod entry;
 pub mod exit;
 mod fields;
 pub mod followed;
+pub mod former_rules;
 pub mod going_live;
 pub mod holds;
 pub mod import;

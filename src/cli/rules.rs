@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::plans::{plan_text, stale_text};
 use super::runs::work_off;
 use super::{Settings, table};
+use crate::admission::former_rules;
 use crate::admission::plans::{self, Applied, Proposal};
 use crate::admission::rules::{self, Added, Missing, RuleEdit};
 use crate::admission::templates::{self, Mapped, Template};
@@ -233,9 +234,19 @@ impl Command {
             }
             Self::Show { at, rule } => {
                 let (app, workspace) = at.open().await?;
-                let rule = listed::show(&app, workspace.id, rule).await?;
-                at.settings
-                    .print(&rule, || list_text(std::slice::from_ref(&rule)))?;
+                match listed::show(&app, workspace.id, rule).await {
+                    Err(Error::NotFound(_)) => {
+                        let ended = former_rules::show(&app, workspace.id, rule).await?;
+                        at.settings.print(&ended, || {
+                            format!("rule {} ended at {}", ended.id, ended.ended_at)
+                        })?;
+                    }
+                    found => {
+                        let rule = found?;
+                        at.settings
+                            .print(&rule, || list_text(std::slice::from_ref(&rule)))?;
+                    }
+                }
             }
             Self::Rebind { at, rule } => {
                 let (app, workspace) = at.open().await?;

@@ -146,7 +146,7 @@ async fn a_rule_is_added_shown_changed_and_ended() {
     assert_eq!(ended["changed"], 2);
     assert_eq!(gateway.in_team("All").await, 0);
     gateway
-        .asked(&key, ("GET", &path(&added)), Value::Null, 404)
+        .asked(&key, ("GET", &path(&added)), Value::Null, 200)
         .await;
     assert_eq!(gateway.count("grants WHERE to_at IS NULL").await, 0);
     assert_eq!(
@@ -298,6 +298,34 @@ async fn nobody_gives_by_a_rule_what_he_could_not_give_himself() {
         .asked(&weak, ("DELETE", &path(&own)), Value::Null, 200)
         .await;
     gateway.check().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_ended_is_told_with_what_it_said_last() {
+    let gateway = Gateway::new().await;
+    gateway.scim().await;
+    let key = gateway.ruler(&["Crew", "Deck"], &[]).await;
+    let new = json!({"directory": "idp", "groups": ["G"], "teams": ["Crew"]});
+    let rule = gateway.asked(&key, ("POST", "/rules"), new, 201).await;
+    let path = path(&rule);
+    let edit = json!({"teams": ["Deck"]});
+    gateway.asked(&key, ("PATCH", &path), edit, 200).await;
+    gateway
+        .asked(&key, ("DELETE", &path), Value::Null, 200)
+        .await;
+    let ended = gateway.asked(&key, ("GET", &path), Value::Null, 200).await;
+    assert_eq!((&ended["id"], &ended["version"]), (&rule["id"], &json!(2)));
+    assert!(ended["ended_at"].is_string(), "{ended}");
+    assert_eq!(ended["was"]["grants"][0]["name"], "Deck", "{ended}");
+    assert_eq!(ended["was"]["grants"][0]["kind"], "team");
+    let listed = gateway
+        .asked(&key, ("GET", "/rules"), Value::Null, 200)
+        .await;
+    assert_eq!(listed["items"], json!([]));
+    let nobodys = "/rules/019aa000-0000-7000-8000-000000000001";
+    gateway
+        .asked(&key, ("GET", nobodys), Value::Null, 404)
+        .await;
 }
 
 #[tokio::test]

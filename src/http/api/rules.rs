@@ -9,8 +9,9 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json, versioned};
+use crate::admission::former_rules;
 use crate::admission::rules::{self as written, Missing, RuleEdit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::RuleId;
 use crate::mapping::rules;
@@ -27,14 +28,23 @@ pub(super) async fn list(
     json(StatusCode::OK, &page.cut(all, |it| it.id.to_string())?)
 }
 
-/// A rule; 304 for a version that the reader has.
+/// A rule; 304 for a version that the reader has. Of one that ended it is told what it was.
 pub(super) async fn show(
     State(shared): State<Shared>,
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace(Permission::RulesManage).await?;
-    let found = rules::show(&shared.app, workspace.id, rule(&caller)?).await?;
-    versioned::read(&caller, found.version, &found)
+    let id = rule(&caller)?;
+    match rules::show(&shared.app, workspace.id, id).await {
+        Err(Error::NotFound(_)) => {
+            let ended = former_rules::show(&shared.app, workspace.id, id).await?;
+            json(StatusCode::OK, &ended)
+        }
+        found => {
+            let found = found?;
+            versioned::read(&caller, found.version, &found)
+        }
+    }
 }
 
 /// Adds a rule.
@@ -105,6 +115,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/rules/{id}",
             "A rule; 304 for a version that the reader has",
         )
+        .note("One that ended is told with `ended_at`, and what it said last as `was`.")
         .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
         .read_by_version(),
         Operation::new(
