@@ -7,19 +7,20 @@ use uuid::Uuid;
 
 use super::brake;
 use super::definition::Definition;
+use super::reach::Reach;
 use super::runs::{self, Of, Run, RunKind, RunState};
-use super::settle::{Rules, settle_linked_by};
+use super::settle::{Rules, Settled, Within, settle_linked_within};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{CauseId, GroupId, RuleId, RunId, UserId};
 use crate::store::grants::GrantKind;
+use crate::store::groups;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
-use crate::store::{directories, groups, nestings};
 use crate::workspace::{guard, name_key};
 
 /// A change of one rule that is decided.
@@ -97,6 +98,8 @@ pub(super) struct Outcome {
     pub(super) run: Option<RunId>,
     /// How many members changed at once.
     pub(super) changed: usize,
+    /// Of how many the brake holds what they were to lose at once.
+    pub(super) held: usize,
 }
 
 impl Outcome {
@@ -107,75 +110,9 @@ impl Outcome {
             state: rule.state,
             run: None,
             changed: 0,
+            held: 0,
         }
     }
-}
-
-/// Whom a change of rules can concern.
-#[derive(Debug, Clone)]
-pub(super) struct Reach {
-    /// Groups whose users they are; without a group, all users of the directory.
-    pub(super) groups: Vec<Option<GroupId>>,
-    /// How many there are at most.
-    pub(super) total: i64,
-    /// The run that settles them, where they are many.
-    pub(super) run: Option<RunId>,
-}
-
-impl Reach {
-    /// Whom rules over these sets of groups can concern.
-    pub(super) async fn of(
-        tx: &mut Tx,
-        app: &App,
-        place: Place,
-        scopes: &[Vec<GroupId>],
-    ) -> Result<Self> {
-        let (mut groups, mut total) = (BTreeSet::new(), 0);
-        for bound in scopes {
-            let Some((group, count)) = smallest(tx, place, bound).await? else {
-                let directory = (place.workspace, place.directory);
-                total = directories::count(tx, directory, "users").await?;
-                groups = BTreeSet::from([None]);
-                break;
-            };
-            if groups.insert(Some(group)) {
-                total += count;
-            }
-        }
-        Ok(Self {
-            groups: groups.into_iter().collect(),
-            total,
-            run: (total > app.config.scim.run_threshold).then(RunId::new),
-        })
-    }
-
-    /// How far a rule is that was added with it.
-    pub(super) fn state(&self) -> RuleState {
-        match self.run {
-            Some(_) => RuleState::Planned,
-            None => RuleState::Live,
-        }
-    }
-
-    /// The users that a run goes through.
-    pub(super) fn one_group(&self) -> Option<GroupId> {
-        match self.groups[..] {
-            [only] => only,
-            _ => None,
-        }
-    }
-}
-
-/// Of groups that must all hold, the one with the fewest users: nobody else can be concerned.
-async fn smallest(tx: &mut Tx, place: Place, bound: &[GroupId]) -> Result<Option<(GroupId, i64)>> {
-    let mut smallest = None;
-    for group in bound {
-        let count = nestings::count_users(tx, place, *group).await?;
-        if smallest.is_none_or(|(_, least)| count < least) {
-            smallest = Some((*group, count));
-        }
-    }
-    Ok(smallest)
 }
 
 /// Writes a change of a rule and settles whom it concerns, at once or by a run. The workspace is locked.
@@ -198,13 +135,21 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
     }
     let old_cause = step.before.as_ref().map(|before| before.0.cause);
     // Looked at while the rule still says what it gave.
-    let ends_now = reach.run.is_none() || brake::admits(tx, act, old_cause.as_slice()).await?;
+    let causes = old_cause.as_slice();
+    let ends_now =
+        reach.run.is_none() || brake::admits_undoing(tx, act, causes, step.undoes).await?;
     let written = write_step(tx, act, step, run).await?;
-    let mut changed = 0;
-    if !reach.groups.is_empty() {
+    let mut settled = Settled::default();
+    if !reach.groups.is_empty() || step.undoes.is_some() {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
         if reach.run.is_none() {
-            changed = settle_now(tx, app, act, place, (&reach, run)).await?;
+            let undoes = step.undoes;
+            let within = Within {
+                run,
+                undoes,
+                aimed: None,
+            };
+            settled = settle_now(tx, app, act, place, (&reach, within)).await?;
         }
     }
     let gave = step.before.as_ref().map(|of| &of.1);
@@ -216,7 +161,7 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
             run.state = RunState::Done;
             run.processed = run.total;
             run.finished_at = Some(act.at);
-            run.of.changed = i64::try_from(changed).unwrap_or(i64::MAX);
+            run.of.count(settled);
         } else {
             // Unless the brake has to look at each of them, access is gone already; the run takes
             // the rows after it.
@@ -228,7 +173,8 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
         version: step.version,
         state: written,
         run,
-        changed,
+        changed: settled.changed,
+        held: settled.held,
     })
 }
 
@@ -255,7 +201,9 @@ pub(super) async fn take_over(tx: &mut Tx, act: &Act, run: &Run) -> Result<bool>
         after.has_effect(act.at) && after.grants.iter().any(|it| before.grants.contains(it));
     let old_cause = rule.cause;
     // Each of them is held against the brake where it may not, and the cause ends with the run.
-    let ends_now = !is_kept && !gives_on && brake::admits(tx, act, &[old_cause]).await?;
+    let ends_now = !is_kept
+        && !gives_on
+        && brake::admits_undoing(tx, act, &[old_cause], run.of.undoes).await?;
     let step = Step::change((rule, before), Some(after));
     write_step(tx, act, &step, Some(run.id)).await?;
     if ends_now {
@@ -375,6 +323,7 @@ async fn postpone(tx: &mut Tx, act: &Act, step: &Step, run: RunId) -> Result<Out
         state,
         run: Some(run),
         changed: 0,
+        held: 0,
     })
 }
 
@@ -448,16 +397,16 @@ async fn write_rule(tx: &mut Tx, act: &Act, step: &Step, rule: Option<Rule>) -> 
     changes::record(tx, workspace, &[change]).await
 }
 
-/// Settles whom a change of rules concerns; tells how many changed.
+/// Settles whom a change of rules concerns.
 pub(super) async fn settle_now(
     tx: &mut Tx,
     app: &App,
     act: &Act,
     place: Place,
-    (reach, run): (&Reach, Option<RunId>),
-) -> Result<usize> {
+    (reach, within): (&Reach, Within),
+) -> Result<Settled> {
     if tx.is_trial() {
-        return Ok(0);
+        return Ok(Settled::default());
     }
     let most = app.config.scim.run_threshold + 1;
     let mut concerned: BTreeSet<UserId> = BTreeSet::new();
@@ -467,7 +416,7 @@ pub(super) async fn settle_now(
     let concerned: Vec<_> = concerned.into_iter().collect();
     let linked = users::lock_linked(tx, place, &concerned).await?;
     let rules = Rules::current(tx, app, act).await?;
-    settle_linked_by(tx, act, &linked, &rules, run).await
+    settle_linked_within(tx, act, &linked, &rules, within).await
 }
 
 /// Settles whom rules that were just written can concern, or plans the run that will; tells how many
@@ -481,7 +430,8 @@ pub(super) async fn apply(
 ) -> Result<usize> {
     let Some(id) = reach.run else {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
-        return settle_now(tx, app, act, place, (reach, None)).await;
+        let settled = settle_now(tx, app, act, place, (reach, Within::default())).await?;
+        return Ok(settled.changed);
     };
     let run = Run {
         group_id: reach.one_group(),

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::adoption;
+use super::brake;
 use super::definition::Made;
 use super::fields::{Refilled, Said, refilled};
 use super::runs::concerned;
+use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{GroupId, MemberId, UserId, WorkspaceId};
 use crate::mapping::{self, Facts};
@@ -80,6 +82,9 @@ pub(super) struct Effects {
     /// Teams and roles that would be made.
     #[serde(default)]
     pub(super) made: Vec<Made>,
+    /// What the brake would do, as it stood then. That moves, and is no part of the hash.
+    #[serde(default)]
+    pub(super) brake: brake::Foreseen,
 }
 
 /// What would become of one member.
@@ -102,9 +107,21 @@ pub(super) struct Computed {
     pub(super) effects: Effects,
     /// Each member concerned with a digest, in the order of their ids.
     pub(super) digests: Vec<[u8; DIGEST]>,
+    /// The members who would lose something.
+    losing: Vec<MemberId>,
 }
 
 impl Computed {
+    /// Tells what the brake would do.
+    pub(super) async fn braked(
+        mut self,
+        tx: &mut Tx,
+        at: (WorkspaceId, Timestamp),
+    ) -> Result<Self> {
+        self.effects.brake = brake::foresee(tx, at, &self.losing).await?;
+        Ok(self)
+    }
+
     /// The hash over all effects.
     pub(super) fn hash(&self) -> String {
         let hash = sha256(self.digests.as_flattened());
@@ -167,7 +184,7 @@ struct Counted {
     losses: BTreeMap<Right, i64>,
     fields: BTreeMap<(Field, Option<String>), i64>,
     gainers: i64,
-    losers: i64,
+    losing: Vec<MemberId>,
     sample: Vec<Effect>,
     digests: Vec<[u8; DIGEST]>,
     newcomers: i64,
@@ -207,7 +224,9 @@ impl Counted {
             *self.fields.entry(shown).or_default() += 1;
         }
         self.gainers += i64::from(!effect.gains.is_empty());
-        self.losers += i64::from(!effect.losses.is_empty());
+        if !effect.losses.is_empty() {
+            self.losing.push(effect.member);
+        }
         self.digests.push(digest(&effect));
         if self.sample.len() < SAMPLE {
             self.sample.push(effect);
@@ -230,13 +249,15 @@ impl Counted {
                 losses: list(self.losses),
                 fields: fields.collect(),
                 gainers: self.gainers,
-                losers: self.losers,
+                losers: i64::try_from(self.losing.len()).unwrap_or(i64::MAX),
                 sample: self.sample,
                 newcomers: self.newcomers,
                 seats: self.seats,
                 made: Vec::new(),
+                brake: brake::Foreseen::default(),
             },
             digests: self.digests,
+            losing: self.losing,
         }
     }
 }

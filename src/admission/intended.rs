@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::carrying::{Reach, definition};
+use super::carrying::definition;
 use super::definition::Definition;
 use super::effects::{Rights, World, count_newcomers, facts, fills, rights, standing, told_of};
 use super::fields::Said;
 use super::planned::{Told, texts, told_with};
+use super::reach::Reach;
 use super::runs::concerned;
 use crate::app::App;
 use crate::changes::Act;
@@ -135,6 +136,7 @@ impl Intended {
         names.extend(after.names.clone());
         let hash = hash(&names, &differing, (newcomers, seats));
         let computed = told_of(tx, act.workspace, people.len(), differing).await?;
+        let computed = computed.braked(tx, (act.workspace, act.at)).await?;
         let mut effects = computed.effects;
         (effects.newcomers, effects.seats) = (newcomers, seats);
         let by = (act.workspace, scopes);

@@ -8,7 +8,7 @@
 //! were not there; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
-//! `carrying` carries out; `phases` begins and ends rules whose time has come; `plans` tells what
+//! `carrying` carries out for whom `reach` says it can concern; `phases` begins and ends rules whose time has come; `plans` tells what
 //! would become of a change, by `effects`; `absence` tells why somebody is in or not; `check` looks whether all is settled. Of SCIM documents it knows only that
 //! rules are held against them.
 
@@ -38,6 +38,7 @@ pub mod phases;
 pub mod planned;
 pub mod plans;
 mod prospects;
+mod reach;
 pub mod reasons;
 pub mod recognition;
 pub mod regained;

@@ -11,7 +11,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::brake;
-use super::carrying::{Reach, end_cause, of_rules};
+use super::carrying::{end_cause, of_rules};
+use super::reach::Reach;
 use super::rules::find_with;
 use super::runs::{self, Of, Run, RunState};
 use crate::app::App;

@@ -76,6 +76,12 @@ pub struct Told {
     pub gains: Vec<Count>,
     /// How many would lose what.
     pub losses: Vec<Count>,
+    /// Of those who would lose something, how many would keep it for now: past its threshold the brake
+    /// holds it. That is told as the brake stood when this was looked at, and is no part of the hash.
+    pub held: i64,
+    /// Until when at the latest, if it were done at that moment; none where nobody is held, or until an
+    /// admin releases it.
+    pub held_until: Option<Timestamp>,
     /// How many would show which line or language.
     pub fields: Vec<Shows>,
     /// Some of the members; 50 at most.
@@ -278,6 +284,8 @@ pub(super) async fn told_with(
         makes: texts(names, &makes),
         gains: counts(names, effects.gains.into_iter()),
         losses: counts(names, effects.losses.into_iter()),
+        held: effects.brake.held,
+        held_until: effects.brake.until,
         fields: fields.collect(),
         sample: sample
             .map(|(who, effect)| Sampled {

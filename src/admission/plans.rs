@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::carrying::{Outcome, Reach, Step, carry_out, definition, still_bound};
+use super::carrying::{Outcome, Step, carry_out, definition, still_bound};
 use super::defining::{Missing, RuleEdit, check_rights, define, make, still_missing};
 use super::definition::with;
 use super::effects::{Computed, Effects, World, compute};
 use super::planned::{self, Shown};
+use super::reach::Reach;
 use super::rules::{all_grants, find_directory, find_with, open, reopen};
 use super::runs;
 use super::settle::Rules;
@@ -78,6 +79,8 @@ pub struct Done {
     pub run: RunId,
     /// How many members changed at once.
     pub changed: usize,
+    /// How many are to lose something and keep it for now, because the brake holds it.
+    pub held: usize,
 }
 
 /// Tells what would become of a change of the rules; teams and roles that it names and that are not
@@ -152,6 +155,7 @@ pub async fn plan_delete(
         without: Some(group),
     };
     let computed = compute(&mut tx, place, &[Some(group)], &world).await?;
+    let computed = computed.braked(&mut tx, (workspace, act.at)).await?;
     drop(tx);
     let plan = made(&act, Action::DeleteGroup, &computed)?;
     keep(app, &act, plan.clone()).await?;
@@ -286,13 +290,14 @@ async fn apply_within(
     if let Some(after) = &mut step.after {
         make(tx, &act, &std::mem::take(&mut after.made)).await?;
     }
-    let Outcome { changed, .. } = carry_out(tx, app, &act, &step).await?;
+    let Outcome { changed, held, .. } = carry_out(tx, app, &act, &step).await?;
     rows::update_applied(tx, act.workspace, id, act.at, Some(run)).await?;
     Ok(Outcomes::Done(Done {
         plan: id,
         rule,
         run,
         changed,
+        held,
     }))
 }
 
@@ -387,7 +392,7 @@ async fn effects_of(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Co
     let mut computed = compute(tx, place, &reach.groups, &world).await?;
     let made = step.after.iter().flat_map(|after| after.made.clone());
     computed.effects.made = made.collect();
-    Ok(computed)
+    computed.braked(tx, (act.workspace, act.at)).await
 }
 
 fn made(act: &Act, action: Action, computed: &Computed) -> Result<Plan> {

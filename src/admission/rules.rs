@@ -58,6 +58,8 @@ pub struct Added {
     pub run: Option<RunId>,
     /// How many members changed at once.
     pub changed: usize,
+    /// How many are to lose something and keep it for now, because the brake holds it.
+    pub held: usize,
 }
 
 /// A group of a rule.
@@ -79,6 +81,8 @@ pub struct Ended {
     pub run: Option<RunId>,
     /// How many members changed at once.
     pub changed: usize,
+    /// How many are to lose something and keep it for now, because the brake holds it.
+    pub held: usize,
 }
 
 /// Adds a rule to a workspace, as an operator.
@@ -217,6 +221,7 @@ pub async fn end_within(
         id,
         run: done.run,
         changed: done.changed,
+        held: done.held,
     })
 }
 
@@ -252,6 +257,7 @@ fn told(id: RuleId, rule: Definition, done: Outcome) -> Added {
         when: rule.when,
         run: done.run,
         changed: done.changed,
+        held: done.held,
     }
 }
 

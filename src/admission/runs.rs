@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::carrying::{Step, carry_out, definition, end_cause, still_bound, take_over};
 use super::defining::check_rights;
+use super::definition::Definition;
 use super::rules::{all_grants, find_with};
-use super::settle::{Rules, settle};
+use super::settle::{Rules, Settled, Within, settle_within};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -47,6 +48,15 @@ pub enum Standing {
     Done,
     /// Another run took back what it did.
     Undone,
+}
+
+impl Of {
+    /// Counts what came of settling a batch.
+    pub(super) fn count(&mut self, settled: Settled) {
+        let counted = |count| i64::try_from(count).unwrap_or(0);
+        self.changed += counted(settled.changed);
+        self.held += counted(settled.held);
+    }
 }
 
 /// A run as admins see it.
@@ -172,8 +182,8 @@ async fn given(tx: &mut Tx, act: &Act, run: &Run) -> Result<BTreeSet<(GrantKind,
 }
 
 /// Undoes a run that wrote a rule: the rule says again what it said before, as a further version, and
-/// a run of its own settles whom that concerns. Refused where the rule changed since:
-/// [`Error::Conflict`].
+/// a run of its own settles whom that concerns. What the run gave ends at once, whatever the brake
+/// says. Refused where the rule says something else since: [`Error::Conflict`].
 pub async fn undo(
     app: &App,
     (origin, scopes): (&Origin, &Scopes),
@@ -213,19 +223,29 @@ async fn take_back(
     let after = definition(run.of.after_body.as_deref())?;
     let both = all_grants(before.iter().chain(&after));
     check_rights(tx, act.workspace, scopes, &both).await?;
-    let changed = || Error::Conflict("the rule was changed since; change it back".to_owned());
+    let changed = || {
+        Error::Conflict("the rule was changed since; undo that first, or change it back".to_owned())
+    };
     let now = match find_with(tx, act.workspace, rule).await {
         Ok((_, now)) => Some(now),
         Err(Error::NotFound(_)) => None,
         Err(error) => return Err(error),
     };
     let is_untouched = before.is_some() && after.is_some() && run.state == RunState::Planned;
+    let is_again = match &now {
+        // What came after it was undone, or taken back by hand.
+        Some((now, says)) if now.version > version => {
+            is_same(tx, &act, after.as_ref(), says).await?
+        }
+        _ => false,
+    };
     let made = match &now {
         Some((now, _)) if is_untouched && now.version == version - 1 => id,
-        Some((now, _)) if after.is_some() && now.version == version => by,
+        Some((now, _)) if after.is_some() && now.version == version || is_again => by,
         None if after.is_none() => by,
         _ => return Err(changed()),
     };
+    let version = now.as_ref().map_or(version, |(now, _)| now.version);
     rows::update_undone(tx, act.workspace, id, made, act.at).await?;
     let detail = json!({"by": made});
     let change = act.change("run.undone", ("run", id.0), None, &detail);
@@ -250,6 +270,19 @@ async fn take_back(
     };
     carry_out(tx, app, &act, &step).await?;
     Ok(by)
+}
+
+/// Whether a rule says what a run wrote.
+async fn is_same(
+    tx: &mut Tx,
+    act: &Act,
+    written: Option<&Definition>,
+    says: &Definition,
+) -> Result<bool> {
+    Ok(match written {
+        Some(written) => still_bound(tx, act, written.clone()).await? == *says,
+        None => false,
+    })
 }
 
 async fn has_others(tx: &mut Tx, act: &Act, rule: RuleId) -> Result<bool> {
@@ -341,7 +374,16 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     let most = app.config.scim.run_batch;
     let users = concerned(tx, place, run.group_id, run.position, most).await?;
     let linked = users::lock_linked(tx, place, &users).await?;
-    let ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+    let mut ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+    let within = Within {
+        run: Some(run.id),
+        undoes: run.of.undoes,
+        aimed: None,
+    };
+    let is_last = i64::try_from(users.len()).unwrap_or(i64::MAX) < most;
+    if is_last {
+        ids.extend(within.others(tx, &act).await?);
+    }
     let locked = members::lock(tx, run.workspace, &ids).await?;
     let deleted = run.group_id.filter(|_| run.kind == RunKind::GroupDelete);
     if let Some(group) = deleted {
@@ -355,17 +397,15 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         changes::record(tx, act.workspace, &[change]).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
-    let changed = settle(tx, &act, &locked, &rules, Some(run.id)).await?;
-    let is_last = i64::try_from(users.len()).unwrap_or(i64::MAX) < most;
+    let settled = settle_within(tx, &act, &locked, &rules, within).await?;
+    let mut of = run.of.clone();
+    of.count(settled);
     let after = Run {
         state: if is_last { RunState::Done } else { run.state },
         position: users.last().copied().or(run.position),
         processed: run.processed + i64::try_from(users.len()).unwrap_or(0),
         finished_at: is_last.then_some(at),
-        of: Of {
-            changed: run.of.changed + i64::try_from(changed).unwrap_or(0),
-            ..run.of.clone()
-        },
+        of,
         ..run.clone()
     };
     if let Some(cause) = run.of.old_cause.filter(|_| is_last) {

@@ -15,7 +15,7 @@ use crate::store::live_rules::LiveRule;
 use crate::store::members::Member;
 use crate::store::tx::Tx;
 use crate::store::users::{Linked, Place};
-use crate::store::{grants, members, workspaces};
+use crate::store::{braked, grants, members, workspaces};
 use crate::workspace::guard;
 use crate::workspace::ledger::{self, Difference};
 
@@ -61,6 +61,37 @@ impl Rules {
     }
 }
 
+/// As part of what members are settled.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Within {
+    /// The run that does it.
+    pub(super) run: Option<RunId>,
+    /// The run that this one undoes: what that one gave ends whatever the brake says.
+    pub(super) undoes: Option<RunId>,
+    /// The one whom the change is about, where it is about one alone.
+    pub(super) aimed: Option<MemberId>,
+}
+
+impl Within {
+    /// Members for whom the brake keeps something that is undone, whether a rule concerns them now or
+    /// not.
+    pub(super) async fn others(self, tx: &mut Tx, act: &Act) -> Result<Vec<MemberId>> {
+        match self.undoes {
+            Some(run) => Ok(braked::list_keeping(tx, act.workspace, run).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// What came of settling.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Settled {
+    /// How many members changed.
+    pub(super) changed: usize,
+    /// How many were to lose something that the brake keeps for them.
+    pub(super) held: usize,
+}
+
 /// Holds what the rules want for locked members against their grants, and writes the differences.
 /// Members without a difference only take note of the rules version. Tells how many changed. What
 /// members lose is held against the brake.
@@ -71,23 +102,29 @@ pub async fn settle(
     rules: &Rules,
     run: Option<RunId>,
 ) -> Result<usize> {
-    settle_aimed(tx, act, locked, rules, (None, run)).await
+    let within = Within {
+        run,
+        ..Within::default()
+    };
+    let settled = settle_within(tx, act, locked, rules, within).await?;
+    Ok(settled.changed)
 }
 
-/// The same for a change that may be aimed at one of them: what would take the last admin away by it
-/// is [`crate::error::Error::Conflict`].
-async fn settle_aimed(
+/// The same as part of a run that may undo another one, or for a change that may be aimed at one of
+/// them: what would take the last admin away by that is [`crate::error::Error::Conflict`].
+pub(super) async fn settle_within(
     tx: &mut Tx,
     act: &Act,
     locked: &[Member],
     rules: &Rules,
-    (aimed, run): (Option<MemberId>, Option<RunId>),
-) -> Result<usize> {
+    within: Within,
+) -> Result<Settled> {
     if locked.is_empty() {
-        return Ok(0);
+        return Ok(Settled::default());
     }
     let mut differences = differences(tx, act.workspace, locked, rules).await?;
     let expects = guard::expects_another(tx, act, &differences).await?;
+    let aimed = within.aimed;
     let aimed = locked.iter().find(|member| aimed == Some(member.id));
     let ending = aimed.map_or_else(BTreeSet::new, |it| ending_anew(&differences, it.id));
     keep_admin(tx, act, (locked, rules), &mut differences).await?;
@@ -96,12 +133,12 @@ async fn settle_aimed(
     {
         guard::refuse_aimed(act.workspace, member)?;
     }
-    brake::keep(tx, act, locked, &mut differences).await?;
-    let changed = apply(tx, act, locked, rules, (differences, run)).await?;
+    let held = brake::keep(tx, act, locked, &mut differences, within.undoes).await?;
+    let changed = apply(tx, act, locked, rules, (differences, within.run)).await?;
     if expects {
         guard::let_go(tx, act).await?;
     }
-    Ok(changed)
+    Ok(Settled { changed, held })
 }
 
 /// Settles the members of locked users after users were put into a group and out of it. If it was one
@@ -119,7 +156,11 @@ pub async fn settle_moved(
         _ => None,
     };
     let aimed = aimed.and_then(|user| user.member);
-    settle_aimed(tx, act, locked, rules, (aimed, None)).await?;
+    let within = Within {
+        aimed,
+        ..Within::default()
+    };
+    settle_within(tx, act, locked, rules, within).await?;
     Ok(())
 }
 
@@ -224,7 +265,7 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
         guard::spare_grants(tx, act, member, &ended).await?;
     }
     let expects = guard::expects_another(tx, act, &differences).await?;
-    brake::keep(tx, act, &locked, &mut differences).await?;
+    brake::keep(tx, act, &locked, &mut differences, None).await?;
     apply(tx, act, &locked, &rules, (differences, None)).await?;
     if expects {
         guard::let_go(tx, act).await?;
@@ -304,21 +345,23 @@ pub async fn settle_linked(
     linked: &[Linked],
     rules: &Rules,
 ) -> Result<usize> {
-    settle_linked_by(tx, act, linked, rules, None).await
+    let settled = settle_linked_within(tx, act, linked, rules, Within::default()).await?;
+    Ok(settled.changed)
 }
 
 /// The same as part of a run.
-pub(super) async fn settle_linked_by(
+pub(super) async fn settle_linked_within(
     tx: &mut Tx,
     act: &Act,
     linked: &[Linked],
     rules: &Rules,
-    run: Option<RunId>,
-) -> Result<usize> {
-    let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+    within: Within,
+) -> Result<Settled> {
+    let mut ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
+    ids.extend(within.others(tx, act).await?);
     // All of them before the first loses something: the brake is locked after members.
     let locked = members::lock(tx, act.workspace, &ids).await?;
-    settle_locked_by(tx, act, &locked, rules, run).await
+    settle_locked_within(tx, act, &locked, rules, within).await
 }
 
 /// The same for members who are locked already.
@@ -328,21 +371,24 @@ pub async fn settle_locked(
     locked: &[Member],
     rules: &Rules,
 ) -> Result<usize> {
-    settle_locked_by(tx, act, locked, rules, None).await
+    let settled = settle_locked_within(tx, act, locked, rules, Within::default()).await?;
+    Ok(settled.changed)
 }
 
-async fn settle_locked_by(
+async fn settle_locked_within(
     tx: &mut Tx,
     act: &Act,
     locked: &[Member],
     rules: &Rules,
-    run: Option<RunId>,
-) -> Result<usize> {
-    let mut changed = 0;
+    within: Within,
+) -> Result<Settled> {
+    let mut all = Settled::default();
     for locked in locked.chunks(BATCH) {
-        changed += settle(tx, act, locked, rules, run).await?;
+        let settled = settle_within(tx, act, locked, rules, within).await?;
+        all.changed += settled.changed;
+        all.held += settled.held;
     }
-    Ok(changed)
+    Ok(all)
 }
 
 fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Difference {

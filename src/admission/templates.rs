@@ -7,8 +7,9 @@
 
 use serde_json::Value;
 
-use super::carrying::{Reach, apply, write_one};
+use super::carrying::{apply, write_one};
 use super::definition::Definition;
+use super::reach::Reach;
 use super::rules;
 use crate::app::App;
 use crate::changes::{Act, Origin};

@@ -186,7 +186,10 @@ async fn list(workspace: &str, settings: &Settings) -> anyhow::Result<()> {
             let what = held
                 .wants
                 .map(|wants| format!("is {wants:?}").to_lowercase());
-            let loses = held.loses.iter().cloned();
+            let loses = held.loses.iter().map(|lost| {
+                let kind = format!("{:?}", lost.kind).to_lowercase();
+                format!("{kind} {}", lost.name)
+            });
             vec![
                 held.member.to_string(),
                 name.or(held.display_name.as_ref())

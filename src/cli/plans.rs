@@ -1,6 +1,7 @@
 //! Plans, as the command line tells them.
 
 use crate::admission::planned::{Count, Shown, Stale, Told};
+use crate::clock::Timestamp;
 
 /// A plan in lines.
 pub(super) fn plan_text(plan: &Shown) -> String {
@@ -38,6 +39,7 @@ pub(super) fn told_lines(told: &Told) -> Vec<String> {
             .map(|made| format!("  {made} would be made")),
     );
     lines.extend(count_lines(&told.gains, &told.losses));
+    lines.extend(held_line(told.held, told.held_until));
     for of in &told.fields {
         let shown = shown_text(of.to.as_ref());
         lines.push(format!(
@@ -59,6 +61,14 @@ pub(super) fn told_lines(told: &Told) -> Vec<String> {
         lines.push(format!("  {name}: {}", all.join(", ")));
     }
     lines
+}
+
+/// How many would keep for now what they are to lose.
+fn held_line(held: i64, until: Option<Timestamp>) -> Option<String> {
+    let until = until.map_or_else(|| "an admin releases it".to_owned(), |it| it.to_string());
+    (held > 0).then(|| {
+        format!("  {held} of those who lose would keep it until {until}: the brake would hold it")
+    })
 }
 
 fn shown_text(shown: Option<&String>) -> &str {

@@ -13,6 +13,7 @@ use super::{Settings, table};
 use crate::admission::former_rules;
 use crate::admission::plans::{self, Applied, Proposal};
 use crate::admission::rules::{self, Added, Missing, RuleEdit};
+use crate::admission::runs;
 use crate::admission::templates::{self, Mapped, Template};
 use crate::app::App;
 use crate::changes::Origin;
@@ -266,7 +267,9 @@ impl Command {
                     work_off(&app, workspace.id, run).await?;
                 }
                 at.settings.print(&ended, || {
-                    format!("rule {rule} has ended: {} members changed", ended.changed)
+                    let held = held_text(i64::try_from(ended.held).unwrap_or(i64::MAX));
+                    let changed = ended.changed;
+                    format!("rule {rule} has ended: {changed} members changed{held}")
                 })?;
             }
             Self::Plan { at, plan } => {
@@ -296,8 +299,10 @@ async fn apply(at: &At, by: (&Origin, &Scopes), plan: Uuid) -> anyhow::Result<Ex
     match plans::apply(&app, by, (workspace.id, plan)).await? {
         Applied::Done(done) => {
             work_off(&app, workspace.id, done.run).await?;
+            let run = runs::find(&app, workspace.id, done.run).await?;
+            let held = held_text(run.map_or(0, |run| run.of.held));
             at.settings.print(&done, || {
-                format!("the plan is applied, as run {}", done.run)
+                format!("the plan is applied, as run {}{held}", done.run)
             })?;
             Ok(ExitCode::SUCCESS)
         }
@@ -428,10 +433,19 @@ async fn written(at: &At, app: &App, workspace: &Workspace, added: Added) -> any
             "waits for its group"
         };
         format!(
-            "rule {} is there: {bound}, {} members changed",
-            added.id, added.changed
+            "rule {} is there: {bound}, {} members changed{}",
+            added.id,
+            added.changed,
+            held_text(i64::try_from(added.held).unwrap_or(i64::MAX))
         )
     })
+}
+
+fn held_text(held: i64) -> String {
+    match held {
+        0 => String::new(),
+        held => format!("; the brake holds {held}"),
+    }
 }
 
 fn list_text(rules: &[Listed]) -> String {

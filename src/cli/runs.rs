@@ -130,10 +130,11 @@ fn text(runs: &[Shown]) -> String {
             format!("{:?}", shown.standing).to_lowercase(),
             format!("{} of {}", run.processed, run.total),
             run.of.changed.to_string(),
+            run.of.held.to_string(),
             of.unwrap_or_default(),
         ]
     });
-    let header = ["id", "kind", "state", "users", "changed", "of"];
+    let header = ["id", "kind", "state", "users", "changed", "held", "of"];
     let mut told = table(&header, rows);
     for shown in runs {
         told.push_str(&failing(

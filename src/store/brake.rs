@@ -5,7 +5,7 @@ use super::members;
 use super::tx::{Lock, Tx};
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
-use crate::ids::{CauseId, MemberId, WorkspaceId};
+use crate::ids::{CauseId, MemberId, RunId, WorkspaceId};
 
 /// What becomes of losses past the threshold.
 #[derive(
@@ -170,6 +170,48 @@ pub async fn list_losses(
     Ok(found)
 }
 
+/// Of members who are to lose something, how the brake takes them.
+#[derive(Debug, Clone, Copy, Default, sqlx::FromRow)]
+pub struct Losers {
+    /// How many it holds already.
+    pub waiting: i64,
+    /// The latest deadline of these.
+    pub until: Option<Timestamp>,
+    /// How many of the others lost nothing lately.
+    pub fresh: i64,
+}
+
+/// How the brake takes members who are to lose something; who is not in loses nothing.
+pub async fn count_losers(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    since: Timestamp,
+) -> Result<Losers> {
+    let mut all = Losers::default();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT COUNT(m.braked_at) AS waiting, MAX(m.brake_until) AS until, \
+             COUNT(*) - COUNT(COALESCE(m.braked_at, l.at)) AS fresh FROM members m \
+             LEFT JOIN brake_losses l ON l.workspace = m.workspace AND l.member = m.id \
+             AND l.at > $2 WHERE m.workspace = $1 AND m.status = 'active' AND m.id IN ({})",
+            placeholders(3, members.len())
+        );
+        let mut query = tx
+            .query(sqlx::AssertSqlSafe(sql))
+            .bind(workspace)
+            .bind(since);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        let some: Losers = query.fetch_one().await?;
+        all.waiting += some.waiting;
+        all.until = all.until.max(some.until);
+        all.fresh += some.fresh;
+    }
+    Ok(all)
+}
+
 /// Writes down who loses something.
 pub async fn insert_losses(
     tx: &mut Tx,
@@ -195,8 +237,30 @@ pub async fn insert_losses(
     Ok(())
 }
 
+/// Causes of rules that end.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends<'c> {
+    /// The causes.
+    pub causes: &'c [CauseId],
+    /// The run that is undone with it: what that one gave is no loss.
+    pub undoes: Option<RunId>,
+}
+
+/// Whether a grant with that cause was given by the run of that placeholder: by the version of a rule
+/// that it wrote, or by one that says the same again because what came after it was undone. By no run,
+/// where none is named.
+pub(super) fn given(cause: &str, run: usize) -> String {
+    format!(
+        "EXISTS (SELECT r.id FROM runs r WHERE r.workspace = $1 AND r.rule = {cause}.rule \
+         AND r.rule_version = {cause}.rule_version AND (r.id = ${run} OR (r.undoes IS NOT NULL \
+         AND r.after_body = (SELECT o.after_body FROM runs o WHERE o.workspace = $1 \
+         AND o.id = ${run}))))"
+    )
+}
+
 /// Members who lose a right with causes of rules that end: what they have by nothing else that has
-/// effect, but for what is kept of them anyway. The causes are listed twice.
+/// effect, but for what is kept of them anyway and what a run gave that is undone, which is named at
+/// `first`. The causes are listed twice after it.
 fn losing(first: usize, causes: usize) -> String {
     format!(
         "FROM causes e CROSS JOIN rule_grants t CROSS JOIN grants g CROSS JOIN members m \
@@ -206,9 +270,11 @@ fn losing(first: usize, causes: usize) -> String {
          AND m.id = g.member AND m.status = 'active' AND NOT EXISTS (SELECT o.id FROM grants o \
          JOIN causes c ON c.workspace = o.workspace AND c.id = o.cause WHERE o.workspace = $1 \
          AND o.member = g.member AND o.kind = g.kind AND o.target = g.target AND o.to_at IS NULL \
-         AND (o.hold IS NOT NULL OR (c.ended_at IS NULL AND c.id NOT IN ({}))))",
-        placeholders(first, causes),
-        placeholders(first + pad(&vec![0; causes]).count(), causes)
+         AND (o.hold IS NOT NULL OR (c.ended_at IS NULL AND c.id NOT IN ({})))) \
+         AND NOT {}",
+        placeholders(first + 1, causes),
+        placeholders(first + 1 + pad(&vec![0; causes]).count(), causes),
+        given("e", first)
     )
 }
 
@@ -217,7 +283,7 @@ fn losing(first: usize, causes: usize) -> String {
 pub async fn count_losing(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    causes: &[CauseId],
+    ends: Ends<'_>,
     since: Timestamp,
     most: i64,
 ) -> Result<i64> {
@@ -225,14 +291,15 @@ pub async fn count_losing(
         "SELECT COUNT(*) AS losing FROM (SELECT DISTINCT g.member {} AND NOT EXISTS \
          (SELECT l.member FROM brake_losses l WHERE l.workspace = $1 AND l.member = g.member \
          AND l.at > $2) LIMIT $3) losers",
-        losing(4, causes.len())
+        losing(4, ends.causes.len())
     );
     let mut query = tx
         .query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
         .bind(since)
-        .bind(most);
-    for cause in pad(causes).chain(pad(causes)) {
+        .bind(most)
+        .bind(ends.undoes);
+    for cause in pad(ends.causes).chain(pad(ends.causes)) {
         query = query.bind(cause);
     }
     let row: (i64,) = query.fetch_one().await?;
@@ -243,16 +310,17 @@ pub async fn count_losing(
 pub async fn insert_losing(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    causes: &[CauseId],
+    ends: Ends<'_>,
     at: Timestamp,
 ) -> Result<()> {
     let sql = format!(
         "INSERT INTO brake_losses (workspace, member, at) SELECT DISTINCT g.workspace, g.member, \
          $2 {} ON CONFLICT (workspace, member) DO UPDATE SET at = excluded.at",
-        losing(3, causes.len())
+        losing(3, ends.causes.len())
     );
     let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
-    for cause in pad(causes).chain(pad(causes)) {
+    query = query.bind(ends.undoes);
+    for cause in pad(ends.causes).chain(pad(ends.causes)) {
         query = query.bind(cause);
     }
     query.execute().await?;

@@ -1,11 +1,13 @@
 //! Members and grants that the brake keeps.
 
+use super::brake::given;
 use super::error::Result;
+use super::grants::GrantKind;
 use super::members::Status;
 use super::tx::Tx;
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
-use crate::ids::{GrantId, MemberId, WorkspaceId};
+use crate::ids::{GrantId, MemberId, RunId, WorkspaceId};
 
 /// A member for whom something waits.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
@@ -88,6 +90,50 @@ pub async fn update_grants(
         query.execute().await?;
     }
     Ok(())
+}
+
+/// The grants of members that a run over a rule gave and that have not ended.
+pub async fn list_undone(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    run: RunId,
+    members: &[MemberId],
+) -> Result<Vec<GrantId>> {
+    let mut undone = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "SELECT g.id FROM grants g JOIN causes c ON c.workspace = g.workspace \
+             AND c.id = g.cause WHERE g.workspace = $1 AND g.member IN ({}) AND g.to_at IS NULL \
+             AND {}",
+            placeholders(3, members.len()),
+            given("c", 2)
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(run);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        let rows: Vec<(GrantId,)> = query.fetch_all().await?;
+        undone.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(undone)
+}
+
+/// Members for whom the brake keeps something that a run over a rule gave.
+pub async fn list_keeping(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    run: RunId,
+) -> Result<Vec<MemberId>> {
+    let sql = format!(
+        "SELECT m.id FROM members m WHERE m.workspace = $1 AND m.braked_at IS NOT NULL \
+         AND EXISTS (SELECT g.id FROM grants g JOIN causes c ON c.workspace = g.workspace \
+         AND c.id = g.cause WHERE g.workspace = $1 AND g.member = m.id AND g.to_at IS NULL \
+         AND g.hold = 'brake' AND {})",
+        given("c", 2)
+    );
+    let query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(run);
+    let rows: Vec<(MemberId,)> = query.fetch_all().await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// Ends the hold of those of the members of whom nothing waits any more; raises their versions.
@@ -265,6 +311,8 @@ pub async fn list_linked(
 pub struct Kept {
     /// Whose it is.
     pub member: MemberId,
+    /// What it gives.
+    pub kind: GrantKind,
     /// The team, role or permission.
     pub target: uuid::Uuid,
 }
@@ -278,7 +326,7 @@ pub async fn list_kept(
     let mut kept = Vec::new();
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT member, target FROM grants WHERE workspace = $1 AND hold = 'brake' \
+            "SELECT member, kind, target FROM grants WHERE workspace = $1 AND hold = 'brake' \
              AND to_at IS NULL AND member IN ({})",
             placeholders(2, members.len())
         );

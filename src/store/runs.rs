@@ -85,6 +85,8 @@ pub struct Of {
     pub after_body: Option<String>,
     /// How many members got other rights by it so far.
     pub changed: i64,
+    /// Of how many the brake held what they were to lose by it, when it came to them.
+    pub held: i64,
     /// Since when it waits for somebody to let it go on.
     pub paused_at: Option<Timestamp>,
     /// The run that it undoes.
@@ -101,7 +103,7 @@ pub struct Of {
 
 const COLUMNS: &str = "SELECT id, workspace, kind, state, directory, group_id, position, total, \
                         processed, request, created_at, finished_at, rule, rule_version, \
-                        old_cause, before_body, after_body, changed, paused_at, undoes, undone_by, \
+                        old_cause, before_body, after_body, changed, held, paused_at, undoes, undone_by, \
                         attempts, next_at, last_error FROM runs";
 
 /// Makes a run.
@@ -109,8 +111,8 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     tx.query(
         "INSERT INTO runs (workspace, id, kind, state, directory, group_id, total, \
          processed, request, created_at, finished_at, rule, rule_version, old_cause, before_body, \
-         after_body, changed, undoes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18)",
+         after_body, changed, undoes, held) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+         $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(run.workspace)
     .bind(run.id)
@@ -130,6 +132,7 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<()> {
     .bind(run.of.after_body.clone())
     .bind(run.of.changed)
     .bind(run.of.undoes)
+    .bind(run.of.held)
     .execute()
     .await?;
     Ok(())
@@ -280,7 +283,7 @@ pub async fn update(tx: &mut Tx, before: &Run, after: &Run) -> Result<bool> {
     let rows = tx
         .query(
             "UPDATE runs SET state = $3, position = $4, processed = $5, finished_at = $6, \
-             changed = $7, attempts = 0, next_at = NULL, last_error = NULL \
+             changed = $7, held = $10, attempts = 0, next_at = NULL, last_error = NULL \
              WHERE workspace = $1 AND id = $2 AND state = $8 \
              AND (position = $9 OR (position IS NULL AND $9 IS NULL))",
         )
@@ -293,6 +296,7 @@ pub async fn update(tx: &mut Tx, before: &Run, after: &Run) -> Result<bool> {
         .bind(after.of.changed)
         .bind(before.state)
         .bind(before.position)
+        .bind(after.of.held)
         .execute()
         .await?;
     Ok(rows == 1)

@@ -41,7 +41,13 @@ pub struct Tx {
     pub(super) stats: Arc<Stats>,
     faults: Option<Arc<Faults>>,
     is_trial: bool,
+    /// What is told once this is committed, and how much of it was there when a part began.
+    notices: Vec<Notice>,
+    before_part: usize,
 }
+
+/// Something that is told outside the database.
+pub(super) type Notice = Box<dyn FnOnce() + Send + Sync>;
 
 pub(super) enum Conn {
     /// The writer task's connection, inside a savepoint.
@@ -75,7 +81,20 @@ impl Tx {
             stats,
             faults,
             is_trial: false,
+            notices: Vec::new(),
+            before_part: 0,
         }
+    }
+
+    /// Tells something outside the database, such as a log, once this is committed; what is undone,
+    /// as where it is only tried, tells nothing.
+    pub fn on_commit(&mut self, notice: impl FnOnce() + Send + Sync + 'static) {
+        self.notices.push(Box::new(notice));
+    }
+
+    /// What is to be told once this is committed.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Starts a query. A `&'static str` passes as it is; built SQL must be vouched for with
@@ -152,6 +171,7 @@ impl Tx {
         self.statements = 0;
         self.stats = stats;
         self.is_trial = false;
+        self.notices.clear();
     }
 
     /// A statement of transaction control, without values, rows or fail points.
@@ -165,6 +185,7 @@ impl Tx {
     /// Begins a part that can be undone alone.
     pub async fn begin_part(&mut self) -> Result<()> {
         self.query("SAVEPOINT part").execute().await?;
+        self.before_part = self.notices.len();
         Ok(())
     }
 
@@ -177,6 +198,7 @@ impl Tx {
     /// Ends a part as if it had not been, even one whose last statement failed.
     pub async fn undo_part(&mut self) -> Result<()> {
         self.query("ROLLBACK TO SAVEPOINT part").execute().await?;
+        self.notices.truncate(self.before_part);
         self.keep_part().await
     }
 

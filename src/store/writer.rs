@@ -23,7 +23,7 @@ use super::faults::Faults;
 use super::measure::Measures;
 use super::postgres::Server;
 use super::stats::Stats;
-use super::tx::{Conn, Tx};
+use super::tx::{Conn, Notice, Tx};
 use crate::error::Error;
 
 /// A future that borrows the transaction.
@@ -115,6 +115,7 @@ impl Writer {
                 let pending = Pending {
                     work,
                     outcome: None,
+                    notices: Vec::new(),
                     tell,
                     stats,
                     queued,
@@ -160,12 +161,15 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, tx: Tx) -> Result<()> {
+    async fn commit(&self, mut tx: Tx) -> Result<()> {
+        let notices = tx.take_notices();
         let started = Instant::now();
         let span = tracing::debug_span!(target: "otel", "commit");
         let outcome = tx.commit().instrument(span).await;
         self.measures.committed(started, 1);
-        outcome
+        outcome?;
+        notices.into_iter().for_each(|notice| notice());
+        Ok(())
     }
 
     /// How many writes wait for the `SQLite` writer.
@@ -201,6 +205,7 @@ trait Work: Send {
 struct Pending<F, T> {
     work: F,
     outcome: Option<Result<T, Error>>,
+    notices: Vec<Notice>,
     tell: oneshot::Sender<Result<T, Error>>,
     stats: Arc<Stats>,
     queued: Instant,
@@ -229,6 +234,7 @@ where
             self.part = tracing::debug_span!(target: "otel", parent: &self.span, "commit");
             let outcome = ran.unwrap_or_else(|_| Err(DbError::Panicked.into()));
             let keep = outcome.is_ok();
+            self.notices = tx.take_notices();
             self.outcome = Some(outcome);
             keep
         })
@@ -237,7 +243,10 @@ where
     fn answer(self: Box<Self>, committed: Result<(), Arc<DbError>>) {
         let outcome = match (self.outcome, committed) {
             (Some(Err(error)), _) => Err(error),
-            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(value)), Ok(())) => {
+                self.notices.into_iter().for_each(|notice| notice());
+                Ok(value)
+            }
             (_, Err(error)) => Err(DbError::Commit(error).into()),
             (None, Ok(())) => Err(DbError::Closed.into()),
         };

@@ -294,11 +294,11 @@ async fn hold(tx: &mut Tx, act: &Act, (member, grant): (MemberId, GrantId)) -> R
     if !rows::hold(tx, act.workspace, grant).await? {
         return Ok(());
     }
-    metrics::counter!("gatehouse_last_admin_refusals_total").increment(1);
-    tracing::warn!(
-        workspace = %act.workspace, %member,
-        "the last admin of a workspace is kept"
-    );
+    let workspace = act.workspace;
+    tx.on_commit(move || {
+        metrics::counter!("gatehouse_last_admin_refusals_total").increment(1);
+        tracing::warn!(%workspace, %member, "the last admin of a workspace is kept");
+    });
     let subject = ("member", member.0);
     let notes = [Note::new("members", Reason::KeptAdmin)];
     let detail = json!({"grant": grant, "notes": notes});

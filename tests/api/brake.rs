@@ -111,7 +111,9 @@ async fn past_the_threshold_people_keep_what_they_have_until_somebody_decides() 
     let held = gateway.held().await;
     assert_eq!(held.len(), 20);
     assert!(held.iter().all(|it| it.wants == Some(Status::Removed)));
-    assert!(held.iter().all(|it| it.loses.contains("Crew")));
+    assert!(held.iter().all(|it| it.loses.len() == 1));
+    let lost = &held[0].loses[0];
+    assert_eq!((lost.kind, lost.name.as_str()), (GrantKind::Team, "Crew"));
     let until = clock.now().after(HOUR);
     assert!(held.iter().all(|it| it.until == Some(until)));
     let shown = brake::show(&gateway.app, gateway.workspace.id)

@@ -11,6 +11,7 @@ mod architecture;
 mod as_of;
 mod audit;
 mod brake;
+mod braked_plans;
 mod broken_off;
 mod bulk;
 mod bulk_members;

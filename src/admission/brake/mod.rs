@@ -17,9 +17,9 @@ use serde_json::json;
 
 use crate::changes::{self, Act};
 use crate::error::Result;
-use crate::ids::{CauseId, GrantId, MemberId};
+use crate::ids::{CauseId, GrantId, MemberId, RunId};
 use crate::store::admins;
-use crate::store::brake::{self as rows, Brake};
+use crate::store::brake::{self as rows, Brake, Ends};
 use crate::store::braked;
 use crate::store::grants::{self, LiveGrant};
 use crate::store::members::{Member, Status};
@@ -28,7 +28,8 @@ use crate::workspace::ledger::Difference;
 
 pub use crate::store::brake::{Mode, Setting};
 pub use release::{Outcome, Which, carry_out, release, wait};
-pub use setting::{Held, Shown, held, set, show};
+pub(super) use setting::foresee;
+pub use setting::{Foreseen, Held, Shown, held, set, show};
 
 /// Within this time losses count together, and what was said of an end is too young to be sure of.
 pub(super) const WINDOW: Duration = Duration::from_hours(1);
@@ -105,7 +106,8 @@ async fn judge(
         })
         .collect();
     changes::record(tx, act.workspace, &told).await?;
-    metrics::counter!("gatehouse_brake_held_total").increment(held.len() as u64);
+    let count = held.len() as u64;
+    tx.on_commit(move || metrics::counter!("gatehouse_brake_held_total").increment(count));
     versions.extend(written.iter().map(|member| (member.id, member.version)));
     Ok(versions)
 }
@@ -145,16 +147,20 @@ async fn alert(tx: &mut Tx, act: &Act, brake: &Brake, (before, now): (i64, i64))
     let subject = ("workspace", act.workspace.0);
     let detail = json!({"lost": now, "most": most});
     let change = act.change("workspace.brake_alerted", subject, None, &detail);
-    tracing::warn!(workspace = %act.workspace, "very many lose access in a workspace");
+    let workspace = act.workspace;
+    tx.on_commit(move || tracing::warn!(%workspace, "very many lose access in a workspace"));
     changes::record(tx, act.workspace, &[change]).await
 }
 
 /// Tells that something waits from now on.
 async fn engage(tx: &mut Tx, act: &Act) -> Result<()> {
-    tracing::warn!(
-        workspace = %act.workspace,
-        "very many would lose access in a workspace; the brake holds it"
-    );
+    let workspace = act.workspace;
+    tx.on_commit(move || {
+        tracing::warn!(
+            %workspace,
+            "very many would lose access in a workspace; the brake holds it"
+        );
+    });
     let subject = ("workspace", act.workspace.0);
     let change = act.change("workspace.brake_engaged", subject, None, &json!({}));
     changes::record(tx, act.workspace, &[change]).await
@@ -196,15 +202,22 @@ pub(super) async fn reverse(tx: &mut Tx, act: &Act, member: &mut Member) -> Resu
 }
 
 /// Takes out of what ends for members what is to wait, and keeps it; and keeps no longer what is
-/// wanted again. Members for whom nothing else changes are left out.
+/// wanted again. Members for whom nothing else changes are left out. What a run gave that is undone
+/// was a mistake: it ends at once, even where it waited already, and counts as no loss. Tells of how
+/// many something waits that was to end.
 pub(super) async fn keep(
     tx: &mut Tx,
     act: &Act,
     locked: &[Member],
     differences: &mut Differences,
-) -> Result<()> {
-    spare_standing(tx, act, locked, differences).await?;
-    let losing = losing(locked, differences);
+    undoes: Option<RunId>,
+) -> Result<usize> {
+    let undone = match undoes {
+        Some(run) => undone(tx, act, locked, run).await?,
+        None => BTreeSet::new(),
+    };
+    spare_standing(tx, act, locked, differences, &undone).await?;
+    let losing = losing(locked, differences, &undone);
     let held = if losing.is_empty() {
         BTreeMap::new()
     } else {
@@ -218,14 +231,17 @@ pub(super) async fn keep(
         };
         if let Some(held) = held.get(&member.id) {
             *version = *held;
-            let lost: BTreeSet<GrantId> = difference.lost().map(|grant| grant.id).collect();
+            let lost = lost(difference, &undone).map(|grant| grant.id);
+            let lost: BTreeSet<GrantId> = lost.collect();
             difference.ended.retain(|grant| !lost.contains(&grant.id));
             kept.extend(lost);
         }
         if member.status == Status::Active {
             // What the member has again by another cause is kept no longer, and ends.
             let wanted = &difference.wanted;
-            let is_again = |grant: &LiveGrant| wanted.contains(&(grant.kind, grant.target));
+            let is_again = |grant: &LiveGrant| {
+                wanted.contains(&(grant.kind, grant.target)) || undone.contains(&grant.id)
+            };
             let again = difference
                 .ended
                 .iter()
@@ -253,15 +269,41 @@ pub(super) async fn keep(
         }
     }
     differences.retain(|_, (_, it)| !it.begun.is_empty() || !it.ended.is_empty());
-    Ok(())
+    Ok(held.len())
+}
+
+/// The grants of members that a run gave that is undone.
+async fn undone(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    run: RunId,
+) -> Result<BTreeSet<GrantId>> {
+    let ids: Vec<MemberId> = locked.iter().map(|member| member.id).collect();
+    let undone = braked::list_undone(tx, act.workspace, run, &ids).await?;
+    Ok(undone.into_iter().collect())
+}
+
+/// What a member loses, but for what was given by mistake.
+fn lost<'d>(
+    difference: &'d Difference,
+    undone: &BTreeSet<GrantId>,
+) -> impl Iterator<Item = &'d LiveGrant> {
+    difference
+        .lost()
+        .filter(move |grant| !undone.contains(&grant.id))
 }
 
 /// Members who are in and lose something.
-fn losing<'m>(locked: &'m [Member], differences: &Differences) -> Vec<&'m Member> {
+fn losing<'m>(
+    locked: &'m [Member],
+    differences: &Differences,
+    undone: &BTreeSet<GrantId>,
+) -> Vec<&'m Member> {
     let active = locked.iter().filter(|it| it.status == Status::Active);
     let losing = active.filter(|member| {
         let of = differences.get(&member.id);
-        of.is_some_and(|(_, it)| it.lost().next().is_some())
+        of.is_some_and(|(_, it)| lost(it, undone).next().is_some())
     });
     losing.collect()
 }
@@ -272,15 +314,20 @@ async fn spare_standing(
     act: &Act,
     locked: &[Member],
     differences: &mut Differences,
+    undone: &BTreeSet<GrantId>,
 ) -> Result<()> {
-    let losing = losing(locked, differences).into_iter();
+    let losing = losing(locked, differences, undone).into_iter();
     let ids: Vec<MemberId> = losing.map(|member| member.id).collect();
     if ids.is_empty() {
         return Ok(());
     }
     for grant in grants::list_standing(tx, act.workspace, &ids).await? {
-        let of = differences.get_mut(&grant.member);
-        if let Some((_, difference)) = of.filter(|_| grant.is_effective) {
+        let Some((_, difference)) = differences.get_mut(&grant.member) else {
+            continue;
+        };
+        let mut ended = difference.ended.iter();
+        let is_undone = undone.contains(&grant.id) && ended.any(|it| it.id == grant.id);
+        if grant.is_effective && !is_undone {
             difference.standing.insert((grant.kind, grant.target));
         }
     }
@@ -320,6 +367,16 @@ async fn lift_versions(
 /// no effect, or is had by something else as well, is no loss. The rules must still say what they
 /// gave.
 pub async fn admits(tx: &mut Tx, act: &Act, causes: &[CauseId]) -> Result<bool> {
+    admits_undoing(tx, act, causes, None).await
+}
+
+/// The same where a run is undone, as part of which they end: what that one gave is no loss.
+pub(super) async fn admits_undoing(
+    tx: &mut Tx,
+    act: &Act,
+    causes: &[CauseId],
+    undoes: Option<RunId>,
+) -> Result<bool> {
     if causes.is_empty() {
         return Ok(true);
     }
@@ -334,11 +391,12 @@ pub async fn admits(tx: &mut Tx, act: &Act, causes: &[CauseId]) -> Result<bool> 
         Mode::Alert | Mode::Off => i64::MAX,
     };
     let since = act.at.before(WINDOW);
-    let losing = rows::count_losing(tx, act.workspace, causes, since, most).await?;
+    let ends = Ends { causes, undoes };
+    let losing = rows::count_losing(tx, act.workspace, ends, since, most).await?;
     if brake.setting.mode == Mode::Hold && losing > room {
         return Ok(false);
     }
-    rows::insert_losing(tx, act.workspace, causes, act.at).await?;
+    rows::insert_losing(tx, act.workspace, ends, act.at).await?;
     alert(tx, act, &brake, (lost, lost + losing)).await?;
     Ok(true)
 }
@@ -347,5 +405,9 @@ pub async fn admits(tx: &mut Tx, act: &Act, causes: &[CauseId]) -> Result<bool> 
 pub(super) async fn count(tx: &mut Tx, act: &Act, cause: CauseId) -> Result<()> {
     admins::lock(tx, act.workspace).await?;
     rows::lock(tx, act.workspace).await?;
-    Ok(rows::insert_losing(tx, act.workspace, &[cause], act.at).await?)
+    let ends = Ends {
+        causes: &[cause],
+        undoes: None,
+    };
+    Ok(rows::insert_losing(tx, act.workspace, ends, act.at).await?)
 }

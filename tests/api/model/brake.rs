@@ -107,7 +107,7 @@ impl World {
             return true;
         };
         let since = self.now.before(WINDOW);
-        let losing: Vec<MemberId> = self.losing(over);
+        let losing: Vec<MemberId> = self.losing(&(over - &self.undone));
         let is_new = |id: &&MemberId| self.losses.get(*id).is_none_or(|at| *at <= since);
         let new = i64::try_from(losing.iter().filter(is_new).count()).unwrap();
         if self.mode == Mode::Hold && new > (most - lost).max(0) {

@@ -41,6 +41,10 @@ pub(super) struct Run {
     before: Option<Rule>,
     /// The version that it wrote.
     after: Option<usize>,
+    /// What that said then.
+    said: Option<Rule>,
+    /// Whether it undid another run.
+    is_undoing: bool,
     is_undone: bool,
     /// What it waits with, if it is paused.
     pub(super) waiting: Option<Waiting>,
@@ -113,6 +117,7 @@ impl World {
         let old = before.map(|at| self.rules[at].clone());
         let rule = old.as_ref().or(after.as_ref()).map(|rule| rule.id);
         let written = after.as_ref().map(|_| self.rules.len());
+        let said = after.clone();
         let (is_run, waiting) = self.replace(before, after);
         let is_later = waiting
             .as_ref()
@@ -123,6 +128,8 @@ impl World {
                 rule,
                 before: old,
                 after: written,
+                said,
+                is_undoing: false,
                 is_undone: false,
                 waiting,
             });
@@ -286,20 +293,36 @@ impl Pair<'_> {
             !waiting.is_begun && waiting.before.is_some() && waiting.before == now
         });
         let is_written = run.waiting.is_none() && self.world.is_written(run.rule);
-        if run.is_undone || !is_called_off && (now != run.after || is_written) {
+        // It says that still, or again.
+        let world = &self.world;
+        let is_same = now == run.after
+            || now.zip(run.said.as_ref()).is_some_and(|(now, said)| {
+                run.after < Some(now) && world.still(said).says_the_same(&world.rules[now])
+            });
+        if run.is_undone || !is_called_off && (!is_same || is_written) {
             assert!(undone.is_err(), "{undone:?}");
             return;
         }
         let before = run.before.as_ref();
         let again = before.map(|rule| self.world.still(rule));
         let by = undone.unwrap().run.id;
+        // What came after it was undone, so that the same was said again.
+        let same = self.world.runs.iter().filter(|other| {
+            let said = other.said.as_ref().zip(run.said.as_ref());
+            other.is_undoing && said.is_some_and(|(one, other)| one.says_the_same(other))
+        });
+        let same = same.filter(|other| other.rule == run.rule).chain([run]);
+        self.world.undone = same.filter_map(|run| run.after).collect();
         let run = &mut self.world.runs[at];
         run.is_undone = true;
         run.waiting = None;
         self.count("run.undone");
         if !is_called_off {
             self.write(now, again, Some(by)).await;
+            let last = self.world.runs.last_mut().unwrap();
+            last.is_undoing = true;
         }
+        self.world.undone.clear();
     }
 }
 

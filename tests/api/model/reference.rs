@@ -150,6 +150,8 @@ pub(super) struct World {
     pub(super) limit: Limit,
     pub(super) plans: Vec<Plan>,
     pub(super) runs: Vec<Run>,
+    /// The versions of rules whose giving is undone just now: what they gave ends in spite of the brake.
+    pub(super) undone: BTreeSet<usize>,
     /// Whether runs that are planned are paused at once.
     pub(super) pauses: bool,
     /// The versions whose grants have no effect any more unless they are kept.
@@ -188,6 +190,7 @@ impl World {
             },
             plans: Vec::new(),
             runs: Vec::new(),
+            undone: BTreeSet::new(),
             pauses: false,
             over: BTreeSet::new(),
             unsettled: BTreeSet::new(),
@@ -382,7 +385,9 @@ impl World {
             let rights = self.rights_of(&difference.wanted);
             let now = self.now;
             let again = difference.ended.iter().copied();
-            let again = again.filter(|rule| rights.contains(&self.rules[*rule].says.right));
+            let again = again.filter(|rule| {
+                rights.contains(&self.rules[*rule].says.right) || self.undone.contains(rule)
+            });
             let again: BTreeSet<usize> = again.collect();
             let member = self.member(id);
             let is_active = member.status == Status::Active;
@@ -391,7 +396,7 @@ impl World {
                 if is_held && lost[&id].contains(&rule) {
                     had.is_braked = true;
                 } else if !(had.is_braked && is_active) || again.contains(&rule) {
-                    // What the member has again by another rule is kept no longer.
+                    // What the member has again by another rule, or had by mistake, is kept no longer.
                     member.by_rule.remove(&rule);
                 }
             }
@@ -438,10 +443,12 @@ impl World {
         let lost = difference.ended.iter().copied().filter(|rule| {
             let right = self.rules[*rule].says.right;
             let mut stays = member.by_rule.iter();
-            let stays =
-                stays.any(|(other, had)| had.is_kept() && self.rules[*other].says.right == right);
+            let stays = stays.any(|(other, had)| {
+                let is_undone = self.undone.contains(other) && difference.ended.contains(other);
+                had.is_kept() && !is_undone && self.rules[*other].says.right == right
+            });
             let is_had = rights.contains(&right) || member.by_hand.contains_key(&right);
-            !stays && !is_had
+            !stays && !is_had && !self.undone.contains(rule)
         });
         lost.collect()
     }

@@ -9,7 +9,7 @@ use gatehouse::ids::{MemberId, RuleId};
 use gatehouse::workspace::profile::Say;
 
 use super::brake::WINDOW;
-use super::reference::{User, World};
+use super::reference::{Had, User, World};
 
 /// What a rule says: who is in all these groups gets this right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +76,17 @@ pub(super) struct Waiting {
     pub(super) is_begun: bool,
     /// The last user that it came to.
     position: Option<String>,
+    /// The versions whose giving it undoes.
+    undone: BTreeSet<usize>,
 }
 
 impl Rule {
+    /// Whether another version says the same.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let of = |rule: &Self| (rule.says.clone(), rule.bound.clone(), rule.is_broken);
+        of(self) == of(other)
+    }
+
     /// Whether it gives rights at that time.
     pub(super) fn is_live(&self, at: Timestamp) -> bool {
         let (from, until) = (self.says.from, self.says.until);
@@ -167,11 +175,13 @@ impl World {
         if !is_run {
             self.write_over(before, after);
             let users = reach.iter().flat_map(|group| &self.groups[group].users);
-            let members: Vec<MemberId> = users.map(|user| self.users[user].member).collect();
-            if !reach.is_empty() {
+            let members: BTreeSet<MemberId> = users.map(|user| self.users[user].member).collect();
+            if !reach.is_empty() || !self.undone.is_empty() {
                 self.unsettle();
-                self.settle(&members);
+                let members = &members | &self.keeping();
+                self.settle(&members.into_iter().collect::<Vec<_>>());
             }
+            self.undone.clear();
             self.end_at_once(&over);
             self.sweep();
             return (false, None);
@@ -184,6 +194,7 @@ impl World {
             group,
             is_begun: !is_gift,
             position: None,
+            undone: self.undone.clone(),
         };
         if is_gift {
             // A new rule is there and waits; one that is there says what it did.
@@ -203,6 +214,7 @@ impl World {
             }
             self.unsettle();
         }
+        self.undone.clear();
         if self.pauses {
             return (true, Some(waiting));
         }
@@ -226,8 +238,10 @@ impl World {
 
     /// The same by one bit, the beginning or a batch; tells whether that was the last one.
     pub(super) fn go_on_a_bit(&mut self, waiting: &mut Waiting) -> bool {
+        self.undone.clone_from(&waiting.undone);
         if !waiting.is_begun {
             self.begin(waiting);
+            self.undone.clear();
             waiting.is_begun = true;
             return false;
         }
@@ -239,8 +253,12 @@ impl World {
             .last()
             .map(|user| user.id.clone())
             .or(waiting.position.take());
-        let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
-        self.settle(&members);
+        let mut members: BTreeSet<MemberId> = users.iter().map(|user| user.member).collect();
+        if is_last {
+            members.append(&mut self.keeping());
+        }
+        self.settle(&members.into_iter().collect::<Vec<_>>());
+        self.undone.clear();
         if is_last {
             self.end_at_once(&waiting.before.iter().copied().collect());
         }
@@ -299,6 +317,14 @@ impl World {
         for members in members.chunks(self.batch) {
             self.settle(members);
         }
+    }
+
+    /// Those for whom the brake keeps something that is undone.
+    fn keeping(&self) -> BTreeSet<MemberId> {
+        let is_undone = |(rule, had): (&usize, &Had)| had.is_braked && self.undone.contains(rule);
+        let keeping = self.members.iter();
+        let keeping = keeping.filter(|(_, member)| member.by_rule.iter().any(is_undone));
+        keeping.map(|(id, _)| *id).collect()
     }
 
     pub(super) fn smallest(&self, rule: &Rule) -> usize {
