@@ -188,6 +188,10 @@ fn of_active(member: &Member) -> Vec<Reason> {
     if reasons.is_empty() {
         reasons.push(Reason::of(Code::Member, "the member is in").since(Some(member.created_at)));
     }
+    if member.brake_rejected.is_some() {
+        let why = "the directory took the person away, which an admin rejected";
+        reasons.push(Reason::of(Code::Kept, why));
+    }
     if member.brake_wants.is_some() {
         let until = member.brake_until.map(|until| format!(" until {until}"));
         let why = format!(

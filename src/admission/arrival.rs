@@ -226,6 +226,7 @@ async fn make(
         braked_at: None,
         brake_until: None,
         brake_wants: None,
+        brake_rejected: None,
         protected: false,
         manual: String::new(),
         ruled: String::new(),

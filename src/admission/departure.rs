@@ -38,7 +38,10 @@ pub async fn follow(
     } else {
         Status::Suspended
     };
-    if member.status == Status::Active && status == Status::Suspended {
+    if member.status == Status::Active && member.brake_rejected == Some(status) {
+        // An admin has decided on that: it takes another word.
+        status = Status::Active;
+    } else if member.status == Status::Active && status == Status::Suspended {
         guard::refuse_protected(member.protected)?;
         guard::spare(tx, act.workspace, member.id).await?;
         if brake::holds(tx, act, &mut member, status).await? {

@@ -82,6 +82,8 @@ pub enum Code {
     Member,
     /// A member whose removal waits for the brake.
     Leaving,
+    /// A member whose removal or suspension an admin rejected.
+    Kept,
     /// A member who waits for a seat.
     WaitsForSeat,
     /// A member whom a restore holds.

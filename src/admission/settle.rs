@@ -298,7 +298,7 @@ async fn changes_of(
 ) -> Result<HashMap<MemberId, Difference>> {
     let mut facts = facts(tx, workspace, members, rules).await?;
     let mut have: HashMap<MemberId, Vec<LiveGrant>> = HashMap::new();
-    for grant in grants::list_by_rule(tx, workspace, members).await? {
+    for grant in grants::list_settled(tx, workspace, members).await? {
         have.entry(grant.member).or_default().push(grant);
     }
     let mut changes = HashMap::new();
@@ -393,10 +393,15 @@ async fn settle_locked_within(
 
 fn difference(mut wanted: BTreeSet<mapping::Wanted>, have: Vec<LiveGrant>) -> Difference {
     let rights = wanted.iter().map(|(kind, target, _)| (*kind, *target));
-    let rights = rights.collect();
-    let (regained, ended): (Vec<LiveGrant>, Vec<LiveGrant>) = have
+    let rights: BTreeSet<_> = rights.collect();
+    let (mut again, have): (Vec<LiveGrant>, Vec<LiveGrant>) =
+        have.into_iter().partition(|grant| grant.is_rejection);
+    let (regained, mut ended): (Vec<LiveGrant>, Vec<LiveGrant>) = have
         .into_iter()
         .partition(|grant| wanted.remove(&(grant.kind, grant.target, grant.cause)));
+    // What an admin gave instead of a rule is the rule's again.
+    again.retain(|grant| rights.contains(&(grant.kind, grant.target)));
+    ended.append(&mut again);
     let regained = regained.into_iter().filter(|grant| grant.is_braked);
     Difference {
         begun: wanted.into_iter().collect(),

@@ -9,6 +9,7 @@ use crate::admission::brake::{self, Mode, Which};
 use crate::app::App;
 use crate::changes::Origin;
 use crate::ids::WorkspaceId;
+use crate::workspace::keys::Scopes;
 use crate::workspace::{self, members};
 
 /// How many are read at a time.
@@ -51,6 +52,14 @@ pub(super) enum Command {
     },
     /// Carry out what waits, now.
     Release {
+        #[command(flatten)]
+        about: About,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Reject what waits: who was to lose something keeps it, by your word, until its directory or the
+    /// rules say something else or an admin ends it.
+    Reject {
         #[command(flatten)]
         about: About,
         #[command(flatten)]
@@ -136,6 +145,14 @@ impl Command {
                         outcome.released
                     ),
                 })?;
+            }
+            Self::Reject { about, settings } => {
+                let app = settings.open().await?;
+                let (workspace, which) = about.which(&app).await?;
+                let (origin, scopes) = (Origin::cli(), Scopes::everything());
+                let rejected = brake::reject(&app, (&origin, &scopes), workspace, which).await?;
+                let body = serde_json::json!({"rejected": rejected});
+                settings.print(&body, || format!("{rejected} keep what they were to lose"))?;
             }
             Self::Wait { about, settings } => {
                 let app = settings.open().await?;

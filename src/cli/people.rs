@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Settings, table};
 use crate::admission::reasons;
 use crate::directory::explanation;
-use crate::mapping::explain::{self, Explanation};
+use crate::mapping::explain::{self, Explanation, WhyBraked};
 use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::mapping::seat::SeatStanding;
 use crate::workspace::access::Because;
@@ -239,6 +239,20 @@ pub(super) fn text(explanation: &Explanation) -> String {
         }
         lines.push(format!("    through {request}, request {}", why.request.id));
         lines.push(format!("    ends with {}", why.ends_with.join(", or ")));
+        lines.extend(why.braked.as_ref().map(braked_line));
+        lines.extend(why.rejected.as_ref().map(|of| {
+            format!(
+                "    given before by rule {} version {}, whose end was rejected",
+                of.rule, of.version
+            )
+        }));
+    }
+    for of in &explanation.filled {
+        let field = of.field.name();
+        lines.push(format!(
+            "  {field} because of rule {} version {}",
+            of.rule, of.version
+        ));
     }
     for waits in &explanation.awaiting {
         let kind = format!("{:?}", waits.kind).to_lowercase();
@@ -248,4 +262,21 @@ pub(super) fn text(explanation: &Explanation) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// That the brake holds the end of a grant, and of what.
+fn braked_line(braked: &WhyBraked) -> String {
+    let until = braked.until.map_or_else(
+        || "until an admin releases it".to_owned(),
+        |until| format!("until {until}"),
+    );
+    let request = braked.request.as_ref();
+    let against = request.map(|request| match (&request.method, &request.path) {
+        (Some(method), Some(path)) => format!(" against {method} {path}, request {}", request.id),
+        _ => format!(" against request {}", request.id),
+    });
+    format!(
+        "    held by the brake {until}{}",
+        against.unwrap_or_default()
+    )
 }

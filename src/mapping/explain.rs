@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::seat::{WhySeat, seat};
 use super::ways::Ways;
-use super::when;
+use super::{Facts, when};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -15,12 +15,15 @@ use crate::scim::filter::Filter;
 use crate::scim::schema::ResourceType;
 use crate::scim::{filter, grounds, resource};
 use crate::store::awaiting::{self, Reason};
+use crate::store::braked as braked_rows;
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
 use crate::store::rules::{Rule, RuleGroup, Terms};
+use crate::store::tx::Tx;
 use crate::store::{groups, nestings, rules as rule_rows};
 use crate::workspace::access::{self, Access};
 use crate::workspace::members::names;
+use crate::workspace::profile::{Field, Manual};
 use crate::workspace::schemas;
 
 /// Everything that a member has, and why.
@@ -40,6 +43,12 @@ pub struct Explanation {
     /// How the member stands with seats, where the workspace has a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seat: Option<WhySeat>,
+    /// The status that its directory wants and an admin rejected: it takes another word of the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Status>,
+    /// Which rules say the line and the language, of what rules filled in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filled: Vec<WhyField>,
     /// The teams in which the member has access now, by name, and why.
     pub access: Vec<Access>,
     /// The grants that have not ended.
@@ -48,6 +57,28 @@ pub struct Explanation {
     /// proved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<Awaits>,
+}
+
+/// A field that a rule filled in.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub struct WhyField {
+    /// The field: `line` or `language`.
+    pub field: Field,
+    /// The rule: of those that hold and say something of it, the first.
+    pub rule: RuleId,
+    /// Its version.
+    pub version: i64,
+}
+
+/// That the end of a grant waits.
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+pub struct WhyBraked {
+    /// Since when something of the member waits.
+    pub since: Option<Timestamp>,
+    /// When it ends; none until an admin releases it.
+    pub until: Option<Timestamp>,
+    /// The request by which it would have ended: the last one that was held.
+    pub request: Option<WhyRequest>,
 }
 
 /// A right that waits.
@@ -77,14 +108,29 @@ pub struct Why {
     /// Why it has none whatever the member's status: `the team is put away`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<&'static str>,
+    /// That its end waits, where the brake holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub braked: Option<WhyBraked>,
     /// What kind of cause it has: `rule`, `admin`, …
     pub cause: String,
+    /// The rule that gave it before, where an admin gives it who rejected its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<WhyRejected>,
     /// The rule, with its groups.
     pub rule: Option<WhyRule>,
     /// The request that brought it.
     pub request: WhyRequest,
     /// What would end it.
     pub ends_with: Vec<String>,
+}
+
+/// The rule behind a grant whose end was rejected.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub struct WhyRejected {
+    /// Its id.
+    pub rule: RuleId,
+    /// The version that gave it.
+    pub version: i64,
 }
 
 /// The rule behind a grant.
@@ -123,7 +169,7 @@ pub struct WhyGroup {
 }
 
 /// The request behind a grant.
-#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
 pub struct WhyRequest {
     /// Its id.
     pub id: RequestId,
@@ -173,6 +219,8 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         },
     });
     let awaiting = waiting.collect();
+    let braked = braked(&mut tx, workspace, member).await?;
+    let filled = filled(&mut tx, app, (workspace, member), &rules).await?;
     let is_in = member.is_in();
     let reach = access::reach(&mut tx, workspace).await?;
     let effective = grants::list_effective(&mut tx, workspace, &[member.id]).await?;
@@ -198,7 +246,8 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
             let condition = rule.and_then(|rule| Condition::of(rule, &users, user_type));
             let terms = rule.map(|rule| rule.terms.clone()).unwrap_or_default();
-            why(grant, name, (groups, &ways, condition, terms), is_in)
+            let of_rule = (groups, &ways, condition, terms);
+            why(grant, name, of_rule, (is_in, braked.as_ref()))
         })
         .collect();
     Ok(Explanation {
@@ -208,10 +257,67 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         status: member.status,
         held_at: member.held_at,
         seat,
+        rejected: member.brake_rejected,
+        filled,
         access,
         grants: why,
         awaiting,
     })
+}
+
+/// What the brake holds of a member, with the request that it held last.
+async fn braked(tx: &mut Tx, workspace: WorkspaceId, member: &Member) -> Result<Option<WhyBraked>> {
+    if member.braked_at.is_none() {
+        return Ok(None);
+    }
+    let request = braked_rows::find_request(tx, workspace, member.id).await?;
+    Ok(Some(WhyBraked {
+        since: member.braked_at,
+        until: member.brake_until,
+        request: request.map(|request| WhyRequest {
+            id: RequestId(request.request),
+            method: request.method,
+            path: request.path,
+            at: request.at,
+        }),
+    }))
+}
+
+/// The rules that say what rules filled in of a member.
+async fn filled(
+    tx: &mut Tx,
+    app: &App,
+    (workspace, member): (WorkspaceId, &Member),
+    rules: &HashMap<RuleId, Rule>,
+) -> Result<Vec<WhyField>> {
+    let ruled = Manual::of(&member.ruled).0;
+    if ruled.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (_, live) = super::rules::current(tx, app, workspace).await?;
+    let mut facts = Facts::default();
+    let groups = grants::list_facts(tx, workspace, &[member.id]).await?;
+    facts
+        .groups
+        .extend(groups.into_iter().map(|fact| fact.group_id));
+    for said in grants::list_said(tx, workspace, &[member.id]).await? {
+        let user = resource::from_stored(&said.document)?.into();
+        facts.users.insert(said.directory, user);
+    }
+    let held = super::held(&live, &facts);
+    let line = held.iter().find(|rule| rule.line.is_some());
+    let language = held.iter().find(|rule| rule.language.is_some());
+    let found = [(Field::Line, line), (Field::Language, language)].into_iter();
+    let found = found.filter(|(field, _)| ruled.contains(field));
+    let found = found.filter_map(|(field, rule)| {
+        let rule = rules.get(&rule?.id)?;
+        Some(WhyField {
+            field,
+            rule: rule.id,
+            version: rule.version,
+        })
+    });
+    Ok(found.collect())
 }
 
 /// What a rule asks of the user's attributes, and how the member satisfies it.
@@ -245,7 +351,7 @@ fn why(
     grant: Explained,
     name: String,
     (groups, ways, condition, terms): (Vec<WhyGroup>, &Ways, Option<Condition>, Terms),
-    is_in: bool,
+    (is_in, braked): (bool, Option<&WhyBraked>),
 ) -> Why {
     let mut ends_with: Vec<String> = groups
         .iter()
@@ -265,6 +371,10 @@ fn why(
     if grant.rule.is_none() {
         ends_with.push("an admin who takes it away".to_owned());
     }
+    let rejected = grant.kept_rule.zip(grant.kept_version);
+    if rejected.is_some() {
+        ends_with.push("a rule that gives it again".to_owned());
+    }
     if grant.is_braked {
         ends_with = vec!["the end of the brake's hold, or an admin who releases it".to_owned()];
     } else if grant.is_kept {
@@ -281,7 +391,9 @@ fn why(
         since: grant.from_at,
         effective: is_in && !grant.is_away && (grant.cause_ended_at.is_none() || grant.is_kept),
         stopped_by: grant.is_away.then_some("the team is put away"),
+        braked: braked.filter(|_| grant.is_braked).cloned(),
         cause: grant.cause_kind,
+        rejected: rejected.map(|(rule, version)| WhyRejected { rule, version }),
         rule: grant
             .rule
             .zip(grant.rule_version)

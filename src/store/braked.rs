@@ -67,6 +67,48 @@ pub async fn update_wants(
     Ok(())
 }
 
+/// That a directory wants a status of a locked member is rejected, or no longer.
+pub async fn update_rejected(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    rejected: Option<Status>,
+) -> Result<()> {
+    tx.query("UPDATE members SET brake_rejected = $3 WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .bind(rejected)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// What waits for these locked members is rejected: nothing of them is held any more, and the status
+/// that waits is not to come. Raises their versions.
+pub async fn reject(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+    at: Timestamp,
+) -> Result<Vec<Braked>> {
+    let mut rejected = Vec::new();
+    for members in members.chunks(MOST) {
+        let sql = format!(
+            "UPDATE members SET brake_rejected = CASE WHEN status = 'active' \
+             THEN COALESCE(brake_wants, brake_rejected) END, version = version + 1, updated_at = $2 WHERE workspace = $1 AND id IN ({}) \
+             RETURNING id, version",
+            placeholders(3, members.len())
+        );
+        let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace).bind(at);
+        for member in pad(members) {
+            query = query.bind(member);
+        }
+        rejected.extend(query.fetch_all::<Braked>().await?);
+    }
+    free(tx, workspace, members).await?;
+    Ok(rejected)
+}
+
 /// Keeps grants that would end (`is_held`), or says that they are wanted again.
 pub async fn update_grants(
     tx: &mut Tx,
@@ -261,6 +303,35 @@ pub async fn count_held(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
         .fetch_one()
         .await?;
     Ok(row.0)
+}
+
+/// The request that was held.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct HeldRequest {
+    /// Its id.
+    pub request: uuid::Uuid,
+    /// Its method, where it was one over HTTP.
+    pub method: Option<String>,
+    /// Its path, where it was one over HTTP.
+    pub path: Option<String>,
+    /// When it was.
+    pub at: Timestamp,
+}
+
+/// The last request of which something was held of a member; none once that is not kept any more.
+pub async fn find_request(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Option<HeldRequest>> {
+    tx.query(
+        "SELECT request, method, path, at FROM changes WHERE workspace = $1 AND subject = $2 \
+         AND kind = 'member.brake_held' ORDER BY at DESC, id DESC LIMIT 1",
+    )
+    .bind(workspace)
+    .bind(member)
+    .fetch_optional()
+    .await
 }
 
 /// The workspaces where a deadline has passed.

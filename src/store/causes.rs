@@ -40,6 +40,30 @@ pub async fn insert(
     Ok(())
 }
 
+/// Makes the cause by which somebody keeps what another cause gave.
+pub async fn insert_keeping(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    (id, keeps): (CauseId, CauseId),
+    kind: CauseKind,
+    actor: &str,
+    at: Timestamp,
+) -> Result<()> {
+    tx.query(
+        "INSERT INTO causes (workspace, id, kind, actor, created_at, keeps) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(workspace)
+    .bind(id)
+    .bind(kind)
+    .bind(actor.to_owned())
+    .bind(at)
+    .bind(keeps)
+    .execute()
+    .await?;
+    Ok(())
+}
+
 /// What gave something.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Cause {

@@ -81,7 +81,7 @@ pub async fn blank(
              user_id = NULL, user_id_key = NULL, phone = NULL, line = NULL, line_number = NULL, \
              language = NULL, time_zone = NULL, manager = NULL, picture = NULL, manual = '', \
              ruled = '', user_name_key = NULL, \
-             barred_at = NULL, braked_at = NULL, brake_until = NULL, brake_wants = NULL, \
+             barred_at = NULL, braked_at = NULL, brake_until = NULL, brake_wants = NULL, brake_rejected = NULL, \
              erased_at = $3, updated_at = $3, version = version + 1 \
              WHERE workspace = $1 AND id = $2",
         )

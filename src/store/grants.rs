@@ -55,6 +55,8 @@ pub struct LiveGrant {
     pub is_braked: bool,
     /// Whether it gives its right to a member who is in.
     pub is_effective: bool,
+    /// Whether an admin gave it because a rule did not any more, and the brake held that.
+    pub is_rejection: bool,
 }
 
 /// A grant to be written.
@@ -110,6 +112,9 @@ pub struct Explained {
     pub rule: Option<RuleId>,
     /// The rule's version.
     pub rule_version: Option<i64>,
+    /// The rule that gave it before an admin did, who rejected its end, and that rule's version.
+    pub kept_rule: Option<RuleId>,
+    pub kept_version: Option<i64>,
     /// Who made the cause.
     pub actor: Option<String>,
     /// The request that brought it.
@@ -215,6 +220,16 @@ pub async fn list_by_rule(
     list_by_cause(tx, workspace, members, "c.kind = 'rule'").await
 }
 
+/// The same with what an admin gave for it when rules gave it no more.
+pub async fn list_settled(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    members: &[MemberId],
+) -> Result<Vec<LiveGrant>> {
+    let condition = "(c.kind = 'rule' OR c.keeps IS NOT NULL)";
+    list_by_cause(tx, workspace, members, condition).await
+}
+
 /// The grants of locked members that no rule gives and that have not ended.
 pub async fn list_by_hand(
     tx: &mut Tx,
@@ -245,8 +260,8 @@ async fn list_by_cause(
         let sql = format!(
             "SELECT g.id, g.member, g.kind, g.target, g.cause, \
              g.hold IS NOT NULL AS is_kept, COALESCE(g.hold, '') = 'brake' AS is_braked, \
-             (c.ended_at IS NULL OR g.hold IS NOT NULL) AS is_effective FROM grants g JOIN causes c \
-             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             (c.ended_at IS NULL OR g.hold IS NOT NULL) AS is_effective, \
+             c.keeps IS NOT NULL AS is_rejection FROM grants g JOIN causes c ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
              AND g.member IN ({}) AND g.to_at IS NULL AND {condition}",
             placeholders(2, members.len())
         );
@@ -386,8 +401,10 @@ pub async fn list_explained(
         "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
          c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
          COALESCE(g.hold, '') = 'brake' AS is_braked, t.archived_at IS NOT NULL AS is_away, c.rule, \
-         c.rule_version, c.actor, h.request, h.method, h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
-         AND c.id = g.cause JOIN changes h ON h.workspace = g.workspace \
+         c.rule_version, k.rule AS kept_rule, k.rule_version AS kept_version, c.actor, h.request, \
+         h.method, h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
+         AND c.id = g.cause LEFT JOIN causes k ON k.workspace = c.workspace AND k.id = c.keeps \
+         JOIN changes h ON h.workspace = g.workspace \
          AND h.id = g.begun_change LEFT JOIN teams t ON t.workspace = g.workspace \
          AND t.id = g.target WHERE g.workspace = $1 AND g.member = $2 \
          AND g.to_at IS NULL ORDER BY g.from_at, g.id",

@@ -1,8 +1,5 @@
 //! Members.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::error::Result;
 use super::tx::{Lock, Tx};
 use super::values::{MOST, list as placeholders, pad};
@@ -10,39 +7,7 @@ use crate::clock::Timestamp;
 use crate::ids::{MemberId, PersonId, WorkspaceId};
 use crate::scim::fold;
 
-/// How far a member is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Status {
-    /// Made, not told yet.
-    Draft,
-    /// Told, not come yet.
-    Invited,
-    /// In.
-    Active,
-    /// Out for now; rights come back with re-activation.
-    Suspended,
-    /// Out; id and history stay.
-    Removed,
-}
-
-/// Which way a member came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Source {
-    /// A directory.
-    Directory,
-    /// A first login.
-    Login,
-    /// An invite.
-    Invite,
-    /// An import.
-    Import,
-    /// The API.
-    Api,
-}
+pub use super::standing::{Source, Status};
 
 /// One person in one workspace.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -85,6 +50,8 @@ pub struct Member {
     pub brake_until: Option<Timestamp>,
     /// The status that waits, if one does.
     pub brake_wants: Option<Status>,
+    /// The status that a directory wants and an admin rejected.
+    pub brake_rejected: Option<Status>,
     /// An admin whom no directory and no other admin takes away.
     pub protected: bool,
     /// The fields that an admin wrote, names with commas between.
@@ -128,8 +95,8 @@ pub enum Hold {
 
 pub(super) const COLUMNS: &str = "SELECT id, status, source, person, user_name, display_name, \
      given_name, family_name, email, rules_version, version, created_at, updated_at, held_at, \
-     barred_at, waiting_at, braked_at, brake_until, brake_wants, protected, manual, ruled \
-     FROM members";
+     barred_at, waiting_at, braked_at, brake_until, brake_wants, brake_rejected, protected, \
+     manual, ruled FROM members";
 
 /// Makes a member.
 pub async fn insert(
@@ -310,6 +277,7 @@ pub async fn update(
              left_email_key = CASE WHEN $9 = 'removed' THEN COALESCE(email_key, left_email_key) END, \
              held_at = CASE WHEN $11 THEN NULL ELSE held_at END, \
              waiting_at = CASE WHEN $9 = 'active' THEN waiting_at END, \
+             brake_rejected = CASE WHEN $9 = 'active' THEN brake_rejected END, \
              status = $9, version = version + 1, updated_at = $10 \
              WHERE workspace = $1 AND id = $2",
         )

@@ -78,6 +78,7 @@ pub mod schemas;
 pub mod search;
 pub mod seats;
 pub mod spots;
+mod standing;
 pub mod stats;
 mod stock;
 pub mod tables;

@@ -205,7 +205,8 @@ pub const CHECKS: &[Check] = &[
         promise: 5,
         holds: "a member is active only while a directory that holds it says so",
         faults: "SELECT COUNT(*) FROM members m WHERE m.source = 'directory' \
-                 AND m.status = 'active' AND m.brake_wants IS NULL AND EXISTS (SELECT u.id FROM users u \
+                 AND m.status = 'active' AND m.brake_wants IS NULL AND m.brake_rejected IS NULL \
+                 AND EXISTS (SELECT u.id FROM users u \
                  WHERE u.workspace = m.workspace AND u.member = m.id) \
                  AND NOT EXISTS (SELECT u.id FROM users u \
                  WHERE u.workspace = m.workspace AND u.member = m.id AND u.active)",
@@ -230,8 +231,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 5,
-        holds: "what the brake keeps is of a member whom it holds, and may be carried out",
-        faults: "SELECT (SELECT COUNT(*) FROM grants g JOIN members m \
+        holds: "what the brake keeps is of a member whom it holds, and may be carried out; what an \
+                admin rejected is of one who is in, and had by that admin's word",
+        faults: "SELECT (SELECT COUNT(*) FROM members m WHERE m.brake_rejected IS NOT NULL \
+                 AND m.status <> 'active') + (SELECT COUNT(*) FROM causes c \
+                 WHERE c.keeps IS NOT NULL AND (c.kind NOT IN ('admin', 'api_key') \
+                 OR NOT EXISTS (SELECT k.id FROM causes k WHERE k.workspace = c.workspace \
+                 AND k.id = c.keeps AND k.kind = 'rule'))) + (SELECT COUNT(*) FROM grants g JOIN members m \
                  ON m.workspace = g.workspace AND m.id = g.member WHERE g.hold = 'brake' \
                  AND g.to_at IS NULL AND m.braked_at IS NULL) + (SELECT COUNT(*) FROM members m \
                  WHERE m.braked_at IS NULL AND (m.brake_until IS NOT NULL \

@@ -42,6 +42,9 @@ pub struct Listed {
     /// What the brake keeps of what the member is to lose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub brake: Option<Brake>,
+    /// The status that its directory wants and an admin rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Status>,
     /// Which way the member came in.
     pub source: Source,
     /// Effective teams, by name.
@@ -257,6 +260,7 @@ impl From<Member> for Listed {
                 until: member.brake_until,
                 wants: member.brake_wants,
             }),
+            rejected: member.brake_rejected,
             source: member.source,
             teams: BTreeSet::new(),
             roles: BTreeSet::new(),

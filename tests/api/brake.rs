@@ -52,7 +52,7 @@ impl Gateway {
     }
 
     /// How many members have that status.
-    async fn having(&self, status: Status) -> usize {
+    pub(crate) async fn having(&self, status: Status) -> usize {
         let all = members::list(&self.app, self.workspace.id, None, 1000).await;
         let all = all.unwrap();
         all.iter().filter(|member| member.status == status).count()

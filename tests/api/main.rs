@@ -76,6 +76,7 @@ mod put_back;
 mod races;
 mod raw;
 mod registering;
+mod rejected;
 mod replay;
 mod reporting;
 mod request_log;

@@ -45,6 +45,16 @@ async fn a_rule_fills_in_line_and_language_where_nobody_else_says_any() {
     let desked = (json!("numberless"), json!("de-AT"), both.clone());
     assert_eq!(of(first).await, desked);
     assert_eq!(of(second).await, desked);
+    let who = shown(&gateway, &key, second).await["id"].clone();
+    let why = format!("/members/{}/explanation", who.as_str().unwrap());
+    let why = gateway.asked(&key, ("GET", &why), Value::Null, 200).await;
+    assert_eq!(
+        why["filled"],
+        json!([
+            {"field": "line", "rule": rule["id"], "version": 1},
+            {"field": "language", "rule": rule["id"], "version": 1},
+        ])
+    );
     // The first rule in their order has the word.
     let lead = json!({
         "directory": "idp", "groups": ["Lead"], "line": "numbered", "priority": 1,

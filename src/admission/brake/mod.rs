@@ -7,6 +7,7 @@
 //! something within the window may lose more. All ways count into the one row of the workspace, which
 //! is locked by whatever ends access. Acts of an admin upon one person do not come by here.
 
+mod reject;
 mod release;
 mod setting;
 
@@ -27,6 +28,7 @@ use crate::store::tx::Tx;
 use crate::workspace::ledger::Difference;
 
 pub use crate::store::brake::{Mode, Setting};
+pub use reject::reject;
 pub use release::{Outcome, Which, carry_out, release, wait};
 pub(super) use setting::foresee;
 pub use setting::{Foreseen, Held, Shown, held, set, show};
@@ -181,6 +183,11 @@ pub(super) async fn holds(
     let Some(version) = held.get(&member.id) else {
         return Ok(false);
     };
+    if member.brake_rejected.is_some() {
+        // That was another word.
+        braked::update_rejected(tx, act.workspace, member.id, None).await?;
+        member.brake_rejected = None;
+    }
     member.version = *version;
     member.braked_at = member.braked_at.or(Some(act.at));
     member.brake_wants = Some(wants);
@@ -189,6 +196,10 @@ pub(super) async fn holds(
 
 /// A directory lets a locked member in for whom it waited to be shut out: that waits no more.
 pub(super) async fn reverse(tx: &mut Tx, act: &Act, member: &mut Member) -> Result<()> {
+    if member.brake_rejected.is_some() {
+        braked::update_rejected(tx, act.workspace, member.id, None).await?;
+        member.brake_rejected = None;
+    }
     if member.brake_wants.is_none() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use crate::workspace::edit::profile_of;
 use crate::workspace::{guard, manual, seats};
 
 /// How many members a transaction releases.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 
 /// Whom an admin means.
 #[derive(Debug, Clone)]

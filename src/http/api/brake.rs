@@ -116,6 +116,27 @@ pub(super) async fn release(
     json(StatusCode::OK, &outcome)
 }
 
+/// Of how many it was rejected.
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BrakeRejected")]
+struct Rejected {
+    rejected: usize,
+}
+
+/// Rejects what waits.
+pub(super) async fn reject(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
+    let about: About = body::read(&shared, &headers, body).await?;
+    let which = about.which()?;
+    let rejected = brake::reject(&shared.app, caller.by(), workspace.id, which).await?;
+    json(StatusCode::OK, &Rejected { rejected })
+}
+
 /// Lets what waits go on waiting, without a deadline.
 pub(super) async fn wait(
     State(shared): State<Shared>,
@@ -154,6 +175,17 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .takes::<About>()
         .gives::<brake::Outcome>(200, "For how many it was carried out."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/brake/reject",
+            "Reject what waits",
+        )
+        .note(
+            "Who was to lose something keeps it, as what an admin gave by hand, and stays in: until \
+             its directory or the rules say something else, or an admin ends it.",
+        )
+        .takes::<About>()
+        .gives::<Rejected>(200, "Of how many it was rejected."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/brake/wait",

@@ -66,6 +66,7 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/brake" => get(brake::show).put(brake::set),
         "/{workspace}/brake/held" => get(brake::held),
         "/{workspace}/brake/release" => post(brake::release),
+        "/{workspace}/brake/reject" => post(brake::reject),
         "/{workspace}/brake/wait" => post(brake::wait),
         "/{workspace}/configuration" => get(configuration::show),
         "/{workspace}/configuration/plan" => post(configuration::plan),

@@ -270,6 +270,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/brake/reject",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
         "/workspaces/{workspace}/brake/wait",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
