@@ -9,6 +9,7 @@ use super::adoption::{self, Foreseen, Outcome};
 use super::arrival::{self, Arrival, Newcomer};
 use super::effects::Right;
 use super::followed;
+use super::live_plans::{self, Difference};
 use super::parting;
 use super::planned::{Count, counts, texts};
 use super::prospects::{self, Prospect};
@@ -59,6 +60,10 @@ pub struct Plan {
     pub seats_free: Option<i64>,
     /// What becomes of those who find no seat.
     pub seats_policy: SeatPolicy,
+    /// Whether the limit has room for those seats.
+    pub fits: bool,
+    /// Whom to ask for more.
+    pub seats_contact: Option<String>,
     /// How many get what by the rules.
     pub gains: Vec<Count>,
     /// How many lose what: with what the directory says, a rule that gave it does not hold any more.
@@ -67,6 +72,9 @@ pub struct Plan {
     pub sample: Vec<Sampled>,
     /// Names these effects: whoever applies the plan says it, and nothing else is done.
     pub hash: String,
+    /// Each User with a digest of what it comes to.
+    #[serde(skip)]
+    pub(super) digests: Vec<[u8; 32]>,
 }
 
 /// What becomes of one User.
@@ -84,7 +92,12 @@ pub struct Sampled {
 /// What going live would come to now. A directory that is live is [`Error::Conflict`], unless it has
 /// Users that were left without a member, or without a seat, and could be let in by now; so is one over
 /// which a run is not done.
-pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId)) -> Result<Plan> {
+/// The plan is kept for a day.
+pub async fn plan(
+    app: &App,
+    origin: &Origin,
+    (workspace, directory): (WorkspaceId, DirectoryId),
+) -> Result<Plan> {
     let place = Place {
         workspace,
         directory,
@@ -92,7 +105,10 @@ pub async fn plan(app: &App, (workspace, directory): (WorkspaceId, DirectoryId))
     let mut tx = app.db.read().await?;
     let found = directories::find(&mut tx, place).await?;
     let found = found.ok_or(Error::NotFound("directory"))?;
-    foresee_due(&mut tx, app, place, (found.mode, found.ended_at)).await
+    let plan = foresee_due(&mut tx, app, place, (found.mode, found.ended_at)).await?;
+    drop(tx);
+    live_plans::keep(app, &Act::of(app, origin, workspace), &plan).await?;
+    Ok(plan)
 }
 
 /// What became of a plan.
@@ -101,10 +117,11 @@ pub enum Applied {
     /// It is done, or a run does it.
     Done(Box<Plan>, Box<DirectoryRun>),
     /// It would come to something else by now, and nothing was done.
-    Stale(Box<Plan>),
+    Stale(Box<Difference>),
 }
 
-/// Lets a directory go live as it was planned. Too few seats are [`Error::Conflict`].
+/// Lets a directory go live as it was planned. Too few seats are [`Error::Conflict`]; a hash that no
+/// plan can have is [`Error::Invalid`], and one that none has [`Error::NotFound`].
 pub async fn apply(
     app: &App,
     origin: &Origin,
@@ -119,6 +136,10 @@ pub async fn apply(
         directory: Some(directory),
         ..Act::of(app, origin, workspace)
     };
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if hash.len() != 64 || !hash.bytes().all(is_hex) {
+        return Err(Error::value("hash: expected the hash of a plan"));
+    }
     let (app_, hash) = (app.clone(), hash.to_owned());
     let applied = app
         .write(move |tx| {
@@ -138,12 +159,15 @@ async fn within(tx: &mut Tx, app: &App, act: &Act, place: Place, hash: &str) -> 
         .ok_or(Error::NotFound("directory"))?;
     let plan = foresee_due(tx, app, place, (directory.mode, directory.ended_at)).await?;
     if plan.hash != hash {
-        return Ok(Applied::Stale(Box::new(plan)));
+        let difference = live_plans::difference(tx, place.workspace, (hash, plan)).await?;
+        return Ok(Applied::Stale(Box::new(difference)));
     }
     let missing = plan.seats_needed - plan.seats_free.unwrap_or(plan.seats_needed);
     if missing > 0 && plan.seats_policy == SeatPolicy::Refuse {
+        let ask = plan.seats_contact.map(|contact| format!("; ask {contact}"));
         return Err(Error::Conflict(format!(
-            "seat limit: {missing} seats are missing"
+            "seat limit: {missing} seats are missing{}",
+            ask.unwrap_or_default()
         )));
     }
     rows::update_mode(tx, place, Mode::Live).await?;
@@ -212,10 +236,13 @@ async fn foresee(tx: &mut Tx, app: &App, place: Place) -> Result<Plan> {
         seats_needed: 0,
         seats_free: free,
         seats_policy: limit.seat_policy,
+        fits: true,
+        seats_contact: limit.seat_contact,
         gains: Vec::new(),
         losses: Vec::new(),
         sample: Vec::new(),
         hash: String::new(),
+        digests: Vec::new(),
     };
     let names = names(tx, place.workspace).await?;
     let mut hash = Digest::new();
@@ -233,7 +260,9 @@ async fn foresee(tx: &mut Tx, app: &App, place: Place) -> Result<Plan> {
         let mut prospects = prospects::of(tx, place, &rules, &foreseen).await?;
         for user in foreseen {
             let rights = prospects.remove(&user.user).unwrap_or_default();
-            hash.update(effect(&user, &rights).as_bytes());
+            let effect = effect(&user, &rights);
+            hash.update(effect.as_bytes());
+            plan.digests.push(live_plans::digest(user.user, &effect));
             match user.outcome {
                 Outcome::New => plan.new += 1,
                 Outcome::Linked => plan.linked += 1,
@@ -266,6 +295,7 @@ async fn foresee(tx: &mut Tx, app: &App, place: Place) -> Result<Plan> {
     );
     plan.sample.extend(others);
     plan.sample.truncate(SAMPLE);
+    plan.fits = free.is_none_or(|free| plan.seats_needed <= free);
     plan.hash = hash.hex();
     Ok(plan)
 }

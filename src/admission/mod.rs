@@ -2,7 +2,7 @@
 //!
 //! `arrival` makes, links or revives the member of a person, whom `recognition` finds among those whom
 //! the workspace has, and `adoption` lets admins say who is who; `going_live` and `exit`
-//! do so for all Users of a directory, of whom `prospects` tells what they get, and `import` brings many
+//! do so for all Users of a directory, of whom `prospects` tells what they get and `live_plans` keeps what was told, and `import` brings many
 //! in from a table; `departure` takes access
 //! away; `followed` keeps fields in line with a directory, and `reports` looks again for managers who
 //! were not there; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
@@ -33,6 +33,7 @@ pub mod holds;
 pub mod import;
 pub mod intended;
 mod linking;
+pub mod live_plans;
 mod parting;
 pub mod phases;
 pub mod planned;

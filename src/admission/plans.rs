@@ -33,7 +33,7 @@ use crate::workspace::keys::Scopes;
 use crate::workspace::{members, name_key, schemas};
 
 /// How long a plan can be applied.
-const LIFE: Duration = Duration::from_hours(24);
+pub(super) const LIFE: Duration = Duration::from_hours(24);
 
 /// A change of the rules that is thought of.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

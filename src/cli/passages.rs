@@ -7,6 +7,7 @@ use super::directories::Named;
 use super::plans::{count_lines, rights_text};
 use crate::admission::exit::{self, DirectoryRun, End, Leaving};
 use crate::admission::going_live::{self, Applied, Plan};
+use crate::admission::live_plans::Difference;
 use crate::app::App;
 use crate::changes::Origin;
 use crate::error::Error;
@@ -55,12 +56,12 @@ impl GoLive {
         let place = (directory.workspace, directory.id);
         let settings = &self.named.settings;
         let Some(hash) = self.apply else {
-            let plan = going_live::plan(&app, place).await?;
+            let plan = going_live::plan(&app, &Origin::cli(), place).await?;
             return settings.print(&plan, || text(&plan));
         };
         match going_live::apply(&app, &Origin::cli(), place, &hash).await? {
-            Applied::Stale(plan) => {
-                settings.print(&plan, || text(&plan))?;
+            Applied::Stale(difference) => {
+                settings.print(&difference, || stale_text(&difference))?;
                 let stale = "the plan would do something else by now; look at it and apply it anew";
                 Err(Error::Conflict(stale.to_owned()).into())
             }
@@ -117,6 +118,20 @@ fn done(how: &str, run: &DirectoryRun) -> String {
     )
 }
 
+fn stale_text(of: &Difference) -> String {
+    let planned = &of.planned;
+    let mut lines = vec![format!(
+        "planned were {} new members, {} linked to members, {} conflicts, {} seats",
+        planned.new, planned.linked, planned.conflicts, planned.seats_needed
+    )];
+    lines.extend(count_lines(&planned.gains, &planned.losses));
+    if let Some(differing) = of.differing {
+        lines.push(format!("for {differing} users it comes otherwise by now:"));
+    }
+    lines.push(text(&of.now));
+    lines.join("\n")
+}
+
 fn text(plan: &Plan) -> String {
     let free = plan.seats_free;
     let free = free.map_or_else(|| "any number of".to_owned(), |free| free.to_string());
@@ -124,6 +139,11 @@ fn text(plan: &Plan) -> String {
         "{} new members, {} linked to members, {} conflicts; {} seats of {free} free ones",
         plan.new, plan.linked, plan.conflicts, plan.seats_needed
     )];
+    if !plan.fits {
+        let ask = plan.seats_contact.as_ref();
+        let ask = ask.map(|contact| format!("; ask {contact}"));
+        lines.push(format!("  too few seats{}", ask.unwrap_or_default()));
+    }
     lines.extend(count_lines(&plan.gains, &plan.losses));
     for sampled in &plan.sample {
         let user = &sampled.foreseen;

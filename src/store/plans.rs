@@ -24,6 +24,8 @@ pub enum Action {
     End,
     /// A group that its directory would delete.
     DeleteGroup,
+    /// A directory that would go live.
+    Live,
 }
 
 /// A plan.
@@ -57,9 +59,10 @@ pub struct Plan {
     pub run: Option<RunId>,
 }
 
+/// Of a change of rules.
 const COLUMNS: &str = "SELECT id, action, rule, rule_version, body, effects, digests, hash, actor, \
                        created_at, expires_at, applied_at, run FROM plans \
-                       WHERE workspace = $1 AND id = $2";
+                       WHERE workspace = $1 AND id = $2 AND action <> 'live'";
 
 /// Keeps a plan, and lets those of the workspace go that are over.
 pub async fn insert(tx: &mut Tx, workspace: WorkspaceId, plan: &Plan) -> Result<()> {
@@ -97,6 +100,19 @@ pub async fn find(tx: &mut Tx, workspace: WorkspaceId, id: Uuid) -> Result<Optio
         .bind(id)
         .fetch_optional()
         .await
+}
+
+/// The newest plan of that hash by which a directory would go live.
+pub async fn find_live(tx: &mut Tx, workspace: WorkspaceId, hash: &str) -> Result<Option<Plan>> {
+    tx.query(
+        "SELECT id, action, rule, rule_version, body, effects, digests, hash, actor, created_at, \
+         expires_at, applied_at, run FROM plans WHERE workspace = $1 AND hash = $2 \
+         AND action = 'live' ORDER BY created_at DESC, id DESC LIMIT 1",
+    )
+    .bind(workspace)
+    .bind(hash.to_owned())
+    .fetch_optional()
+    .await
 }
 
 /// The plan of that id, locked.

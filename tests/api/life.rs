@@ -97,7 +97,7 @@ async fn goes_live(gateway: Gateway) {
         .of(&scim, "POST", "/live", json!({"hash": plan["hash"]}))
         .await;
     assert_eq!(code(&stale, 409), "plan_stale");
-    assert_eq!(stale.body["difference"]["new"], 5, "{}", stale.text);
+    assert_eq!(stale.body["difference"]["now"]["new"], 5, "{}", stale.text);
     assert_eq!(gateway.present().await, 2, "nothing was done");
     let plan = gateway
         .of(&scim, "POST", "/live/plan", Value::Null)

@@ -112,7 +112,23 @@ async fn a_directory_gives_the_rights_that_its_plan_told_and_no_others() {
         "{}",
         stale.text
     );
-    let now = &stale.body["difference"];
+    let difference = &stale.body["difference"];
+    let now = &difference["now"];
+    assert_eq!(
+        counted(&difference["planned"]["gains"]),
+        counted(&plan["gains"])
+    );
+    assert_eq!(
+        (&difference["planned"]["new"], &difference["differing"]),
+        (&plan["new"], &json!(5)),
+        "{difference}"
+    );
+    assert_eq!(difference["users"].as_array().unwrap().len(), 5);
+    for (hash, status) in [("zz".to_owned(), 400), ("0".repeat(64), 404)] {
+        let apply = json!({ "hash": hash });
+        let refused = gateway.of(&scim, "POST", "/live", apply).await;
+        assert_eq!(refused.status, status, "{}", refused.text);
+    }
     assert!(
         counted(&now["gains"]).contains(&("role", "admin", 5)),
         "{now}"

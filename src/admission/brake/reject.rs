@@ -73,13 +73,14 @@ async fn within(tx: &mut Tx, (act, scopes): (&Act, &Scopes), ids: &[MemberId]) -
     let mut locked = members::lock(tx, act.workspace, ids).await?;
     locked.retain(|member| member.braked_at.is_some());
     let ids: Vec<MemberId> = locked.iter().map(|member| member.id).collect();
-    let mut by_hand: BTreeSet<(MemberId, GrantKind, Uuid)> = BTreeSet::new();
+    let mut had: BTreeMap<MemberId, BTreeSet<(GrantKind, Uuid)>> = BTreeMap::new();
     let mut kept: BTreeMap<MemberId, Vec<LiveGrant>> = BTreeMap::new();
     for grant in grants::list_standing(tx, act.workspace, &ids).await? {
         if grant.is_braked {
             kept.entry(grant.member).or_default().push(grant);
         } else if grant.is_effective {
-            by_hand.insert((grant.member, grant.kind, grant.target));
+            let of = had.entry(grant.member).or_default();
+            of.insert((grant.kind, grant.target));
         }
     }
     let rights = kept.values().flatten();
@@ -105,8 +106,8 @@ async fn within(tx: &mut Tx, (act, scopes): (&Act, &Scopes), ids: &[MemberId]) -
         else {
             continue;
         };
-        let is_had = |grant: &LiveGrant| by_hand.contains(&(member.id, grant.kind, grant.target));
-        give(tx, act, (member, *version), (grants, &is_had), &mut causes).await?;
+        let had = had.remove(&member.id).unwrap_or_default();
+        give(tx, act, (member, *version), (grants, &had), &mut causes).await?;
     }
     Ok(ids.len())
 }
@@ -117,7 +118,7 @@ async fn give(
     tx: &mut Tx,
     act: &Act,
     (member, version): (&Member, i64),
-    (kept, is_had): (Vec<LiveGrant>, &(dyn Fn(&LiveGrant) -> bool + Send + Sync)),
+    (kept, had): (Vec<LiveGrant>, &BTreeSet<(GrantKind, Uuid)>),
     causes: &mut BTreeMap<CauseId, CauseId>,
 ) -> Result<()> {
     let kind = if act.origin.credential.is_some() {
@@ -127,17 +128,15 @@ async fn give(
     };
     let actor = act.origin.actor.as_deref().unwrap_or("api key");
     let mut begun: BTreeMap<(GrantKind, Uuid), CauseId> = BTreeMap::new();
-    for grant in kept.iter().filter(|grant| !is_had(grant)) {
-        let cause = match causes.get(&grant.cause) {
-            Some(cause) => *cause,
-            None => {
-                let cause = CauseId::new();
-                let of = (cause, grant.cause);
-                causes::insert_keeping(tx, act.workspace, of, kind, actor, act.at).await?;
-                causes.insert(grant.cause, cause);
-                cause
-            }
-        };
+    let is_new = |grant: &&LiveGrant| !had.contains(&(grant.kind, grant.target));
+    for grant in kept.iter().filter(is_new) {
+        let known = causes.get(&grant.cause).copied();
+        let cause = known.unwrap_or_else(CauseId::new);
+        if known.is_none() {
+            let of = (cause, grant.cause);
+            causes::insert_keeping(tx, act.workspace, of, kind, actor, act.at).await?;
+            causes.insert(grant.cause, cause);
+        }
         begun.entry((grant.kind, grant.target)).or_insert(cause);
     }
     let begun = begun.into_iter();

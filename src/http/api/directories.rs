@@ -118,7 +118,7 @@ pub(super) async fn plan_live(
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
     let (workspace, directory) = which(&shared, &caller).await?;
-    let plan = going_live::plan(&shared.app, (workspace.id, directory.id)).await?;
+    let plan = going_live::plan(&shared.app, &caller.origin, (workspace.id, directory.id)).await?;
     json(StatusCode::OK, &plan)
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn live(
     let applied = going_live::apply(&shared.app, &caller.origin, place, &planned.hash).await?;
     match applied {
         Applied::Done(plan, run) => json(StatusCode::OK, &json!({"plan": plan, "run": run})),
-        Applied::Stale(plan) => Err(Problem::plan_stale(&plan)),
+        Applied::Stale(difference) => Err(Problem::plan_stale(&difference)),
     }
 }
 
