@@ -14,7 +14,7 @@ use crate::rules::group;
 
 impl Gateway {
     /// Plans a change of a rule and applies it; gives the plan and what came of it.
-    async fn applied(&self, key: &str, proposal: Value) -> (Value, Value) {
+    async fn carried(&self, key: &str, proposal: Value) -> (Value, Value) {
         let plan = self
             .asked(key, ("POST", "/rules/plan"), proposal, 201)
             .await;
@@ -60,7 +60,7 @@ async fn what_a_mistaken_rule_gave_is_gone_with_its_undoing() {
         let key = gateway.ruler(&["Old", "New"], &[]).await;
         let rule = json!({"directory": "idp", "groups": ["Crew"], "roles": ["admin"]});
         let mistake = json!({"action": "add", "rule": rule});
-        let (_, mistake) = gateway.applied(&key, mistake).await;
+        let (_, mistake) = gateway.carried(&key, mistake).await;
         let admins = async || {
             let who = gateway.ask(
                 &key,
@@ -83,12 +83,12 @@ async fn what_a_mistaken_rule_gave_is_gone_with_its_undoing() {
         // A rule that was changed from one team to another one.
         let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Old"]});
         let (_, first) = gateway
-            .applied(&key, json!({"action": "add", "rule": rule}))
+            .carried(&key, json!({"action": "add", "rule": rule}))
             .await;
         gateway.brake(Mode::Off).await;
         let rule = json!({"teams": ["New"]});
         let change = json!({"action": "change", "id": first["rule"], "rule": rule});
-        let (_, change) = gateway.applied(&key, change).await;
+        let (_, change) = gateway.carried(&key, change).await;
         gateway.brake(Mode::Hold).await;
         assert_eq!(gateway.in_teams("Old", "New").await, (0, 30), "{most}");
         // Of one who loses it otherwise meanwhile, and so waits, it ends as well.
@@ -117,7 +117,7 @@ async fn what_waits_already_ends_with_the_run_that_gave_it_and_other_losses_wait
     gateway.rule(&["Crew"], "Right").await;
     let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Wrong"]});
     let (_, mistake) = gateway
-        .applied(&key, json!({"action": "add", "rule": rule}))
+        .carried(&key, json!({"action": "add", "rule": rule}))
         .await;
     let put = json!({"displayName": "Crew", "members": []});
     let (status, _) = scim
@@ -139,7 +139,7 @@ async fn what_waits_already_ends_with_the_run_that_gave_it_and_other_losses_wait
     gateway.rule(&["Crew"], "Right").await;
     let rule = json!({"directory": "idp", "groups": ["All"], "teams": ["Wrong"]});
     let (_, mistake) = gateway
-        .applied(&key, json!({"action": "add", "rule": rule}))
+        .carried(&key, json!({"action": "add", "rule": rule}))
         .await;
     // Everybody would lose a team by another mistake, and waits with that.
     let (status, _) = scim
@@ -164,7 +164,7 @@ async fn a_plan_tells_of_how_many_the_brake_would_hold_it_and_until_when() {
     let key = gateway.ruler(&["Crew"], &[]).await;
     let rule = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Crew"]});
     let (plan, added) = gateway
-        .applied(&key, json!({"action": "add", "rule": rule}))
+        .carried(&key, json!({"action": "add", "rule": rule}))
         .await;
     assert_eq!(
         (&plan["held"], &plan["held_until"]),
