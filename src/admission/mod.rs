@@ -9,7 +9,7 @@
 //! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
 //! `carrying` carries out for whom `reach` says it can concern; `phases` begins and ends rules whose time has come; `plans` tells what
-//! would become of a change, by `effects`; `absence` tells why somebody is in or not; `check` looks whether all is settled. Of SCIM documents it knows only that
+//! would become of a change, by `effects`; `outlook` what would become of an act upon many; `absence` tells why somebody is in or not; `check` looks whether all is settled. Of SCIM documents it knows only that
 //! rules are held against them.
 
 pub mod absence;
@@ -34,6 +34,7 @@ pub mod import;
 pub mod intended;
 mod linking;
 pub mod live_plans;
+pub mod outlook;
 mod parting;
 pub mod phases;
 pub mod planned;

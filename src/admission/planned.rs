@@ -89,7 +89,8 @@ pub struct Told {
 }
 
 /// How many members a right is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RightCount")]
 pub struct Count {
     /// What it is.
     pub kind: GrantKind,

@@ -4,10 +4,11 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::directories::Named;
-use super::plans::{count_lines, rights_text};
+use super::plans::{count_lines, outlook_text, rights_text};
 use crate::admission::exit::{self, DirectoryRun, End, Leaving};
 use crate::admission::going_live::{self, Applied, Plan};
 use crate::admission::live_plans::Difference;
+use crate::admission::outlook;
 use crate::app::App;
 use crate::changes::Origin;
 use crate::error::Error;
@@ -32,6 +33,9 @@ pub(super) struct SwitchOff {
     /// Let those who stay keep what the directory's rules gave them, as if given by hand.
     #[arg(long)]
     keep_grants: bool,
+    /// Only tell how many would go out, and lose what. The brake lets it pass that they go out.
+    #[arg(long)]
+    plan: bool,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +90,11 @@ impl SwitchOff {
             },
             keep_grants: self.keep_grants,
         };
+        if self.plan {
+            let outlook = outlook::of_end(&app, place, end).await?;
+            let settings = &self.named.settings;
+            return settings.print(&outlook, || outlook_text(&outlook));
+        }
         let run = exit::end(&app, &Origin::cli(), place, end).await?;
         let run = work_off(&app, run).await?;
         self.named.settings.print(&run, || {

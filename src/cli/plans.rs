@@ -1,5 +1,6 @@
 //! Plans, as the command line tells them.
 
+use crate::admission::outlook::Outlook;
 use crate::admission::planned::{Count, Shown, Stale, Told};
 use crate::clock::Timestamp;
 
@@ -61,6 +62,17 @@ pub(super) fn told_lines(told: &Told) -> Vec<String> {
         lines.push(format!("  {name}: {}", all.join(", ")));
     }
     lines
+}
+
+/// What an act upon many would come to, in lines.
+pub(super) fn outlook_text(of: &Outlook) -> String {
+    let mut lines = vec![format!("it concerns {} members", of.members)];
+    for (count, what) in [(of.suspended, "be shut out"), (of.removed, "leave")] {
+        lines.extend((count > 0).then(|| format!("  {count} would {what}")));
+    }
+    lines.extend(count_lines(&of.gains, &of.losses));
+    lines.extend(held_line(of.held, of.held_until));
+    lines.join("\n")
 }
 
 /// How many would keep for now what they are to lose.

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::plans::outlook_text;
 use super::{Settings, table};
+use crate::admission::outlook;
 use crate::app::App;
 use crate::changes::Origin;
 use crate::error::Error;
@@ -55,6 +57,9 @@ pub(super) enum TeamCommand {
         /// Whether it is put away.
         #[arg(long, value_name = "BOOL")]
         archived: Option<bool>,
+        /// Only tell how many would lose and gain what. The brake lets such an act pass.
+        #[arg(long)]
+        plan: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -93,6 +98,9 @@ pub(super) enum RoleCommand {
         /// Take all permissions from it.
         #[arg(long, conflicts_with = "permissions")]
         no_permissions: bool,
+        /// Only tell how many would lose and gain what. The brake lets such an act pass.
+        #[arg(long)]
+        plan: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -131,6 +139,7 @@ impl TeamCommand {
                 rename,
                 enabled,
                 archived,
+                plan,
                 settings,
             } => {
                 let (app, workspace) = open(&named.workspace, &settings).await?;
@@ -145,6 +154,11 @@ impl TeamCommand {
                     enabled,
                     archived,
                 };
+                if plan {
+                    let outlook = outlook::of_team(&app, workspace.id, (id, edit)).await?;
+                    settings.print(&outlook, || outlook_text(&outlook))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let team = teams::edit(&app, &Origin::cli(), (workspace.id, id), edit).await?;
                 settings.print(&team, || {
                     format!("team \"{}\" is {}", team.name, state(&team))
@@ -191,6 +205,7 @@ impl RoleCommand {
                 rename,
                 permissions,
                 no_permissions,
+                plan,
                 settings,
             } => {
                 let (app, workspace) = open(&named.workspace, &settings).await?;
@@ -200,6 +215,11 @@ impl RoleCommand {
                     name: rename,
                     permissions: is_said.then(|| permissions.into_iter().collect()),
                 };
+                if plan {
+                    let outlook = outlook::of_role(&app, workspace.id, (id, edit)).await?;
+                    settings.print(&outlook, || outlook_text(&outlook))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let full: Full = roles::edit(&app, by, (workspace.id, id), edit).await?;
                 settings.print(&full, || format!("role \"{}\" is written", full.role.name))?;
             }

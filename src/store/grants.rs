@@ -261,7 +261,8 @@ async fn list_by_cause(
             "SELECT g.id, g.member, g.kind, g.target, g.cause, \
              g.hold IS NOT NULL AS is_kept, COALESCE(g.hold, '') = 'brake' AS is_braked, \
              (c.ended_at IS NULL OR g.hold IS NOT NULL) AS is_effective, \
-             c.keeps IS NOT NULL AS is_rejection FROM grants g JOIN causes c ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
+             c.keeps IS NOT NULL AS is_rejection FROM grants g JOIN causes c \
+             ON c.workspace = g.workspace AND c.id = g.cause WHERE g.workspace = $1 \
              AND g.member IN ({}) AND g.to_at IS NULL AND {condition}",
             placeholders(2, members.len())
         );

@@ -59,6 +59,7 @@ pub mod migrate;
 pub mod nestings;
 pub mod opened;
 pub mod operator_acts;
+pub mod outlooks;
 pub mod permissions;
 pub mod phases;
 pub mod plans;

@@ -66,6 +66,7 @@ mod operated;
 mod operators;
 mod oracle;
 mod order_members;
+mod outlooks;
 mod own_rights;
 mod paused;
 mod people;

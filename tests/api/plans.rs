@@ -65,7 +65,7 @@ const ORDERED: [&str; 3] = [
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 8] = [
+const WALKS: [(&str, &str); 10] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -93,6 +93,14 @@ const WALKS: [(&str, &str); 8] = [
     (
         "WITH gone",
         "a deleted workspace goes as a whole, in batches",
+    ),
+    (
+        "SELECT m.id AS member, m.status",
+        "whom a directory has, when it is asked what its end would come to",
+    ),
+    (
+        "SELECT g.member, g.kind, g.target, MIN(",
+        "what these have, for the same",
     ),
     (
         "INSERT INTO changes",

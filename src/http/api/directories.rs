@@ -14,6 +14,7 @@ use super::{body, json, page};
 use crate::admission::adoption::{self, Adopt};
 use crate::admission::exit::{self, DirectoryRun, End, Leaving};
 use crate::admission::going_live::{self, Applied};
+use crate::admission::outlook::{self, Outlook};
 use crate::directory::{self, Directory};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -165,6 +166,20 @@ pub(super) async fn end(
     json(StatusCode::OK, &run)
 }
 
+/// What it would come to if a directory was switched off so.
+pub(super) async fn plan_end(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let wanted: End = body::read(&shared, &headers, body).await?;
+    let place = (workspace.id, directory.id);
+    let outlook = outlook::of_end(&shared.app, place, wanted).await?;
+    json(StatusCode::OK, &outlook)
+}
+
 /// Takes the end of a directory back.
 pub(super) async fn undo_end(
     State(shared): State<Shared>,
@@ -225,6 +240,18 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live/plan", "What it would come to if a directory that collects went live").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live", "Lets a directory go live as it was planned").takes::<Planned>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/end", "Switches a directory off").takes::<serde_json::Map<String, serde_json::Value>>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/end/plan",
+            "Tell what it would come to if a directory was switched off so",
+        )
+        .note(
+            "Nothing is done. The brake lets it pass that members are shut out or leave, since an \
+             admin says just that and can take it back; what rules gave to those who stay it holds.",
+        )
+        .takes::<Thing>()
+        .gives::<Outlook>(200, "How many would go out, and lose what.")
+        .refuses(409, "The directory is switched off."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/undo-end", "Takes the end of a directory back").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/adoption", "Says who is who").takes::<Wanted>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
         Operation::new("GET", "/workspaces/{workspace}/directories/{directory}/adoption/{list}", "One of the lists of a directory's adoption: `conflicts`, `matched` (Users that are linked, or will be once it goes live), `new` (Users that will not, with what becomes of each) and `unmatched` members").gives_page::<serde_json::Map<String, serde_json::Value>>(),

@@ -217,6 +217,14 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         ],
     ),
     (
+        "/workspaces/{workspace}/teams/{id}/plan",
+        &[("POST", Some(Permission::TeamsManage))],
+    ),
+    (
+        "/workspaces/{workspace}/roles/{id}/plan",
+        &[("POST", Some(Permission::RolesManage))],
+    ),
+    (
         "/workspaces/{workspace}/teams/{id}/explanation",
         &[("GET", Some(Permission::MembersRead))],
     ),
@@ -337,6 +345,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
     ),
     (
         "/workspaces/{workspace}/directories/{directory}/end",
+        &[("POST", Some(Permission::DirectoriesManage))],
+    ),
+    (
+        "/workspaces/{workspace}/directories/{directory}/end/plan",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (

@@ -12,6 +12,7 @@ use super::history::NowOrThen;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, history, id, json, versioned};
+use crate::admission::outlook::{self, Outlook};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 use crate::workspace::past_names::{RoleThen, TeamThen};
@@ -78,6 +79,34 @@ pub(super) async fn patch(
     let edit: TeamEdit = body::read(&shared, &headers, body).await?;
     let team = teams::edit(&shared.app, &caller.origin, which, edit).await?;
     versioned::answer(StatusCode::OK, team.version, &team)
+}
+
+/// What it would come to if a team was edited so.
+pub(super) async fn plan(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::TeamsManage).await?;
+    let team = id(caller.param("id"), "team")?;
+    let edit: TeamEdit = body::read(&shared, &headers, body).await?;
+    let outlook = outlook::of_team(&shared.app, workspace.id, (team, edit)).await?;
+    json(StatusCode::OK, &outlook)
+}
+
+/// What it would come to if a role was edited so.
+pub(super) async fn plan_role(
+    State(shared): State<Shared>,
+    caller: ApiCaller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace(Permission::RolesManage).await?;
+    let role = id(caller.param("id"), "role")?;
+    let edit: RoleEdit = body::read(&shared, &headers, body).await?;
+    let outlook = outlook::of_role(&shared.app, workspace.id, (role, edit)).await?;
+    json(StatusCode::OK, &outlook)
 }
 
 /// The roles of a workspace with their permissions, oldest first.
@@ -152,6 +181,8 @@ pub(super) fn operations() -> Vec<Operation> {
     const ROLES: &str = "/workspaces/{workspace}/roles";
     const ROLE: &str = "/workspaces/{workspace}/roles/{id}";
     const TAKEN: &str = "The name is taken.";
+    const PASSES: &str = "Nothing is done. The brake lets the edit itself pass, since an admin says \
+                          just that and can take it back.";
     vec![
         Operation::new("GET", TEAMS, "List the teams")
             .query(
@@ -174,6 +205,22 @@ pub(super) fn operations() -> Vec<Operation> {
             .tagged()
             .refuses(409, TAKEN)
             .changed_by_version(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/teams/{id}/plan",
+            "Tell what it would come to if a team was edited so",
+        )
+        .note(PASSES)
+        .takes::<TeamEdit>()
+        .gives::<Outlook>(200, "How many would lose and gain what."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/roles/{id}/plan",
+            "Tell what it would come to if a role was edited so",
+        )
+        .note(PASSES)
+        .takes::<RoleEdit>()
+        .gives::<Outlook>(200, "How many would lose and gain what."),
         Operation::new("GET", ROLES, "List the roles with their permissions")
             .query(
                 "as_of",
