@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Settings, table};
 use crate::admission::reasons;
 use crate::directory::explanation;
-use crate::mapping::explain::{self, Explanation, WhyBraked};
+use crate::mapping::explain::{self, Explanation, Why, WhyBraked};
 use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::mapping::seat::SeatStanding;
 use crate::workspace::access::Because;
@@ -185,43 +185,7 @@ pub(super) fn text(explanation: &Explanation) -> String {
     }
     for why in &explanation.grants {
         let kind = format!("{:?}", why.kind).to_lowercase();
-        let groups: Vec<_> = why
-            .rule
-            .iter()
-            .flat_map(|rule| &rule.groups)
-            .map(|group| {
-                let id = group.id.map(|id| id.to_string()).unwrap_or_default();
-                let through: Vec<_> = group
-                    .through
-                    .iter()
-                    .map(|name| format!(" through \"{name}\""))
-                    .collect();
-                format!("\"{}\" ({id}){}", group.name, through.concat())
-            })
-            .collect();
-        let cause = match &why.rule {
-            Some(rule) => {
-                let groups = (!groups.is_empty())
-                    .then(|| format!("being in group {}", groups.join(" and ")));
-                let when = rule.when.as_ref().map(|when| format!("having {when}"));
-                let order = (rule.priority != 0 || rule.stop).then(|| {
-                    let stops = if rule.stop { " as the last one" } else { "" };
-                    format!("looked at with priority {}{stops}", rule.priority)
-                });
-                let from = rule.from.map(|from| format!("from {from}"));
-                let until = rule.until.map(|until| format!("until {until}"));
-                let parts = [
-                    Some(format!("rule {} version {}", rule.id, rule.version)),
-                    groups,
-                    when,
-                    order,
-                    from,
-                    until,
-                ];
-                parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-            }
-            None => why.cause.clone(),
-        };
+        let cause = cause(why);
         let request = match (&why.request.method, &why.request.path) {
             (Some(method), Some(path)) => format!("{method} {path}"),
             _ => "the command line or the worker".to_owned(),
@@ -262,6 +226,47 @@ pub(super) fn text(explanation: &Explanation) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// Because of what somebody has a right.
+fn cause(why: &Why) -> String {
+    let groups: Vec<_> = why
+        .rule
+        .iter()
+        .flat_map(|rule| &rule.groups)
+        .map(|group| {
+            let id = group.id.map(|id| id.to_string()).unwrap_or_default();
+            let through: Vec<_> = group
+                .through
+                .iter()
+                .map(|name| format!(" through \"{name}\""))
+                .collect();
+            format!("\"{}\" ({id}){}", group.name, through.concat())
+        })
+        .collect();
+    match &why.rule {
+        Some(rule) => {
+            let groups =
+                (!groups.is_empty()).then(|| format!("being in group {}", groups.join(" and ")));
+            let when = rule.when.as_ref().map(|when| format!("having {when}"));
+            let order = (rule.priority != 0 || rule.stop).then(|| {
+                let stops = if rule.stop { " as the last one" } else { "" };
+                format!("looked at with priority {}{stops}", rule.priority)
+            });
+            let from = rule.from.map(|from| format!("from {from}"));
+            let until = rule.until.map(|until| format!("until {until}"));
+            let parts = [
+                Some(format!("rule {} version {}", rule.id, rule.version)),
+                groups,
+                when,
+                order,
+                from,
+                until,
+            ];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        None => why.cause.clone(),
+    }
 }
 
 /// That the brake holds the end of a grant, and of what.

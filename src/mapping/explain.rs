@@ -290,11 +290,11 @@ async fn filled(
     (workspace, member): (WorkspaceId, &Member),
     rules: &HashMap<RuleId, Rule>,
 ) -> Result<Vec<WhyField>> {
-    let ruled = Manual::of(&member.ruled).0;
-    if ruled.is_empty() {
+    let by_rules = Manual::of(&member.ruled).0;
+    if by_rules.is_empty() {
         return Ok(Vec::new());
     }
-    let (_, live) = super::rules::current(tx, app, workspace).await?;
+    let (_, current) = super::rules::current(tx, app, workspace).await?;
     let mut facts = Facts::default();
     let groups = grants::list_facts(tx, workspace, &[member.id]).await?;
     facts
@@ -304,11 +304,11 @@ async fn filled(
         let user = resource::from_stored(&said.document)?.into();
         facts.users.insert(said.directory, user);
     }
-    let held = super::held(&live, &facts);
+    let held = super::held(&current, &facts);
     let line = held.iter().find(|rule| rule.line.is_some());
     let language = held.iter().find(|rule| rule.language.is_some());
     let found = [(Field::Line, line), (Field::Language, language)].into_iter();
-    let found = found.filter(|(field, _)| ruled.contains(field));
+    let found = found.filter(|(field, _)| by_rules.contains(field));
     let found = found.filter_map(|(field, rule)| {
         let rule = rules.get(&rule?.id)?;
         Some(WhyField {

@@ -38,6 +38,10 @@ pub enum GrantKind {
 
 /// A grant that has not ended.
 #[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "columns of a row, each on its own"
+)]
 pub struct LiveGrant {
     /// Its id.
     pub id: GrantId,

@@ -168,7 +168,9 @@ impl Writer {
         let outcome = tx.commit().instrument(span).await;
         self.measures.committed(started, 1);
         outcome?;
-        notices.into_iter().for_each(|notice| notice());
+        for notice in notices {
+            notice();
+        }
         Ok(())
     }
 

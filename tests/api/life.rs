@@ -289,17 +289,17 @@ async fn ends(gateway: Gateway, how: &str) {
 
 #[tokio::test]
 async fn members_of_a_directory_that_ends_stay_if_that_is_wanted() {
-    ends(Gateway::new().await, "keep").await;
+    Box::pin(ends(Gateway::new().await, "keep")).await;
 }
 
 #[tokio::test]
 async fn members_of_a_directory_that_ends_are_shut_out_if_that_is_wanted() {
-    ends(Gateway::new().await, "suspend").await;
+    Box::pin(ends(Gateway::new().await, "suspend")).await;
 }
 
 #[tokio::test]
 async fn members_of_a_directory_that_ends_leave_if_that_is_wanted_and_come_back_with_it() {
-    ends(Gateway::new().await, "remove").await;
+    Box::pin(ends(Gateway::new().await, "remove")).await;
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn a_large_directory_ends_in_batches() {
         config.scim.run_threshold = 1;
         config.scim.run_batch = 1;
     });
-    ends(gateway.await, "remove").await;
+    Box::pin(ends(gateway.await, "remove")).await;
 }
 
 #[tokio::test]

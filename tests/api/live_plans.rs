@@ -6,7 +6,7 @@ use gatehouse::store::grants::GrantKind;
 use gatehouse::workspace::manual::Right;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, Scim, users};
+use crate::gateway::{Answer, Gateway, Scim, users};
 use crate::rules::group;
 
 impl Gateway {
@@ -34,6 +34,28 @@ fn sampled<'p>(plan: &'p Value, name: &str) -> &'p Value {
     let mut all = plan["sample"].as_array().unwrap().iter();
     let found = all.find(|it| it["user_name"] == name);
     found.unwrap_or_else(|| panic!("{name} is not in {plan}"))
+}
+
+/// The answer to a plan that is stale tells what was planned and what differs, five people of whom all
+/// are named.
+fn tells_difference(stale: &Answer, plan: &Value) {
+    assert_eq!(
+        (stale.status, &stale.body["code"]),
+        (409, &json!("plan_stale")),
+        "{}",
+        stale.text
+    );
+    let difference = &stale.body["difference"];
+    assert_eq!(
+        counted(&difference["planned"]["gains"]),
+        counted(&plan["gains"])
+    );
+    assert_eq!(
+        (&difference["planned"]["new"], &difference["differing"]),
+        (&plan["new"], &json!(5)),
+        "{difference}"
+    );
+    assert_eq!(difference["users"].as_array().unwrap().len(), 5);
 }
 
 // C253
@@ -106,24 +128,8 @@ async fn a_directory_gives_the_rights_that_its_plan_told_and_no_others() {
     let present = gateway.present().await;
     let apply = json!({"hash": plan["hash"]});
     let stale = gateway.of(&scim, "POST", "/live", apply).await;
-    assert_eq!(
-        (stale.status, &stale.body["code"]),
-        (409, &json!("plan_stale")),
-        "{}",
-        stale.text
-    );
-    let difference = &stale.body["difference"];
-    let now = &difference["now"];
-    assert_eq!(
-        counted(&difference["planned"]["gains"]),
-        counted(&plan["gains"])
-    );
-    assert_eq!(
-        (&difference["planned"]["new"], &difference["differing"]),
-        (&plan["new"], &json!(5)),
-        "{difference}"
-    );
-    assert_eq!(difference["users"].as_array().unwrap().len(), 5);
+    tells_difference(&stale, &plan);
+    let now = &stale.body["difference"]["now"];
     for (hash, status) in [("zz".to_owned(), 400), ("0".repeat(64), 404)] {
         let apply = json!({ "hash": hash });
         let refused = gateway.of(&scim, "POST", "/live", apply).await;

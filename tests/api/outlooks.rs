@@ -44,10 +44,10 @@ async fn what_ends_by_the_hand_of_an_admin_is_told_before_and_passes_the_brake()
     let role = format!("/roles/{}", named(&roles, "Hand"));
     let has = json!({"permissions": ["members.read", "data.export"]});
     gateway.asked(&key, ("PATCH", &role), has, 200).await;
-    let rule = json!({
+    let gives = json!({
         "directory": "idp", "groups": ["Crew"], "teams": ["Crew"], "roles": ["Hand"],
     });
-    gateway.asked(&key, ("POST", "/rules"), rule, 201).await;
+    gateway.asked(&key, ("POST", "/rules"), gives, 201).await;
     assert_eq!(gateway.in_team("Crew").await, 20);
 
     // A team.

@@ -11,20 +11,20 @@ use crate::http::Shared;
 
 /// What answers the methods of a route.
 pub(super) fn of(path: &str) -> MethodRouter<Shared> {
-    match path.trim_start_matches("/workspaces") {
-        "" => get(workspaces::list).post(workspaces::create),
-        "/api-keys/acts" => get(keys::acts),
-        "/{workspace}" => get(workspaces::show)
-            .patch(workspaces::edit)
-            .delete(workspaces::delete),
-        "/{workspace}/suspend" => post(workspaces::suspend),
-        "/{workspace}/resume" => post(workspaces::resume),
-        "/{workspace}/undelete" => post(workspaces::undelete),
+    let path = path.trim_start_matches("/workspaces");
+    if path.starts_with("/{workspace}/members") {
+        of_members(path)
+    } else if path.starts_with("/{workspace}/directories") {
+        of_directories(path)
+    } else {
+        of_others(path)
+    }
+}
+
+fn of_members(path: &str) -> MethodRouter<Shared> {
+    match path {
         "/{workspace}/members" => get(members::list).post(members::create),
         "/{workspace}/members/export" => get(exports::members),
-        "/{workspace}/imports" => get(imports::list).post(imports::create),
-        "/{workspace}/imports/{id}" => get(imports::show),
-        "/{workspace}/imports/{id}/rows" => get(imports::rows),
         "/{workspace}/members/bulk" => post(bulk::members),
         "/{workspace}/members/release" => post(protection::release),
         "/{workspace}/members/{id}/protection" => {
@@ -37,9 +37,16 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/activate" => post(members::activate),
         "/{workspace}/members/{id}/{kind}/{name}" => put(members::give).delete(members::take),
         "/{workspace}/members/{id}/explanation" => get(members::explain),
-        "/{workspace}/history/diff" => get(history::diff),
-        "/{workspace}/history/diff/teams" => get(history::diff_teams),
-        "/{workspace}/history/diff/roles" => get(history::diff_roles),
+        "/{workspace}/members/{id}/activity" => get(people::activity),
+        "/{workspace}/members/{id}/export" => get(people::export),
+        "/{workspace}/members/{id}/restore" => post(history::put_back),
+        "/{workspace}/members/{id}/erase" => post(people::erase),
+        _ => MethodRouter::new(),
+    }
+}
+
+fn of_directories(path: &str) -> MethodRouter<Shared> {
+    match path {
         "/{workspace}/directories/{id}/restore" => post(history::restore),
         "/{workspace}/directories/{directory}/deleted-groups" => get(group_restores::list),
         "/{workspace}/directories/{directory}/groups/{group}/restore/plan" => {
@@ -48,10 +55,46 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/directories/{directory}/groups/{group}/restore" => {
             post(group_restores::restore)
         }
-        "/{workspace}/members/{id}/activity" => get(people::activity),
-        "/{workspace}/members/{id}/export" => get(people::export),
-        "/{workspace}/members/{id}/restore" => post(history::put_back),
-        "/{workspace}/members/{id}/erase" => post(people::erase),
+        "/{workspace}/directories" => get(workspaces::directories).post(tokens::create),
+        "/{workspace}/directories/{directory}/requests" => get(requests::list),
+        "/{workspace}/directories/{directory}/requests/bundle" => get(requests::bundle),
+        "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
+        "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
+        "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
+        "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
+        "/{workspace}/directories/{directory}" => get(directories::show),
+        "/{workspace}/directories/{directory}/tokens" => get(tokens::list).post(tokens::issue),
+        "/{workspace}/directories/{directory}/tokens/{id}" => delete(tokens::revoke),
+        "/{workspace}/directories/{directory}/live/plan" => post(directories::plan_live),
+        "/{workspace}/directories/{directory}/live" => post(directories::live),
+        "/{workspace}/directories/{directory}/end" => post(directories::end),
+        "/{workspace}/directories/{directory}/end/plan" => post(directories::plan_end),
+        "/{workspace}/directories/{directory}/undo-end" => post(directories::undo_end),
+        "/{workspace}/directories/{directory}/runs" => get(directory_runs::list),
+        "/{workspace}/directories/{directory}/runs/{run}" => get(directory_runs::show),
+        "/{workspace}/directories/{directory}/runs/{run}/pause" => post(directory_runs::pause),
+        "/{workspace}/directories/{directory}/runs/{run}/resume" => post(directory_runs::resume),
+        "/{workspace}/directories/{directory}/runs/{run}/undo" => post(directory_runs::undo),
+        _ => MethodRouter::new(),
+    }
+}
+
+fn of_others(path: &str) -> MethodRouter<Shared> {
+    match path {
+        "" => get(workspaces::list).post(workspaces::create),
+        "/api-keys/acts" => get(keys::acts),
+        "/{workspace}" => get(workspaces::show)
+            .patch(workspaces::edit)
+            .delete(workspaces::delete),
+        "/{workspace}/suspend" => post(workspaces::suspend),
+        "/{workspace}/resume" => post(workspaces::resume),
+        "/{workspace}/undelete" => post(workspaces::undelete),
+        "/{workspace}/imports" => get(imports::list).post(imports::create),
+        "/{workspace}/imports/{id}" => get(imports::show),
+        "/{workspace}/imports/{id}/rows" => get(imports::rows),
+        "/{workspace}/history/diff" => get(history::diff),
+        "/{workspace}/history/diff/teams" => get(history::diff_teams),
+        "/{workspace}/history/diff/roles" => get(history::diff_roles),
         "/{workspace}/teams" => get(teams::list).post(teams::create),
         "/{workspace}/teams/{id}" => get(teams::show).patch(teams::patch),
         "/{workspace}/teams/{id}/plan" => post(teams::plan),
@@ -73,11 +116,6 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/configuration" => get(configuration::show),
         "/{workspace}/configuration/plan" => post(configuration::plan),
         "/{workspace}/configuration/apply" => post(configuration::apply),
-        "/{workspace}/directories" => get(workspaces::directories).post(tokens::create),
-        "/{workspace}/directories/{directory}/requests" => get(requests::list),
-        "/{workspace}/directories/{directory}/requests/bundle" => get(requests::bundle),
-        "/{workspace}/directories/{directory}/requests/{request}" => get(requests::show),
-        "/{workspace}/directories/{directory}/requests/{request}/replay" => post(requests::again),
         "/{workspace}/rules" => get(rules::list).post(rules::create),
         "/{workspace}/rules/{id}" => get(rules::show).patch(rules::patch).delete(rules::end),
         "/{workspace}/rules/plan" => post(plans::plan),
@@ -89,21 +127,6 @@ pub(super) fn of(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/runs/{id}/pause" => post(runs::pause),
         "/{workspace}/runs/{id}/resume" => post(runs::resume),
         "/{workspace}/runs/{id}/undo" => post(runs::undo),
-        "/{workspace}/directories/{directory}/adoption" => post(directories::adopt),
-        "/{workspace}/directories/{directory}/adoption/{list}" => get(directories::adoption),
-        "/{workspace}/directories/{directory}" => get(directories::show),
-        "/{workspace}/directories/{directory}/tokens" => get(tokens::list).post(tokens::issue),
-        "/{workspace}/directories/{directory}/tokens/{id}" => delete(tokens::revoke),
-        "/{workspace}/directories/{directory}/live/plan" => post(directories::plan_live),
-        "/{workspace}/directories/{directory}/live" => post(directories::live),
-        "/{workspace}/directories/{directory}/end" => post(directories::end),
-        "/{workspace}/directories/{directory}/end/plan" => post(directories::plan_end),
-        "/{workspace}/directories/{directory}/undo-end" => post(directories::undo_end),
-        "/{workspace}/directories/{directory}/runs" => get(directory_runs::list),
-        "/{workspace}/directories/{directory}/runs/{run}" => get(directory_runs::show),
-        "/{workspace}/directories/{directory}/runs/{run}/pause" => post(directory_runs::pause),
-        "/{workspace}/directories/{directory}/runs/{run}/resume" => post(directory_runs::resume),
-        "/{workspace}/directories/{directory}/runs/{run}/undo" => post(directory_runs::undo),
         "/{workspace}/domains" => get(domains::list).post(domains::create),
         "/{workspace}/domains/{id}" => patch(domains::patch).delete(domains::remove),
         "/{workspace}/domains/{id}/check" => post(domains::check),
