@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::reports::Waited;
 use crate::admission::{brake, exit, import, phases, runs, sweep};
 use crate::app::{App, repeats};
-use crate::changes::sequencer;
+use crate::changes::{refusals, sequencer};
 use crate::clock::Timestamp;
 use crate::directory::retention::Retaining;
 use crate::error::{Error, Result};
@@ -141,6 +141,8 @@ pub async fn work(app: App, stop: CancellationToken) {
             }
             held = Instant::now();
         }
+        // Each node counts what it refuses by itself.
+        refusals::tell_left(&app).await;
         let pause = match worker.round().await {
             // By a clock that may be wrong nothing is done.
             Err(Error::Unavailable) if !app.clock.is_true() => AWAY,
@@ -155,6 +157,7 @@ pub async fn work(app: App, stop: CancellationToken) {
         };
         wait(pause, &stop).await;
     }
+    refusals::tell_all_left(&app).await;
     let _ = release(&app).await;
     metrics::gauge!("gatehouse_worker_lease_held").set(0.0);
 }

@@ -5,6 +5,7 @@ pub mod credentials;
 mod dns;
 pub mod exchanges;
 pub mod outside;
+pub mod refusals;
 pub mod rehearsal;
 pub mod repeats;
 pub mod scan;
@@ -38,6 +39,7 @@ pub use crate::store::stats::{Stats, counted};
 
 use exchanges::Exchanges;
 use outside::Outside;
+use refusals::Refusals;
 
 /// How many rules are kept in memory, those of all workspaces together: some 25 MiB.
 const CACHED_RULES: u64 = 50_000;
@@ -71,6 +73,8 @@ pub struct Parts {
     pub exchanges: Arc<Exchanges>,
     /// The way to what customers name outside.
     pub outside: Outside,
+    /// How often keys were refused of late.
+    pub(crate) refusals: Refusals,
     /// The live rules of a workspace, as they were read last, with the tag of their set.
     pub(crate) rules: Cache<WorkspaceId, (Uuid, Arc<Vec<LiveRule>>)>,
     /// Live credentials by hash.
@@ -119,6 +123,7 @@ impl App {
             keys,
             node: Uuid::now_v7(),
             outside: Outside::real(),
+            refusals: Refusals::default(),
             rules: Cache::builder()
                 .max_capacity(CACHED_RULES)
                 .weigher(|_, of: &(Uuid, Arc<Vec<LiveRule>>)| {

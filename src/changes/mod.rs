@@ -6,6 +6,7 @@
 //! every write of a workspace would queue for it.
 
 pub mod receipts;
+pub mod refusals;
 pub mod sequencer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -102,8 +102,10 @@ async fn the_text_of_a_key_is_shown_once_and_stored_nowhere() {
     let kinds = gateway.texts("changes", "kind").await;
     let count = |kind: &str| kinds.iter().filter(|known| *known == kind).count();
     assert_eq!((count("api_key.issued"), count("api_key.revoked")), (2, 1));
+    // What was refused is told as well.
+    assert_eq!(count("request.refused"), 1);
     let actors = gateway.texts("changes", "actor").await;
-    assert_eq!(actors.iter().filter(|actor| *actor == "api_key").count(), 2);
+    assert_eq!(actors.iter().filter(|actor| *actor == "api_key").count(), 3);
     gateway.check().await;
 }
 

@@ -76,6 +76,7 @@ mod pushdown;
 mod put_back;
 mod races;
 mod raw;
+mod refused;
 mod registering;
 mod rejected;
 mod replay;

@@ -214,7 +214,8 @@ async fn a_key_gives_and_takes_no_right_beyond_its_own() {
     let own = gateway.acme(&helper, "POST", "/roles", own).await;
     assert_eq!(own.status, 201, "{}", own.text);
     let own = format!("/roles/{}", own.body["id"].as_str().unwrap());
-    let before = gateway.count("changes").await;
+    let changes = "changes WHERE kind <> 'request.refused'";
+    let before = gateway.count(changes).await;
     for (method, path, body) in [
         ("PUT", format!("{}/roles/admin", path(0)), Value::Null),
         (
@@ -247,11 +248,7 @@ async fn a_key_gives_and_takes_no_right_beyond_its_own() {
     let new = json!({"profile": {"email": "eve@acme.example"}, "roles": ["admin"]});
     let refused = gateway.acme(&helper, "POST", "/members", new).await;
     assert_eq!(code(&refused, 403), "insufficient_scope");
-    assert_eq!(
-        gateway.count("changes").await,
-        before,
-        "nothing has happened"
-    );
+    assert_eq!(gateway.count(changes).await, before, "nothing has happened");
     assert_eq!(gateway.count("members").await, 2);
     scim.created("/Users", &json!({"userName": "eve"})).await;
     let listed = gateway.acme(&all, "GET", "/members", Value::Null).await;

@@ -150,6 +150,7 @@ pub(super) async fn members(
         } else {
             one(&shared, &caller, workspace.id, operation).await
         };
+        caller.answered(done.member, done.status);
         is_away = done.status == StatusCode::SERVICE_UNAVAILABLE.as_u16();
         results.push(done);
     }

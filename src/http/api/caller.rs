@@ -12,13 +12,14 @@ use uuid::Uuid;
 use super::body;
 use super::page::Page;
 use super::problem::Problem;
+use super::refusals::Seen;
 use crate::app::{App, repeats};
 use crate::changes::{Noted, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::http::limits::{Permit, RequestIdent, expected};
-use crate::ids::{CredentialId, RequestId, WorkspaceId};
+use crate::ids::{CredentialId, MemberId, RequestId, WorkspaceId};
 use crate::scim::etag::Precondition;
 use crate::secrets::tokens;
 use crate::workspace::keys::{self, Opened, Permission, Scopes};
@@ -35,6 +36,8 @@ pub struct ApiCaller {
     pub precondition: Precondition,
     /// The request, as the log names it.
     pub origin: Origin,
+    /// What is told of a request that is refused.
+    seen: Seen,
     /// A place among the requests in flight, held until the answer is made.
     _permit: Permit,
 }
@@ -59,6 +62,11 @@ impl FromRequestParts<Shared> for ApiCaller {
             path: Some(path(parts)),
             noted: Noted::default(),
         };
+        let seen = parts.extensions.get::<Seen>().cloned().unwrap_or_default();
+        seen.caller(
+            &origin,
+            key.workspace.as_ref().map(|workspace| workspace.id),
+        );
         // Operators share one place among the workspaces, and no quota.
         let share = match &key.workspace {
             Some(workspace) => {
@@ -86,6 +94,7 @@ impl FromRequestParts<Shared> for ApiCaller {
             query: query.into_owned().collect(),
             precondition: precondition(parts)?,
             origin,
+            seen,
             _permit: permit,
         })
     }
@@ -134,7 +143,12 @@ impl ApiCaller {
     pub async fn any_workspace(&self) -> Result<Workspace, Problem> {
         let named = self.param("workspace");
         let Some(own) = &self.key.workspace else {
-            return Ok(workspace::find_named(&self.app, named).await?);
+            let found = workspace::find_named(&self.app, named).await?;
+            // What is deleted is told nothing more.
+            if deletion::refuse_deleted(&found).is_ok() {
+                self.seen.workspace(found.id);
+            }
+            return Ok(found);
         };
         let is_own = named == own.slug || named.parse() == Ok(own.id);
         if is_own {
@@ -155,6 +169,11 @@ impl ApiCaller {
     /// Who acts, and what that key may do.
     pub(super) fn by(&self) -> (&Origin, &Scopes) {
         (&self.origin, self.scopes())
+    }
+
+    /// One of many things that the request asks for is answered with that status.
+    pub(super) fn answered(&self, member: Option<MemberId>, status: u16) {
+        self.seen.part(member, status);
     }
 
     /// What the key may do.

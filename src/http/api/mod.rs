@@ -29,6 +29,7 @@ mod people;
 mod plans;
 mod problem;
 mod protection;
+mod refusals;
 mod requests;
 mod rules;
 mod runs;
@@ -471,20 +472,18 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
 
 /// The routes under their base.
 pub fn router(shared: Shared) -> Router<Shared> {
-    let once = middleware::from_fn_with_state(shared, idempotency::once);
+    let once = middleware::from_fn_with_state(shared.clone(), idempotency::once);
     let routes = ROUTES
         .iter()
         .fold(Router::new(), |router, (path, offered)| {
             let handlers = handlers::of(path);
             let is_posted = offered.iter().any(|(method, _)| *method == "POST");
-            router.route(
-                path,
-                if is_posted {
-                    handlers.layer(once.clone())
-                } else {
-                    handlers
-                },
-            )
+            let handlers = if is_posted {
+                handlers.layer(once.clone())
+            } else {
+                handlers
+            };
+            router.route(path, refusals::around(handlers, &shared, path))
         });
     let routes = routes
         .route("/openapi.json", get(openapi::show))

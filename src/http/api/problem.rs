@@ -24,6 +24,8 @@ pub struct Problem {
     challenge: Option<String>,
     /// What this problem tells beside.
     more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+    /// The permission that was missing.
+    needed: Option<Permission>,
 }
 
 /// What is wrong (RFC 9457).
@@ -154,7 +156,13 @@ impl Problem {
             retry_after: None,
             challenge: None,
             more: None,
+            needed: None,
         }
+    }
+
+    /// The permission that was missing, where it was one.
+    pub(super) fn permission(&self) -> Option<&'static str> {
+        self.needed.map(Permission::name)
     }
 
     /// A plan would do something else by now; tells what.
@@ -206,6 +214,7 @@ impl Problem {
         let detail = format!("the key does not have the scope {needed}");
         let mut problem = Self::from(Error::Forbidden);
         problem.detail = detail;
+        problem.needed = Some(needed);
         problem.challenge = Some(format!(
             "Bearer error=\"insufficient_scope\", scope=\"{needed}\""
         ));
