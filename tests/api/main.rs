@@ -4,6 +4,7 @@
 
 mod absence;
 mod access;
+mod acts;
 mod addresses;
 mod admins;
 mod adoption;
@@ -20,6 +21,7 @@ mod clocks;
 mod configuration;
 mod configured_access;
 mod configured_rules;
+mod contents;
 mod coverage;
 #[path = "../support/database.rs"]
 mod database;
@@ -37,6 +39,8 @@ mod followed;
 mod forecasts;
 mod frames;
 mod gateway;
+mod guarded;
+mod hangups;
 mod history;
 mod hostile;
 mod hosts;
