@@ -9,6 +9,7 @@ mod away;
 mod bed;
 mod brake;
 mod client;
+mod cluster;
 mod crowd;
 #[path = "../support/database.rs"]
 mod database;
@@ -24,5 +25,6 @@ mod proxy;
 mod scarce;
 mod standby;
 mod stop;
+mod stopped;
 mod torn;
 mod writer;
