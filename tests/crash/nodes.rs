@@ -240,6 +240,50 @@ async fn one_name_made_on_two_nodes_at_once_is_one_user() {
     }
 }
 
+// C231: an admin and a directory at once
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_by_two_doors_on_two_nodes_at_once_is_one_member() {
+    let bed = Bed::new().await;
+    if bed.is_sqlite() {
+        return;
+    }
+    let servers = [bed.deployment.serve().await, bed.deployment.serve().await];
+    let clients = [0, 1].map(|at| bed.client(&servers[at]));
+    let key = bed.key(None);
+    let (mut created, mut merged) = (0, 0);
+    for pair in 0..500 {
+        let address = format!("pair{pair}@acme.example");
+        let draft = json!({"profile": {"email": address}});
+        let emails = json!([{"value": address, "type": "work"}]);
+        let user = json!({"userName": address, "emails": emails});
+        let admin = clients[pair % 2].with_token(&key);
+        let (by_admin, by_directory) = tokio::join!(
+            admin.manage("POST", "/members", Some(&draft)),
+            clients[(pair + 1) % 2].call("POST", "/Users", Some(&user)),
+        );
+        assert_eq!(by_directory.status, 201, "{}", by_directory.body);
+        match by_admin.status {
+            201 => created += 1,
+            200 => merged += 1,
+            status => panic!("{status} {}", by_admin.body),
+        }
+        let path = format!("/members?filter=email%20eq%20%22{address}%22");
+        let found = admin.manage("GET", &path, None).await.body;
+        let found = found["items"].as_array().expect("a page");
+        assert_eq!(found.len(), 1, "one member of {address}");
+        assert_eq!(found[0]["id"], by_admin.body["member"]["id"]);
+    }
+    println!("{created} drafts that a directory took over, {merged} merged into its members");
+    assert_eq!(bed.count("SELECT COUNT(*) FROM members").await, 500);
+    assert_eq!(bed.count("SELECT COUNT(*) FROM users").await, 500);
+    let unlinked = "SELECT COUNT(*) FROM users WHERE member IS NULL";
+    assert_eq!(bed.count(unlinked).await, 0);
+    bed.check().await;
+    for server in servers {
+        server.stop();
+    }
+}
+
 // C079
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_seat_is_taken_once_whichever_node_is_asked() {
