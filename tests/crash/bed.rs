@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::client::Client;
+use crate::client::{Client, patch};
 use crate::deployment::{Deployment, Server};
 use crate::writer::{Groups, Writer};
 
@@ -96,20 +96,29 @@ impl Bed {
         Client::new(&server.url, &self.token)
     }
 
-    /// Writers with a group each and one that is everybody's.
+    /// Writers with two groups each and one that is everybody's, where seats are counted.
     pub(crate) async fn writers(&self, server: &Server, seed: u64) -> Vec<Writer> {
         let client = self.client(server);
+        let key = self.key(None);
+        self.deployment
+            .json(&["workspace", "seats", "acme", "--limit", "10000"]);
         let crew = client
             .created("/Groups", &json!({"displayName": "Crew"}))
             .await;
         let mut writers = Vec::new();
         for at in 0..WRITERS {
             let own = json!({"displayName": format!("Own {at}")});
+            let inner = json!({"displayName": format!("Inner {at}")});
             let groups = Groups {
                 own: client.created("/Groups", &own).await,
+                inner: client.created("/Groups", &inner).await,
                 crew: crew.clone(),
             };
-            writers.push(Writer::new(at, groups, seed));
+            let nested = patch("add", "members", json!([{"value": groups.inner}]));
+            let path = format!("/Groups/{crew}");
+            let nested = client.call("PATCH", &path, Some(&nested)).await;
+            assert!([200, 204].contains(&nested.status), "{}", nested.body);
+            writers.push(Writer::new(at, groups, key.clone(), seed));
         }
         writers
     }

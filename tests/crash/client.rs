@@ -68,7 +68,13 @@ impl Client {
         answer.unwrap_or_else(|lost| panic!("{method} {path}: {lost:?}"))
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Lost> {
+    /// Sends a request to any path.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Lost> {
         let method = method.parse::<reqwest::Method>().expect("a method");
         let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
