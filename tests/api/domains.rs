@@ -23,10 +23,10 @@ const ADA: &str = "ada@acme.example";
 
 /// The world outside: texts by name, and files by URL.
 #[derive(Default)]
-struct World(Mutex<HashMap<String, String>>);
+pub(crate) struct World(Mutex<HashMap<String, String>>);
 
 impl World {
-    fn put(&self, at: &str, text: &str) {
+    pub(crate) fn put(&self, at: &str, text: &str) {
         self.map().insert(at.to_owned(), text.to_owned());
     }
 
@@ -52,7 +52,7 @@ impl Lookup for World {
 }
 
 impl Gateway {
-    fn world(&self) -> Arc<World> {
+    pub(crate) fn world(&self) -> Arc<World> {
         let world = Arc::new(World::default());
         self.app.outside.replace(world.clone());
         world
