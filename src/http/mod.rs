@@ -64,7 +64,7 @@ pub fn router(app: App) -> Router {
     };
     let shared = Shared::new(app);
     let routes = Router::new()
-        .merge(api::router(shared.clone()))
+        .merge(api::router(&shared))
         .merge(scim::router(shared.clone()))
         .merge(health::router(move || {
             let app = ready.clone();

@@ -471,7 +471,7 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
 ];
 
 /// The routes under their base.
-pub fn router(shared: Shared) -> Router<Shared> {
+pub fn router(shared: &Shared) -> Router<Shared> {
     let once = middleware::from_fn_with_state(shared.clone(), idempotency::once);
     let routes = ROUTES
         .iter()
@@ -483,7 +483,7 @@ pub fn router(shared: Shared) -> Router<Shared> {
             } else {
                 handlers
             };
-            router.route(path, refusals::around(handlers, &shared, path))
+            router.route(path, refusals::around(handlers, shared, path))
         });
     let routes = routes
         .route("/openapi.json", get(openapi::show))
