@@ -27,7 +27,8 @@ use crate::workspace::{awaiting, permissions};
 pub use crate::store::candidates::{Conflict, Matched, Unmatched};
 
 /// Why a User and a member are not one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AdoptionWhy")]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Another way into the workspace has a member of that name.
@@ -43,7 +44,8 @@ pub enum Why {
 }
 
 /// A conflict, and why it is one now.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AdoptionConflict")]
 pub struct Told {
     /// The conflict.
     #[serde(flatten)]
@@ -180,7 +182,8 @@ async fn unlinked(
 }
 
 /// A User that is linked to nobody yet, and what becomes of it when its directory goes live.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AdoptionForeseen")]
 pub struct Foreseen {
     /// The User.
     pub user: UserId,
@@ -200,7 +203,10 @@ pub struct Foreseen {
 }
 
 /// What becomes of a User.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
+)]
+#[schemars(rename = "AdoptionOutcome")]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A new member.

@@ -30,7 +30,7 @@ const MOST: usize = 100;
 
 /// What an admin says of a rule, new or there already: what is left out stays as it is, and null
 /// clears.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleEdit {
     /// The directory whose groups and users it looks at, by name or id; said once, for a new rule.

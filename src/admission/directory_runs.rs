@@ -35,7 +35,8 @@ pub use crate::store::directory_runs::DirectoryRun;
 const TOLD: usize = 50;
 
 /// How far a run over a directory is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DirectoryRunStanding")]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Being worked off.
@@ -49,7 +50,8 @@ pub enum Standing {
 }
 
 /// A run over a directory as admins see it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DirectoryRunShown")]
 pub struct Shown {
     /// How far it is.
     pub standing: Standing,

@@ -22,7 +22,8 @@ use crate::store::users::Place;
 pub use crate::store::directory_runs::{DirectoryRun, Leaving};
 
 /// What becomes of a directory that ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "DirectoryEnd")]
 #[serde(deny_unknown_fields)]
 pub struct End {
     /// What becomes of members whom no other directory has.

@@ -22,7 +22,9 @@ use crate::workspace::told;
 pub(super) type Said = (Option<LinePolicy>, Option<String>);
 
 /// A field of a member that comes to show something else.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Refilled {
     /// Which one.
     pub field: Field,

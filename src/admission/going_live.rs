@@ -44,7 +44,8 @@ const SAMPLE: usize = 50;
 const SEAT_LIMIT: &str = "seat_limit";
 
 /// What going live comes to.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LivePlan")]
 pub struct Plan {
     /// The directory.
     pub directory: DirectoryId,
@@ -78,7 +79,8 @@ pub struct Plan {
 }
 
 /// What becomes of one User.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LiveSample")]
 pub struct Sampled {
     /// Who it is, and what it comes to.
     #[serde(flatten)]

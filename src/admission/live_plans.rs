@@ -27,7 +27,8 @@ const KEPT: usize = 20_000;
 const SAMPLE: usize = 50;
 
 /// How a plan differs from what going live would come to now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LiveDifference")]
 pub struct Difference {
     /// What the plan told.
     pub planned: Counted,
@@ -40,7 +41,8 @@ pub struct Difference {
 }
 
 /// What a plan told, in counts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LiveCounted")]
 pub struct Counted {
     /// How many would become new members.
     pub new: i64,

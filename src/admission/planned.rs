@@ -21,7 +21,8 @@ use crate::workspace::members::names;
 use crate::workspace::profile::Field;
 
 /// A plan.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Plan")]
 pub struct Shown {
     /// Its id, by which it is applied.
     pub id: Uuid,
@@ -53,7 +54,8 @@ pub struct Shown {
 }
 
 /// What would become of a change of the rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanEffects")]
 pub struct Told {
     /// How many users were looked at.
     pub looked_at: i64,
@@ -103,7 +105,8 @@ pub struct Count {
 }
 
 /// How many members come to show that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanShows")]
 pub struct Shows {
     /// The field.
     pub field: Field,
@@ -114,7 +117,8 @@ pub struct Shows {
 }
 
 /// What would become of one member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanSample")]
 pub struct Sampled {
     /// Who it is.
     #[serde(flatten)]
@@ -128,7 +132,7 @@ pub struct Sampled {
 }
 
 /// A member; with names for who may read members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Who {
     /// Its id.
     pub member: MemberId,
@@ -141,7 +145,8 @@ pub struct Who {
 }
 
 /// How a plan differs from what would become of it now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanDifference")]
 pub struct Stale {
     /// Whether the rule itself, or what it is to give, is not what the plan goes out from.
     pub rule_moved: bool,

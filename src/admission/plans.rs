@@ -36,7 +36,8 @@ use crate::workspace::{members, name_key, schemas};
 pub(super) const LIFE: Duration = Duration::from_hours(24);
 
 /// A change of the rules that is thought of.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanProposal")]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Proposal {
     /// A new rule.
@@ -69,7 +70,8 @@ pub enum Applied {
 }
 
 /// A plan that was applied.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanApplied")]
 pub struct Done {
     /// The plan.
     pub plan: Uuid,

@@ -40,7 +40,8 @@ pub struct NewRule {
 }
 
 /// A rule that was written.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RuleWritten")]
 pub struct Added {
     /// Its id.
     pub id: RuleId,
@@ -63,7 +64,8 @@ pub struct Added {
 }
 
 /// A group of a rule.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RuleGroup")]
 pub struct Target {
     /// The name that was given.
     pub name: String,
@@ -72,7 +74,8 @@ pub struct Target {
 }
 
 /// A rule that ended.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RuleEnded")]
 pub struct Ended {
     /// Its id.
     pub id: RuleId,

@@ -35,7 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 const TOLD: i64 = 50;
 
 /// How far a run is, as admins see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RunStanding")]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Not begun.
@@ -60,7 +61,8 @@ impl Of {
 }
 
 /// A run as admins see it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Run")]
 pub struct Shown {
     /// How far it is.
     pub standing: Standing,

@@ -46,10 +46,8 @@ impl Replay {
                 done.before, done.status
             )];
             lines.extend(done.answer["detail"].as_str().map(str::to_owned));
-            lines.extend(done.changes.iter().map(|change| {
-                let part = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
-                format!("  {}  {}", part("kind"), part("subject"))
-            }));
+            let changes = done.changes.iter();
+            lines.extend(changes.map(|change| format!("  {}  {}", change.kind, change.subject)));
             lines.join("\n")
         })?;
         app.db.close().await;

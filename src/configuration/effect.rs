@@ -15,7 +15,8 @@ use crate::secrets::sha256;
 use crate::workspace::keys::Permission;
 
 /// What becomes of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationAction")]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It is made.
@@ -27,7 +28,8 @@ pub enum Action {
 }
 
 /// What something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationKind")]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// How far admins have access.
@@ -72,7 +74,8 @@ impl fmt::Display for Kind {
 }
 
 /// A field that changes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationDifference")]
 pub struct Difference {
     /// Its name in the document.
     pub field: &'static str,
@@ -83,7 +86,8 @@ pub struct Difference {
 }
 
 /// One thing that is made, changed or ends.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationEffect")]
 pub struct Effect {
     /// What becomes of it.
     pub action: Action,
@@ -96,7 +100,8 @@ pub struct Effect {
 }
 
 /// What has to change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationPlan")]
 pub struct Plan {
     /// Names the effects: the same ones have the same hash, whenever they are planned.
     pub hash: String,
@@ -113,7 +118,8 @@ pub struct Plan {
 }
 
 /// A directory that a document does not name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationUnnamed")]
 pub struct Unnamed {
     /// Its id.
     pub id: DirectoryId,

@@ -27,7 +27,8 @@ pub(super) struct Opening {
 
 /// What becomes of members by teams that open or close, by roles, and by how far admins have access.
 /// What rules give or take with it is told apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationStanding")]
 pub struct Standing {
     /// How many members come to be able to do more, or less.
     pub members: usize,
@@ -38,7 +39,8 @@ pub struct Standing {
 }
 
 /// How many members gain or lose something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConfigurationReached")]
 pub struct Reached {
     /// What it is: `team NAME` for access in a team, `permission NAME`.
     pub what: String,

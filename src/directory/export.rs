@@ -5,21 +5,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::request_log::{self, Wanted};
+use super::request_log::{self, Entry, Wanted};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{DirectoryId, MemberId, UserId};
+use crate::ids::{DirectoryId, GroupId, MemberId, UserId};
 use crate::store::former::Had;
 use crate::store::members as member_rows;
 use crate::store::users::Place;
 use crate::store::{api_keys, erasures, former, history, memberships};
 use crate::workspace::Workspace;
-use crate::workspace::activity::{self, Spot};
+use crate::workspace::activity::{self, Event, Spot};
 use crate::workspace::members::{self, Full};
 use crate::workspace::profile::Field;
 
@@ -45,33 +46,83 @@ enum Stage {
     End,
 }
 
+/// Everything that is held of a member.
+#[derive(JsonSchema)]
+#[schemars(rename = "MemberExport")]
+#[expect(dead_code, reason = "the shape of what is written in parts")]
+pub struct Document {
+    #[serde(flatten)]
+    head: Head<'static>,
+    /// What happened to the member, newest first.
+    events: Vec<Event>,
+    /// The requests of the log about the member's Users.
+    requests: Vec<Entry>,
+}
+
 /// What stands before the events.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Head<'a> {
+    /// When it was begun.
     exported_at: Timestamp,
+    /// The workspace.
     workspace: &'a Workspace,
+    /// The member.
     member: &'a Full,
-    /// Who keeps each field that is set: `admin`, or the directories by name.
-    sources: BTreeMap<&'static str, Value>,
+    /// Who keeps each field that is set.
+    sources: BTreeMap<&'static str, Keeper>,
+    /// What directories say of the person.
     users: Vec<Said>,
+    /// The Users that the member has or had.
     former_users: Vec<Had>,
+    /// What was given, ended or not.
     grants: Vec<history::Grant>,
+    /// The member's API keys, without their text.
     api_keys: Vec<api_keys::ApiKey>,
+    /// Creates that met the member.
     conflicts: Vec<erasures::Conflict>,
+    /// Users of the member that were deleted.
     tombstones: Vec<erasures::Buried>,
 }
 
+/// Who keeps a field: `admin`, or the directories by name.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Keeper {
+    Admin(&'static str),
+    Directories(Vec<String>),
+}
+
 /// What a directory says of the person.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SaidOfMember")]
 struct Said {
+    /// The directory.
     directory: DirectoryId,
+    /// Its name.
     directory_name: String,
+    /// The User.
     id: UserId,
+    /// Whether the directory lets the person in.
     active: bool,
+    /// The User as SCIM has it.
     document: Value,
-    groups: Vec<Value>,
+    /// The groups that the User is in.
+    groups: Vec<SaidGroup>,
+    /// When it was made.
     created_at: Timestamp,
+    /// When it changed last.
     updated_at: Timestamp,
+}
+
+/// A group that a User is in.
+#[derive(Serialize, JsonSchema)]
+struct SaidGroup {
+    /// Its id.
+    id: GroupId,
+    /// Its name.
+    name: String,
+    /// `direct`, or `indirect` through other groups alone.
+    r#type: &'static str,
 }
 
 /// Begins an export, which the workspace's log tells of. Members who left have one too.
@@ -134,9 +185,11 @@ impl Export {
                 directory: said.directory,
             };
             let belongs = memberships::list_belongs(&mut tx, place, &[said.id]).await?;
-            let groups = belongs.iter().map(
-                |group| json!({"id": group.group_id, "name": group.display, "type": group.kind()}),
-            );
+            let groups = belongs.iter().map(|group| SaidGroup {
+                id: group.group_id,
+                name: group.display.clone(),
+                r#type: group.kind(),
+            });
             users.push(Said {
                 groups: groups.collect(),
                 directory: said.directory,
@@ -210,15 +263,15 @@ impl Export {
     }
 }
 
-fn sources(member: &Full) -> Result<BTreeMap<&'static str, Value>> {
+fn sources(member: &Full) -> Result<BTreeMap<&'static str, Keeper>> {
     let shown = serde_json::to_value(member).map_err(Error::internal)?;
     let fields = Field::ALL.iter();
     let set = fields.filter(|field| !shown[field.name()].is_null());
     let sources = set.map(|field| {
         let by = if member.manual.contains(field) || member.directories.is_empty() {
-            json!("admin")
+            Keeper::Admin("admin")
         } else {
-            json!(member.directories)
+            Keeper::Directories(member.directories.clone())
         };
         (field.name(), by)
     });

@@ -22,7 +22,7 @@ use crate::workspace::permissions;
 pub use crate::store::grants::GrantKind;
 
 /// Somebody who has the right.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Holder {
     /// Who it is.
     pub member: MemberId,
@@ -43,7 +43,8 @@ pub struct Holder {
 }
 
 /// A grant by which somebody has the right.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HeldGrant")]
 pub struct Held {
     /// The grant.
     pub id: GrantId,
@@ -66,7 +67,7 @@ pub struct Held {
 }
 
 /// The rule behind a grant, as it is now.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct HeldRule {
     /// Its id.
     pub id: RuleId,

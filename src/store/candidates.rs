@@ -188,7 +188,7 @@ pub async fn delete_conflict(tx: &mut Tx, place: Place, key: &str) -> Result<()>
 }
 
 /// A create that met a member of another way.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Conflict {
     /// The folded userName.
     pub user_name: String,
@@ -271,7 +271,8 @@ pub async fn find_conflict(tx: &mut Tx, place: Place, key: &str) -> Result<Optio
 }
 
 /// A User and the member that it is linked to, or is going to be.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "AdoptionMatched")]
 pub struct Matched {
     /// The User.
     pub user: UserId,
@@ -364,7 +365,8 @@ pub async fn find_unlinked(tx: &mut Tx, place: Place, key: &str) -> Result<Optio
 }
 
 /// A member whom a directory does not have.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "AdoptionUnmatched")]
 pub struct Unmatched {
     /// The member.
     pub member: MemberId,

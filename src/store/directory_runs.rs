@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, RequestId, RunId, UserId, WorkspaceId};
 
 /// What a run does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::Type)]
+#[schemars(rename = "DirectoryRunKind")]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Kind {
@@ -25,7 +26,17 @@ pub enum Kind {
 }
 
 /// What becomes of the members of a directory that ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    sqlx::Type,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Leaving {
@@ -38,7 +49,7 @@ pub enum Leaving {
 }
 
 /// A run over a directory.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct DirectoryRun {
     /// Its id.
     pub id: RunId,

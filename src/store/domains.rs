@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::ids::{DomainId, WorkspaceId};
 
 /// How a domain was proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::Type)]
+#[schemars(rename = "DomainProof")]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Proof {
@@ -19,7 +20,7 @@ pub enum Proof {
 }
 
 /// A domain of a workspace.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Domain {
     /// Its id.
     pub id: DomainId,

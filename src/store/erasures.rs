@@ -231,7 +231,8 @@ pub async fn list_left(
 }
 
 /// A conflict that names a member.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "MetConflict")]
 pub struct Conflict {
     /// The directory that asked for the name.
     pub directory: Uuid,
@@ -264,7 +265,8 @@ pub async fn list_conflicts(
 }
 
 /// A User that was deleted.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "BuriedUser")]
 pub struct Buried {
     /// The directory.
     pub directory: Uuid,

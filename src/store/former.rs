@@ -9,7 +9,10 @@ use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, MemberId, PersonId, UserId, WorkspaceId};
 
 /// A User that a member has or had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::FromRow,
+)]
+#[schemars(rename = "HadUser")]
 pub struct Had {
     /// The directory.
     pub directory: DirectoryId,

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::ids::{DirectoryId, GrantId, MemberId, RuleId, UserId, WorkspaceId};
 
 /// A grant, whether it has ended or not.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "PastGrant")]
 pub struct Grant {
     /// Its id.
     pub id: GrantId,

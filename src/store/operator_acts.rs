@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ApiKeyId, RequestId};
 
 /// One act.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct OperatorAct {
     /// Its id, which ascends with time.
     pub id: Uuid,

@@ -12,7 +12,18 @@ use crate::clock::Timestamp;
 use crate::ids::{GroupId, MemberId, RuleId, RunId, UserId, WorkspaceId};
 
 /// What a plan is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    sqlx::Type,
+)]
+#[schemars(rename = "PlanAction")]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Action {

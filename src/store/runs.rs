@@ -9,7 +9,7 @@ use crate::ids::{
 };
 
 /// What a run does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum RunKind {
@@ -22,7 +22,7 @@ pub enum RunKind {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum RunState {
@@ -35,7 +35,7 @@ pub enum RunState {
 }
 
 /// A run.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -68,7 +68,8 @@ pub struct Run {
 }
 
 /// What a run does to a rule, and what became of the run itself.
-#[derive(Debug, Clone, Default, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "RunOf")]
 pub struct Of {
     /// The rule that it adds, changes or ends.
     pub rule: Option<RuleId>,

@@ -31,7 +31,8 @@ const LABEL: &str = "_gatehouse-challenge";
 const FILE: &str = "/.well-known/gatehouse-challenge";
 
 /// A domain with what proves it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Domain")]
 pub struct Shown {
     /// The domain. Its name is shown as the DNS has it, so that none looks like another.
     #[serde(flatten)]

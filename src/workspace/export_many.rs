@@ -62,8 +62,18 @@ impl std::str::FromStr for Format {
     }
 }
 
+/// The table as JSON.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename = "MembersTable")]
+#[expect(dead_code, reason = "the shape of what is written in parts")]
+pub struct Table {
+    /// The members, one each.
+    members: Vec<Row>,
+}
+
 /// A member in the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "MembersRow")]
 struct Row {
     id: MemberId,
     email: Option<String>,

@@ -60,7 +60,18 @@ async fn standing(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<
 }
 
 /// What the brake would do to a loss that is thought of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[schemars(rename = "BrakeForeseen")]
 pub struct Foreseen {
     /// How many would keep what they are to lose.
     pub held: i64,

@@ -1,17 +1,64 @@
 //! The requests of a directory in one document, for whoever is asked for help: written as it is read,
 //! never whole in memory.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
-use super::read::{Spot, Wanted, page};
+use super::read::{Entry, Spot, Wanted, page};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{DirectoryId, WorkspaceId};
-use crate::store::directories::Directory;
+use crate::store::directories::{Directory, DirectoryKind, Mode};
 
 /// How many requests a part has at most; each may have two bodies.
 const PART: usize = 50;
+
+/// The requests of a directory in one document.
+#[derive(JsonSchema)]
+#[schemars(rename = "RequestBundle")]
+#[expect(dead_code, reason = "the shape of what is written in parts")]
+pub struct Document {
+    #[serde(flatten)]
+    head: Head,
+    /// The requests with their bodies, newest first.
+    requests: Vec<Entry>,
+}
+
+/// What stands before the requests.
+#[derive(Serialize, JsonSchema)]
+struct Head {
+    /// The version of what wrote it.
+    gatehouse: &'static str,
+    /// When it was begun.
+    written_at: Timestamp,
+    /// The directory.
+    directory: Whose,
+}
+
+/// The directory whose requests they are.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BundledDirectory")]
+struct Whose {
+    /// Its id.
+    id: DirectoryId,
+    /// Its name.
+    name: String,
+    /// Whose dialect it speaks.
+    kind: DirectoryKind,
+    /// What becomes of its facts.
+    mode: Mode,
+    /// Whether unknown attributes and members are refused instead of skipped.
+    strict: bool,
+    /// Whether a create for an inactive user restores that user instead of a 409.
+    restore_inactive: bool,
+    /// When it was made.
+    created_at: Timestamp,
+    /// Since when it is switched off.
+    ended_at: Option<Timestamp>,
+}
 
 /// A bundle that is being written.
 pub struct Bundle {
@@ -49,21 +96,21 @@ pub async fn begin(
         })
     })
     .await?;
-    let head = json!({
-        "gatehouse": env!("CARGO_PKG_VERSION"),
-        "written_at": app.clock.now(),
-        "directory": {
-            "id": directory.id,
-            "name": directory.name,
-            "kind": directory.kind,
-            "mode": directory.mode,
-            "strict": directory.strict,
-            "restore_inactive": directory.restore_inactive,
-            "created_at": directory.created_at,
-            "ended_at": directory.ended_at,
+    let head = Head {
+        gatehouse: env!("CARGO_PKG_VERSION"),
+        written_at: app.clock.now(),
+        directory: Whose {
+            id: directory.id,
+            name: directory.name.clone(),
+            kind: directory.kind,
+            mode: directory.mode,
+            strict: directory.strict,
+            restore_inactive: directory.restore_inactive,
+            created_at: directory.created_at,
+            ended_at: directory.ended_at,
         },
-    });
-    let mut head = head.to_string();
+    };
+    let mut head = serde_json::to_string(&head).map_err(Error::internal)?;
     // Left open: the requests follow.
     head.pop();
     Ok(Bundle {

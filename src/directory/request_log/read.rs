@@ -14,6 +14,7 @@ use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{CredentialId, DirectoryId, RequestId, WorkspaceId};
+use crate::scim::resource::Note;
 use crate::secrets::WorkspaceKey;
 use crate::store::request_log::{self as rows, Logged, Selection};
 use crate::store::spots;
@@ -23,7 +24,8 @@ use crate::store::spots;
 const LATE: Duration = Duration::from_secs(15);
 
 /// An exchange, opened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LoggedRequest")]
 pub struct Entry {
     /// The request's id.
     pub id: RequestId,
@@ -50,6 +52,7 @@ pub struct Entry {
     /// What a refusal says.
     pub detail: Option<String>,
     /// What was skipped, each with its reason.
+    #[schemars(with = "Vec<Note>")]
     pub notes: Vec<Value>,
     /// How long it took, in microseconds.
     pub duration_us: i64,

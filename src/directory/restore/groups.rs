@@ -25,7 +25,8 @@ use crate::workspace::keys::Scopes;
 use crate::workspace::{history, name_key};
 
 /// What putting a group back comes to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "GroupPlan")]
 pub struct Plan {
     /// The group.
     pub group: GroupId,
@@ -62,7 +63,8 @@ pub struct Plan {
 }
 
 /// A member of a group that cannot come back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "GroupMissing")]
 pub struct Missing {
     /// The User, or the group within.
     pub id: Uuid,

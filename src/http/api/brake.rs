@@ -4,8 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::json as value;
+use serde::{Deserialize, Serialize};
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
@@ -137,6 +136,14 @@ pub(super) async fn reject(
     json(StatusCode::OK, &Rejected { rejected })
 }
 
+/// Of how many something waits without a deadline now.
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BrakeWaiting")]
+struct Waiting {
+    /// How many members.
+    waiting: usize,
+}
+
 /// Lets what waits go on waiting, without a deadline.
 pub(super) async fn wait(
     State(shared): State<Shared>,
@@ -148,12 +155,11 @@ pub(super) async fn wait(
     let about: About = body::read(&shared, &headers, body).await?;
     let which = about.which()?;
     let waiting = brake::wait(&shared.app, &caller.origin, workspace.id, which).await?;
-    json(StatusCode::OK, &value!({"waiting": waiting}))
+    json(StatusCode::OK, &Waiting { waiting })
 }
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
     const BRAKE: &str = "/workspaces/{workspace}/brake";
     vec![
         Operation::new("GET", BRAKE, "Show how the brake stands")
@@ -192,6 +198,6 @@ pub(super) fn operations() -> Vec<Operation> {
             "Let what waits go on waiting, without a deadline",
         )
         .takes::<About>()
-        .gives::<Thing>(200, "Of how many it waits."),
+        .gives::<Waiting>(200, "Of how many it waits."),
     ]
 }

@@ -10,7 +10,7 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
-use crate::configuration::{self, Applied, Configuration, Options};
+use crate::configuration::{self, Applied, Configuration, Options, Plan};
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
 
@@ -74,7 +74,6 @@ pub(super) async fn apply(
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Document = serde_json::Map<String, serde_json::Value>;
     const CONFIGURATION: &str = "/workspaces/{workspace}/configuration";
     vec![
         Operation::new(
@@ -82,14 +81,14 @@ pub(super) fn operations() -> Vec<Operation> {
             CONFIGURATION,
             "Show what the workspace is like, as a document",
         )
-        .gives::<Document>(200, "A document as `plan` and `apply` take it."),
+        .gives::<Configuration>(200, "A document as `plan` and `apply` take it."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/configuration/plan",
             "Tell what would have to change for the workspace to be like a document",
         )
         .takes::<Wanted>()
-        .gives::<Document>(200, "The plan, with its hash.")
+        .gives::<Plan>(200, "The plan, with its hash.")
         .refuses(409, "As things stand, it cannot be applied."),
         Operation::new(
             "POST",
@@ -97,10 +96,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Make the workspace like a document",
         )
         .takes::<Wanted>()
-        .gives::<Document>(200, "What was changed.")
-        .refuses(
-            409,
-            "It is another plan than was agreed to, or cannot be applied.",
-        ),
+        .gives::<Plan>(200, "What was changed.")
+        .refuses_stale::<Plan>("It is another plan than was agreed to, or cannot be applied."),
     ]
 }

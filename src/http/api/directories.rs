@@ -5,15 +5,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json, page};
-use crate::admission::adoption::{self, Adopt};
+use crate::admission::adoption::{self, Adopt, Foreseen, Matched, Told, Unmatched};
 use crate::admission::exit::{self, DirectoryRun, End, Leaving};
-use crate::admission::going_live::{self, Applied};
+use crate::admission::going_live::{self, Applied, Plan};
+use crate::admission::live_plans::Difference;
 use crate::admission::outlook::{self, Outlook};
 use crate::directory::{self, Directory};
 use crate::error::{Error, Result};
@@ -62,8 +62,33 @@ pub(super) async fn adoption(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Adopted")]
 struct Wanted {
+    /// The userName.
     user_name: Option<String>,
+    /// The member's id.
     member: Option<MemberId>,
+}
+
+/// The member that somebody is.
+#[derive(Serialize, schemars::JsonSchema)]
+struct AdoptedBody {
+    /// Its id.
+    member: MemberId,
+}
+
+/// An entry of a list of a directory's adoption: of `conflicts`, `matched`, `new` or `unmatched`.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "the shape of an answer")]
+enum Listed {
+    /// Of `conflicts`.
+    Conflict(Told),
+    /// Of `new`.
+    New(Foreseen),
+    /// Of `matched`.
+    Matched(Matched),
+    /// Of `unmatched`.
+    Unmatched(Unmatched),
 }
 
 /// Says who is who.
@@ -82,17 +107,20 @@ pub(super) async fn adopt(
     };
     let place = (workspace.id, directory.id);
     let member = adoption::adopt(&shared.app, caller.by(), place, adopt).await?;
-    json(StatusCode::OK, &json!({"member": member}))
+    json(StatusCode::OK, &AdoptedBody { member })
 }
 
 /// A directory, with what it holds and the runs over it.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DirectoryFull")]
 struct Full {
     #[serde(flatten)]
     directory: Directory,
+    /// How many Users it holds.
     users: i64,
+    /// How many groups it holds.
     groups: i64,
-    /// Newest first.
+    /// The last runs over it, newest first.
     runs: Vec<DirectoryRun>,
 }
 
@@ -128,7 +156,17 @@ pub(super) async fn plan_live(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "DirectoriesPlanned")]
 struct Planned {
+    /// The hash of the plan.
     hash: String,
+}
+
+/// How a directory went live.
+#[derive(Serialize, schemars::JsonSchema)]
+struct WentLive {
+    /// What was planned.
+    plan: Plan,
+    /// The run that does it; for few Users it is done with the answer.
+    run: DirectoryRun,
 }
 
 /// Lets a directory go live as it was planned.
@@ -143,7 +181,10 @@ pub(super) async fn live(
     let place = (workspace.id, directory.id);
     let applied = going_live::apply(&shared.app, &caller.origin, place, &planned.hash).await?;
     match applied {
-        Applied::Done(plan, run) => json(StatusCode::OK, &json!({"plan": plan, "run": run})),
+        Applied::Done(plan, run) => {
+            let (plan, run) = (*plan, *run);
+            json(StatusCode::OK, &WentLive { plan, run })
+        }
         Applied::Stale(difference) => Err(Problem::plan_stale(&difference)),
     }
 }
@@ -220,26 +261,40 @@ fn parsed<I: std::str::FromStr>(after: Option<&str>) -> Result<Option<I>> {
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
     vec![
         Operation::new(
-            "POST",
-            "/workspaces/{workspace}/directories/{directory}/adoption",
-            "Say who is who between a directory and the workspace",
-        )
-        .takes::<Wanted>()
-        .gives::<Thing>(200, "The member.")
-        .refuses(409, "The two cannot be one."),
-        Operation::new(
             "GET",
-            "/workspaces/{workspace}/directories/{directory}/adoption/{list}",
-            "List who matches, is new, conflicts or is not there",
+            "/workspaces/{workspace}/directories/{directory}",
+            "Show a directory, with what it holds and the runs over it",
         )
-        .gives_page::<Thing>(),
-        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}", "A directory").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
-        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live/plan", "What it would come to if a directory that collects went live").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
-        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/live", "Lets a directory go live as it was planned").takes::<Planned>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
-        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/end", "Switches a directory off").takes::<serde_json::Map<String, serde_json::Value>>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
+        .gives::<Full>(200, "The directory."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/live/plan",
+            "Tell what it would come to if a directory that collects went live",
+        )
+        .gives::<Plan>(200, "The plan, with its hash.")
+        .refuses(409, "It is live, and nobody is left to be let in."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/live",
+            "Let a directory go live as it was planned",
+        )
+        .takes::<Planned>()
+        .gives::<WentLive>(200, "It is done, or a run does it.")
+        .refuses_stale::<Difference>("It would come to something else by now, or cannot be."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/end",
+            "Switch a directory off",
+        )
+        .note("To shut its members out takes every right in the workspace.")
+        .takes::<End>()
+        .gives::<DirectoryRun>(200, "The run that lets go of its members.")
+        .refuses(
+            409,
+            "It is switched off already, or a run over it is not done.",
+        ),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/directories/{directory}/end/plan",
@@ -249,11 +304,34 @@ pub(super) fn operations() -> Vec<Operation> {
             "Nothing is done. The brake lets it pass that members are shut out or leave, since an \
              admin says just that and can take it back; what rules gave to those who stay it holds.",
         )
-        .takes::<Thing>()
+        .takes::<End>()
         .gives::<Outlook>(200, "How many would go out, and lose what.")
         .refuses(409, "The directory is switched off."),
-        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/undo-end", "Takes the end of a directory back").gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
-        Operation::new("POST", "/workspaces/{workspace}/directories/{directory}/adoption", "Says who is who").takes::<Wanted>().gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.").refuses(409, "As things stand, this cannot be."),
-        Operation::new("GET", "/workspaces/{workspace}/directories/{directory}/adoption/{list}", "One of the lists of a directory's adoption: `conflicts`, `matched` (Users that are linked, or will be once it goes live), `new` (Users that will not, with what becomes of each) and `unmatched` members").gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/undo-end",
+            "Take the end of a directory back",
+        )
+        .gives::<DirectoryRun>(200, "The run that takes it back.")
+        .refuses(409, "It is not switched off, or no longer to be undone."),
+        Operation::new(
+            "POST",
+            "/workspaces/{workspace}/directories/{directory}/adoption",
+            "Say who is who between a directory and the workspace",
+        )
+        .takes::<Wanted>()
+        .gives::<AdoptedBody>(200, "The member.")
+        .refuses(409, "The two cannot be one."),
+        Operation::new(
+            "GET",
+            "/workspaces/{workspace}/directories/{directory}/adoption/{list}",
+            "List who matches, is new, conflicts or is not there",
+        )
+        .note(
+            "`matched` has the Users that are linked, or will be once the directory goes live; `new` \
+             those that will not, with what becomes of each; `unmatched` members whom the directory \
+             does not have.",
+        )
+        .gives_page::<Listed>(),
     ]
 }

@@ -9,7 +9,7 @@ use super::directories::which;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{id, json};
-use crate::admission::directory_runs as runs;
+use crate::admission::directory_runs::{self as runs, Shown};
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::{DirectoryId, RunId, WorkspaceId};
@@ -82,7 +82,6 @@ async fn named(
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
     let of = |method, path, what| Operation::new(method, path, what);
     vec![
         of(
@@ -90,33 +89,33 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/directories/{directory}/runs",
             "List the last runs over a directory, newest first",
         )
-        .gives_page::<Thing>(),
+        .gives_page::<Shown>(),
         of(
             "GET",
             "/workspaces/{workspace}/directories/{directory}/runs/{run}",
             "Show a run over a directory",
         )
-        .gives::<Thing>(200, "The run."),
+        .gives::<Shown>(200, "The run."),
         of(
             "POST",
             "/workspaces/{workspace}/directories/{directory}/runs/{run}/pause",
             "Let a run wait by which a directory goes live",
         )
-        .gives::<Thing>(200, "The run waits.")
+        .gives::<Shown>(200, "The run waits.")
         .refuses(409, "The run is done, or goes on in any case."),
         of(
             "POST",
             "/workspaces/{workspace}/directories/{directory}/runs/{run}/resume",
             "Let a paused run go on",
         )
-        .gives::<Thing>(200, "The run goes on.")
+        .gives::<Shown>(200, "The run goes on.")
         .refuses(409, "The run is done."),
         of(
             "POST",
             "/workspaces/{workspace}/directories/{directory}/runs/{run}/undo",
             "Take back that a directory went live",
         )
-        .gives::<Thing>(201, "The run that takes it back.")
+        .gives::<Shown>(201, "The run that takes it back.")
         .refuses(409, "It cannot be undone, or no longer."),
     ]
 }

@@ -155,9 +155,10 @@ fn shown(path: &str, method: &str, operation: &Value) -> Shown {
             .map(|(status, told)| Answer {
                 status: status.to_owned(),
                 description: string(told.get("description")),
-                body: told
-                    .pointer("/content/application~1json/schema")
-                    .map(type_of),
+                body: ["json", "problem+json"].iter().find_map(|media| {
+                    let schema = format!("/content/application~1{media}/schema");
+                    told.pointer(&schema).map(type_of)
+                }),
             })
             .collect(),
     }
@@ -208,6 +209,14 @@ fn type_of(schema: &Value) -> Type {
     if let Some(values) = schema["enum"].as_array() {
         let values: Vec<_> = values.iter().map(Value::to_string).collect();
         return plain(values.join(" | "));
+    }
+    if let Some(parts) = schema["allOf"].as_array() {
+        // A problem that tells what a stale plan differs by.
+        let mut parts = parts.iter();
+        let more = parts.find_map(|part| part.pointer("/properties/difference"));
+        let of = type_of(more.unwrap_or(&Value::Null));
+        let words = format!("Problem, with difference: {}", of.words);
+        return Type { words, ..of };
     }
     for join in ["anyOf", "oneOf"] {
         if let Some(options) = schema[join].as_array() {

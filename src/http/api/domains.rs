@@ -11,7 +11,7 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json};
 use crate::http::Shared;
-use crate::workspace::domains;
+use crate::workspace::domains::{self, Shown};
 use crate::workspace::keys::Permission;
 
 /// The domains of a workspace, oldest first.
@@ -31,6 +31,7 @@ pub(super) async fn list(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "DomainsNewDomain")]
 struct NewDomain {
+    /// Its name.
     name: String,
 }
 
@@ -74,6 +75,7 @@ pub(super) async fn attest(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "DomainsEdit")]
 struct Edit {
+    /// Whether a User of the domain links to whom the workspace has.
     adoption: bool,
 }
 
@@ -110,14 +112,14 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/domains",
             "The domains of a workspace, oldest first",
         )
-        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        .gives_page::<Shown>(),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/domains",
             "Adds a domain; the answer says what proves it",
         )
         .takes::<NewDomain>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .gives::<Shown>(201, "The domain, with what proves it.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "PATCH",
@@ -125,7 +127,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Says whether Users of a domain link to whom the workspace has",
         )
         .takes::<Edit>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Shown>(200, "The domain.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "DELETE",
@@ -139,14 +141,14 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/domains/{id}/check",
             "Looks whether a domain is proved",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Shown>(200, "The domain.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/domains/{id}/attest",
             "Says that a domain is the workspace's own, for operators",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Shown>(200, "The domain.")
         .refuses(409, "As things stand, this cannot be."),
     ]
 }

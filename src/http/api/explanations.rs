@@ -12,7 +12,7 @@ use crate::admission::reasons::Explanation;
 use crate::directory::explanation;
 use crate::error::Error;
 use crate::http::Shared;
-use crate::mapping::holders::{GrantKind, holders};
+use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::workspace::keys::Permission;
 
 /// Who has a team.
@@ -90,18 +90,18 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/teams/{id}/explanation",
             "Who has a team",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        .gives_page::<Holder>(),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/roles/{id}/explanation",
             "Who has a role",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        .gives_page::<Holder>(),
         Operation::new(
             "GET",
             "/workspaces/{workspace}/permissions/{name}/explanation",
             "Who has a permission",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+        .gives_page::<Holder>(),
     ]
 }

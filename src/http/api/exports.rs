@@ -10,7 +10,7 @@ use super::streamed::streamed;
 use super::taking::Taking;
 use crate::error::Error;
 use crate::http::Shared;
-use crate::workspace::export_many::{self, Format};
+use crate::workspace::export_many::{self, Format, Table};
 use crate::workspace::keys::Permission;
 
 /// All members as a table. An answer that breaks off was not all of it.
@@ -36,15 +36,6 @@ pub(super) async fn members(
     };
     let file = format!("members-{}.{end}", workspace.slug);
     streamed(export, (caller, taking), (media, &file))
-}
-
-/// The table as JSON; each field of a row is what an import reads.
-#[derive(schemars::JsonSchema)]
-#[schemars(rename = "MembersTable")]
-#[expect(dead_code, reason = "the shape of an answer")]
-struct Table {
-    /// The members, one each.
-    members: Vec<serde_json::Value>,
 }
 
 /// What the routes of this file do.

@@ -12,7 +12,7 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, json, page};
 use crate::clock::Timestamp;
-use crate::directory::restore::groups::{self, Deleted, Outcome};
+use crate::directory::restore::groups::{self, Deleted, Outcome, Plan};
 use crate::http::Shared;
 
 /// A page of the groups that were deleted and can be given back.
@@ -61,6 +61,7 @@ pub(super) async fn plan(
 struct Planned {
     /// As it was planned with.
     as_of: Option<Timestamp>,
+    /// The hash of the plan.
     hash: String,
 }
 
@@ -84,7 +85,6 @@ pub(super) async fn restore(
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
     vec![
         Operation::new(
             "GET",
@@ -98,7 +98,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Tell what it would come to if a group was put back to an instant",
         )
         .takes::<Instant>()
-        .gives::<Thing>(200, "What it would come to.")
+        .gives::<Plan>(200, "What it would come to.")
         .refuses(
             409,
             "The group was not there then, or cannot be made again.",
@@ -109,7 +109,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Put a group back to an instant, as it was planned",
         )
         .takes::<Planned>()
-        .gives::<Thing>(200, "What was put back.")
-        .refuses(409, "The plan is stale, or the group cannot be made again."),
+        .gives::<Plan>(200, "What was put back.")
+        .refuses_stale::<Plan>("The plan is stale, or the group cannot be made again."),
     ]
 }

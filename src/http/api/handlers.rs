@@ -47,7 +47,7 @@ fn of_members(path: &str) -> MethodRouter<Shared> {
 
 fn of_directories(path: &str) -> MethodRouter<Shared> {
     match path {
-        "/{workspace}/directories/{id}/restore" => post(history::restore),
+        "/{workspace}/directories/{directory}/restore" => post(history::restore),
         "/{workspace}/directories/{directory}/deleted-groups" => get(group_restores::list),
         "/{workspace}/directories/{directory}/groups/{group}/restore/plan" => {
             post(group_restores::plan)

@@ -7,17 +7,19 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::caller::ApiCaller;
+use super::directories::which;
 use super::operation::Operation;
 use super::page::Page;
 use super::problem::Problem;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
-use crate::directory::{self, restore};
+use crate::directory::restore;
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::{MemberId, WorkspaceId};
 use crate::workspace::keys::Permission;
-use crate::workspace::{history, past_names, restoration};
+use crate::workspace::restoration::{self, PutBack};
+use crate::workspace::{history, past_names};
 
 /// A page of members as they were.
 pub(super) async fn list(
@@ -131,9 +133,7 @@ pub(super) async fn restore(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
-    let id = id(caller.param("id"), "directory")?;
-    let directory = directory::find_by_id(&shared.app, workspace.id, id).await?;
+    let (_, directory) = which(&shared, &caller).await?;
     let span: Span = body::read(&shared, &headers, body).await?;
     let to = span.to.unwrap_or_else(|| shared.app.clock.now());
     let span = (span.from, to);
@@ -222,7 +222,7 @@ pub(super) fn operations() -> Vec<Operation> {
         .gives_page::<past_names::RoleChanged>(),
         Operation::new(
             "POST",
-            "/workspaces/{workspace}/directories/{id}/restore",
+            "/workspaces/{workspace}/directories/{directory}/restore",
             "Give back what a directory took away between two instants",
         )
         .takes::<Span>()
@@ -234,7 +234,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Put a member back to an instant",
         )
         .takes::<Instant>()
-        .gives::<restoration::PutBack>(200, "What was put back, and what was not.")
+        .gives::<PutBack>(200, "What was put back, and what was not.")
         .refuses(409, "As things stand, it cannot be put back."),
     ]
 }

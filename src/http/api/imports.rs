@@ -18,9 +18,94 @@ use crate::http::limits::read_body;
 use crate::http::media::{is_csv, is_json};
 use crate::ids::ImportId;
 use crate::workspace::keys::Permission;
+use crate::workspace::profile::Line;
 
 /// How many rows the answer to a short import has.
 const SHORT: i64 = 200;
+
+/// A table as JSON: a list of rows, or an object with them. It has 10,000 rows at most.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "ImportTable")]
+#[expect(dead_code, reason = "the shape of what is taken")]
+enum Table {
+    /// The rows.
+    Rows(#[schemars(length(min = 1, max = 10_000))] Vec<Row>),
+    /// An object with the rows.
+    Object(Members),
+}
+
+/// The rows, as an export has them.
+#[derive(schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "the shape of what is taken")]
+struct Members {
+    /// The rows.
+    #[schemars(length(min = 1, max = 10_000))]
+    members: Vec<Row>,
+}
+
+/// A row of the table. Names may be written in any letter case and with anything between their words;
+/// what an export tells besides is passed over.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename = "ImportTableRow")]
+#[expect(dead_code, reason = "the shape of what is taken")]
+struct Row {
+    /// The member's id, where it is known.
+    id: Option<String>,
+    /// The address.
+    email: Option<String>,
+    /// First name.
+    given_name: Option<String>,
+    /// Last name.
+    family_name: Option<String>,
+    /// The name for people.
+    display_name: Option<String>,
+    /// The `UserID`.
+    user_id: Option<String>,
+    /// Roles, by name or id.
+    roles: Option<Names>,
+    /// Permissions.
+    permissions: Option<Names>,
+    /// Teams, by name or id.
+    teams: Option<Names>,
+    /// The language.
+    language: Option<String>,
+    /// The time zone.
+    time_zone: Option<String>,
+    /// The phone number.
+    phone: Option<String>,
+    /// The line: `numberless`, `numbered` or a number, or as a member shows it.
+    line: Option<LineCell>,
+    /// The line's number.
+    line_number: Option<String>,
+    /// Whom the member reports to: an address, a `UserID` or an id.
+    manager: Option<String>,
+    /// The address of a picture.
+    picture: Option<String>,
+    /// Whether one who left is brought back.
+    revive: Option<bool>,
+}
+
+/// Names: a list of them, or a text with `;` between.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "the shape of what is taken")]
+enum Names {
+    List(Vec<String>),
+    Text(String),
+}
+
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "the shape of what is taken")]
+enum LineCell {
+    Text(String),
+    Shown(Line),
+}
 
 /// An import that was asked for.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -146,7 +231,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "Whether those who had left are brought back; the column revive says so for one.",
                 flag(),
             )
-            .takes::<serde_json::Value>()
+            .takes::<Table>()
             .takes_text("text/csv")
             .gives::<Started>(200, "It is done, with what became of each row.")
             .gives::<Started>(202, "It goes on; see how far it is at `Location`."),

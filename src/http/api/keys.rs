@@ -15,7 +15,7 @@ use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
 use crate::http::Shared;
-use crate::workspace::keys::{self, ApiKey, NewKey, Permission, Scopes};
+use crate::workspace::keys::{self, ApiKey, NewKey, OperatorAct, Permission, Scopes};
 
 /// What a key is made with.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -129,6 +129,6 @@ pub(super) fn operations() -> Vec<Operation> {
             "List what was done to the operators' keys",
         )
         .note("What is done to a workspace's keys is in its log.")
-        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        .gives_page::<OperatorAct>(),
     ]
 }

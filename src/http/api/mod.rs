@@ -172,7 +172,7 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("GET", Some(Permission::MembersRead))],
     ),
     (
-        "/workspaces/{workspace}/directories/{id}/restore",
+        "/workspaces/{workspace}/directories/{directory}/restore",
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (

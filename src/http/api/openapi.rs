@@ -94,15 +94,18 @@ impl Schemas {
     }
 
     /// All of them by name. A type that is both taken and given has one schema, which must then be
-    /// true of both.
+    /// true of both: that of what is taken, where less has to be there.
     fn components(mut self) -> Map<String, Value> {
         let mut all = self.taken.take_definitions(true);
         let mut differing = Vec::new();
         for (name, given) in self.given.take_definitions(true) {
-            if all.get(&name).is_some_and(|taken| *taken != given) {
-                differing.push(name.clone());
+            match all.get(&name) {
+                Some(taken) if without_required(taken) == without_required(&given) => {}
+                Some(_) => differing.push(name),
+                None => {
+                    all.insert(name, given);
+                }
             }
-            all.insert(name, given);
         }
         debug_assert!(
             differing.is_empty(),
@@ -110,6 +113,21 @@ impl Schemas {
         );
         all.sort_keys();
         all
+    }
+}
+
+/// A schema but for which of its fields have to be there.
+fn without_required(schema: &Value) -> Value {
+    match schema {
+        Value::Object(parts) => {
+            let parts = parts.iter();
+            let parts = parts.filter(|(name, part)| *name != "required" || !part.is_array());
+            parts
+                .map(|(name, part)| (name.clone(), without_required(part)))
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(without_required).collect(),
+        other => other.clone(),
     }
 }
 
@@ -200,7 +218,7 @@ fn operation_id(method: &str, path: &str) -> String {
 fn told(operation: &Operation, permission: Option<Permission>, schemas: &mut Schemas) -> Value {
     let path = operation.path;
     let named = path.split(['{', '}']).skip(1).step_by(2);
-    let mut parameters: Vec<Value> = named.map(path_parameter).collect();
+    let mut parameters: Vec<Value> = named.map(|name| path_parameter(path, name)).collect();
     let has_parameters = !parameters.is_empty();
     parameters.extend(operation.parameters.iter().cloned());
     let mut responses: Vec<(u16, Value)> = Vec::new();
@@ -208,7 +226,13 @@ fn told(operation: &Operation, permission: Option<Permission>, schemas: &mut Sch
         responses.push((answer.status, answered(answer, schemas)));
     }
     let own = operation.refusals.iter();
-    responses.extend(own.map(|(status, description)| (*status, described(*status, description))));
+    responses.extend(own.map(|(status, description)| {
+        let told = match operation.difference.filter(|_| *status == 409) {
+            Some(difference) => stale(description, &difference(&mut schemas.given)),
+            None => described(*status, description),
+        };
+        (*status, told)
+    }));
     let common = ALWAYS.iter().copied();
     let is_posted = operation.method == "POST";
     if is_posted {
@@ -254,22 +278,28 @@ fn told(operation: &Operation, permission: Option<Permission>, schemas: &mut Sch
     told
 }
 
-fn path_parameter(name: &str) -> Value {
+fn path_parameter(path: &str, name: &str) -> Value {
+    let is_below = |list: &str| path.contains(&format!("/{list}/{{{name}}}"));
+    let text = || json!({"type": "string", "minLength": 1});
     let (description, schema) = match name {
         "workspace" => ("The workspace's id or slug.", json!({"type": "string"})),
+        "id" if is_below("domains") => ("The domain, by its id or name.", text()),
+        "id" if is_below("teams") && path.ends_with("/explanation") => {
+            ("The team, by its id or name.", text())
+        }
+        "id" if is_below("roles") && path.ends_with("/explanation") => {
+            ("The role, by its id or name.", text())
+        }
         "id" => ("The id.", json!({"type": "string", "format": "uuid"})),
         "kind" => (
             "What kind of right.",
             json!({"type": "string", "enum": ["teams", "roles", "permissions"]}),
         ),
-        "name" => (
-            "A team's or role's name or id, or a permission.",
-            json!({"type": "string", "minLength": 1}),
-        ),
-        "directory" => (
-            "The directory, by its id or name.",
-            json!({"type": "string", "minLength": 1}),
-        ),
+        "name" if is_below("permissions") => ("The permission.", text()),
+        "name" => ("A team's or role's name or id, or a permission.", text()),
+        "directory" => ("The directory, by its id or name.", text()),
+        "group" => ("The group, by its id or name.", text()),
+        "run" => ("The run.", json!({"type": "string", "format": "uuid"})),
         "request" => ("The request.", json!({"type": "string", "format": "uuid"})),
         "list" => (
             "Which list.",
@@ -320,6 +350,21 @@ fn described(status: u16, description: &str) -> Value {
     let mut own = reference(status);
     own["description"] = description.into();
     own
+}
+
+/// The refusal of a plan that would do something else by now: a problem that tells what.
+fn stale(description: &str, difference: &schemars::Schema) -> Value {
+    let more = json!({
+        "type": "object",
+        "properties": {"difference": difference},
+    });
+    let schema = json!({"allOf": [{"$ref": format!("#{SCHEMAS}/Problem")}, more]});
+    json!({
+        "description": format!(
+            "{description} `plan_stale` comes with the `difference`; other codes do not."
+        ),
+        "content": {"application/problem+json": {"schema": schema}},
+    })
 }
 
 fn refusal(status: u16, codes: &[(&str, &str)], problem: &schemars::Schema) -> Value {

@@ -32,6 +32,8 @@ pub(super) struct Operation {
     pub(super) answers: Vec<Answer>,
     /// What it refuses beside what every route does.
     pub(super) refusals: Vec<(u16, &'static str)>,
+    /// What a stale plan differs by, where it applies one.
+    pub(super) difference: Option<SchemaOf>,
 }
 
 /// An answer that is no refusal.
@@ -59,6 +61,7 @@ impl Operation {
             texts: Vec::new(),
             answers: Vec::new(),
             refusals: Vec::new(),
+            difference: None,
         }
     }
 
@@ -177,6 +180,12 @@ impl Operation {
     pub(super) fn refuses(mut self, status: u16, description: &'static str) -> Self {
         self.refusals.push((status, description));
         self
+    }
+
+    /// Refuses a plan that would do something else by now, and tells what as `difference`.
+    pub(super) fn refuses_stale<T: JsonSchema>(mut self, description: &'static str) -> Self {
+        self.difference = Some(SchemaGenerator::subschema_for::<T>);
+        self.refuses(409, description)
     }
 
     fn answer(mut self, status: u16, description: &'static str, body: Option<SchemaOf>) -> Self {

@@ -118,7 +118,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "One document, written as it is read: an answer that breaks off was not all of it. It \
              breaks off where the right to it is lost meanwhile.",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "The document."),
+        .gives::<export::Document>(200, "The document."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/members/{id}/erase",

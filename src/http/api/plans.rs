@@ -11,7 +11,8 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json};
-use crate::admission::plans::{self, Applied, Proposal};
+use crate::admission::planned::{Shown, Stale};
+use crate::admission::plans::{self, Applied, Done, Proposal};
 use crate::admission::rules::Missing;
 use crate::http::Shared;
 use crate::workspace::keys::Permission;
@@ -76,6 +77,7 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "PlansWanted")]
 struct Wanted {
+    /// Its id.
     plan: Uuid,
 }
 
@@ -103,8 +105,8 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/rules/plan",
             "Tells what would become of a new rule, another version of one or its end",
         )
-        .takes::<serde_json::Map<String, serde_json::Value>>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .takes::<Proposal>()
+        .gives::<Shown>(201, "The plan.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "POST",
@@ -112,17 +114,17 @@ pub(super) fn operations() -> Vec<Operation> {
             "Applies a plan, if it would still do what it told",
         )
         .takes::<Wanted>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
-        .refuses(409, "As things stand, this cannot be."),
+        .gives::<Done>(200, "It is applied.")
+        .refuses_stale::<Stale>("The plan would do something else by now, or cannot be applied."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/groups/plan-delete",
             "Tells what would become of it if a directory deleted a group",
         )
         .takes::<Gone>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .gives::<Shown>(201, "The plan, which only tells.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new("GET", "/workspaces/{workspace}/plans/{id}", "A plan")
-            .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+            .gives::<Shown>(200, "The plan."),
     ]
 }

@@ -8,20 +8,19 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::caller::ApiCaller;
+use super::directories::which;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::streamed::streamed;
 use super::taking::Taking;
 use super::{body, id, json, page};
 use crate::clock::Timestamp;
-use crate::directory;
 use crate::directory::request_log::bundle;
 use crate::directory::request_log::{self, Entry, Spot, Wanted};
 use crate::error::Error;
 use crate::http::Shared;
-use crate::http::scim::replay;
-use crate::ids::RequestId;
-use crate::workspace::Workspace;
+use crate::http::scim::replay::{self, Replayed};
+use crate::ids::{DirectoryId, RequestId, WorkspaceId};
 use crate::workspace::keys::Permission;
 
 /// What a list may be asked for beside its page.
@@ -34,9 +33,7 @@ pub(super) async fn list(
     State(shared): State<Shared>,
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
-    let directory = id(caller.param("directory"), "directory")?;
-    let directory = directory::find_by_id(&shared.app, workspace.id, directory).await?;
+    let (workspace, directory) = which(&shared, &caller).await?;
     let place = (workspace.id, directory.id);
     let wanted = wanted(&caller)?;
     let list = format!("requests {} {} {wanted:?}", workspace.id, directory.id);
@@ -60,9 +57,7 @@ pub(super) async fn bundle(
     State(shared): State<Shared>,
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
-    let directory = id(caller.param("directory"), "directory")?;
-    let directory = directory::find_by_id(&shared.app, workspace.id, directory).await?;
+    let (workspace, directory) = which(&shared, &caller).await?;
     caller.parameters(FILTERS)?;
     let wanted = wanted(&caller)?;
     request_log::flush(&shared.app).await;
@@ -111,8 +106,8 @@ pub(super) async fn show(
     State(shared): State<Shared>,
     caller: ApiCaller,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
-    let entry = find(&shared, &caller, &workspace).await?;
+    let (workspace, directory) = which(&shared, &caller).await?;
+    let entry = find(&shared, &caller, (workspace.id, directory.id)).await?;
     request_log::note_read(&shared.app, &caller.origin, &entry).await?;
     json(StatusCode::OK, &entry)
 }
@@ -148,9 +143,9 @@ pub(super) async fn again(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let workspace = caller.workspace(Permission::DirectoriesManage).await?;
+    let (workspace, directory) = which(&shared, &caller).await?;
     let how: How = body::read(&shared, &headers, body).await?;
-    let entry = find(&shared, &caller, &workspace).await?;
+    let entry = find(&shared, &caller, (workspace.id, directory.id)).await?;
     let done = replay::replay(&shared.app, &caller.origin, &entry, how.is_rehearsal()?);
     json(StatusCode::OK, &Box::pin(done).await?)
 }
@@ -158,11 +153,9 @@ pub(super) async fn again(
 async fn find(
     shared: &Shared,
     caller: &ApiCaller,
-    workspace: &Workspace,
+    place: (WorkspaceId, DirectoryId),
 ) -> Result<Entry, Problem> {
-    let directory = id(caller.param("directory"), "directory")?;
     let request = id(caller.param("request"), "request")?;
-    let place = (workspace.id, directory);
     let found = request_log::find(&shared.app, place, request).await?;
     Ok(found.ok_or(Error::NotFound("request"))?)
 }
@@ -201,7 +194,6 @@ fn filtered(operation: Operation) -> Operation {
 
 /// What the routes of this file do.
 pub(super) fn operations() -> Vec<Operation> {
-    type Thing = serde_json::Map<String, serde_json::Value>;
     const REQUEST: &str = "/workspaces/{workspace}/directories/{directory}/requests/{request}";
     vec![
         filtered(Operation::new(
@@ -213,7 +205,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "With `path`, which no index answers, a page may be short, or empty, before the last \
              one.",
         )
-        .gives_page::<Thing>(),
+        .gives_page::<Entry>(),
         filtered(Operation::new(
             "GET",
             "/workspaces/{workspace}/directories/{directory}/requests/bundle",
@@ -224,9 +216,9 @@ pub(super) fn operations() -> Vec<Operation> {
              Written as it is read: an answer that breaks off was not all of it. It breaks off where \
              the right to it is lost meanwhile.",
         )
-        .gives::<Thing>(200, "`directory`, and `requests`, newest first."),
+        .gives::<bundle::Document>(200, "`directory`, and `requests`, newest first."),
         Operation::new("GET", REQUEST, "Show a request of the log with its bodies")
-            .gives::<Thing>(200, "The request, secrets removed."),
+            .gives::<Entry>(200, "The request, secrets removed."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/directories/{directory}/requests/{request}/replay",
@@ -234,7 +226,7 @@ pub(super) fn operations() -> Vec<Operation> {
         )
         .note("Nothing of it is kept unless `for_real` is true.")
         .takes::<How>()
-        .gives::<Thing>(200, "What it was answered.")
+        .gives::<Replayed>(200, "What it was answered.")
         .refuses(409, "It cannot be sent again."),
     ]
 }

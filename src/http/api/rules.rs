@@ -6,15 +6,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::caller::ApiCaller;
+use super::history::NowOrThen;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, id, json, versioned};
-use crate::admission::former_rules;
-use crate::admission::rules::{self as written, Missing, RuleEdit};
+use crate::admission::former_rules::{self, EndedRule};
+use crate::admission::rules::{self as written, Added, Ended, Missing, RuleEdit};
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::RuleId;
-use crate::mapping::rules;
+use crate::mapping::rules::{self, Listed};
 use crate::workspace::keys::Permission;
 
 /// The rules, oldest first.
@@ -105,10 +106,10 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/rules",
             "The rules, oldest first",
         )
-        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        .gives_page::<Listed>(),
         Operation::new("POST", "/workspaces/{workspace}/rules", "Adds a rule")
-            .takes::<serde_json::Map<String, serde_json::Value>>()
-            .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+            .takes::<RuleEdit>()
+            .gives::<Added>(201, "What was written.")
             .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "GET",
@@ -116,7 +117,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "A rule; 304 for a version that the reader has",
         )
         .note("One that ended is told with `ended_at`, and what it said last as `was`.")
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<NowOrThen<Listed, EndedRule>>(200, "The rule.")
         .read_by_version(),
         Operation::new(
             "PATCH",
@@ -124,8 +125,9 @@ pub(super) fn operations() -> Vec<Operation> {
             "Changes a rule: a further version",
         )
         .note(LAST_ADMIN)
-        .takes::<serde_json::Map<String, serde_json::Value>>()
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .takes::<RuleEdit>()
+        .gives::<Added>(200, "What was written.")
+        .tagged()
         .changed_by_version()
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
@@ -134,7 +136,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "Ends a rule, and with it what it gave",
         )
         .note(LAST_ADMIN)
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Ended>(200, "It has no effect any more.")
         .changed_by_version()
         .refuses(409, "As things stand, this cannot be."),
     ]

@@ -8,7 +8,7 @@ use super::caller::ApiCaller;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{id, json};
-use crate::admission::runs;
+use crate::admission::runs::{self, Shown};
 use crate::error::Result;
 use crate::http::Shared;
 use crate::ids::RunId;
@@ -83,29 +83,29 @@ pub(super) fn operations() -> Vec<Operation> {
             "/workspaces/{workspace}/runs",
             "The last runs, newest first",
         )
-        .gives_page::<serde_json::Map<String, serde_json::Value>>(),
+        .gives_page::<Shown>(),
         Operation::new("GET", "/workspaces/{workspace}/runs/{id}", "A run")
-            .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done."),
+            .gives::<Shown>(200, "The run."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/runs/{id}/pause",
             "Lets a run wait",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Shown>(200, "The run waits.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/runs/{id}/resume",
             "Lets a run go on",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(200, "It is done.")
+        .gives::<Shown>(200, "The run goes on.")
         .refuses(409, "As things stand, this cannot be."),
         Operation::new(
             "POST",
             "/workspaces/{workspace}/runs/{id}/undo",
             "Undoes a run that wrote a rule",
         )
-        .gives::<serde_json::Map<String, serde_json::Value>>(201, "It is done.")
+        .gives::<Shown>(201, "The run that takes it back.")
         .refuses(409, "As things stand, this cannot be."),
     ]
 }

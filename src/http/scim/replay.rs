@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use serde::Serialize;
 use serde_json::Value;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use super::{router, unrecorded};
 use crate::app::App;
@@ -36,7 +37,7 @@ pub(super) struct Replaying {
 }
 
 /// What a request of the log came to when it was sent again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Replayed {
     /// The request as it was sent now; its id is in the log, unless this was a rehearsal.
     pub request: RequestId,
@@ -50,7 +51,21 @@ pub struct Replayed {
     pub answer: Value,
     /// What a rehearsal would have told the change log, without personal values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Value>,
+    pub changes: Vec<Change>,
+}
+
+/// A change that a rehearsal would have brought.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ReplayedChange")]
+pub struct Change {
+    /// What, such as `user.created`.
+    pub kind: String,
+    /// What it would have happened to, such as `member`.
+    pub subject_kind: String,
+    /// The id of that.
+    pub subject: Uuid,
+    /// What would have changed, without personal values.
+    pub detail: Value,
 }
 
 /// Sends a request of the log again. One that is not whole there, whose secrets were removed, or whose
@@ -108,12 +123,11 @@ pub async fn replay(
     let status = answer.status().as_u16();
     let bytes = to_bytes(answer.into_body(), ANSWER).await;
     let text = String::from_utf8_lossy(&bytes.map_err(Error::internal)?).into_owned();
-    let changes = told.into_iter().map(|told| {
-        let detail: Value = serde_json::from_str(&told.detail).unwrap_or_default();
-        serde_json::json!({
-            "kind": told.kind, "subject_kind": told.subject_kind, "subject": told.subject,
-            "detail": detail,
-        })
+    let changes = told.into_iter().map(|told| Change {
+        kind: told.kind,
+        subject_kind: told.subject_kind,
+        subject: told.subject,
+        detail: serde_json::from_str(&told.detail).unwrap_or_default(),
     });
     Ok(Replayed {
         request,

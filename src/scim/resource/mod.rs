@@ -69,7 +69,7 @@ pub enum MemberKind {
 }
 
 /// Something in a request that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Note {
     /// The attribute or path, cut to 100 characters.
     pub path: String,
@@ -78,7 +78,8 @@ pub struct Note {
 }
 
 /// Why something was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "NoteReason")]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No schema of the resource type has it.
