@@ -289,6 +289,37 @@ async fn a_body_is_json_of_known_fields_and_of_bounded_size() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_is_told_with_its_place() {
+    let gateway = Gateway::new().await;
+    let key = gateway.key(&Permission::ALL[..9]).await;
+    for (method, path, body, place) in [
+        ("POST", "/teams", json!({"name": 1}), "name: invalid type"),
+        (
+            "POST",
+            "/members",
+            json!({"profile": {"line": 5}}),
+            "profile.line: ",
+        ),
+        (
+            "POST",
+            "/brake/wait",
+            json!({"members": ["x"]}),
+            "members[0]: ",
+        ),
+        (
+            "POST",
+            "/teams",
+            json!({"name": "Support", "colour": "red"}),
+            "unknown field `colour`",
+        ),
+    ] {
+        let told = gateway.asked(&key, (method, path), body, 400).await;
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains(place), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_member_is_shown_with_what_it_has_and_why() {
     let gateway = Gateway::new().await;
     let scim = gateway.scim().await;

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::Problem;
 use crate::config::Limits;
@@ -54,8 +55,20 @@ pub(super) async fn read_within<T: DeserializeOwned>(
     if !value.is_object() {
         return Err(Error::invalid(Invalid::Syntax, "a JSON object is expected").into());
     }
-    let read = serde_json::from_value(value);
-    Ok(read.map_err(|error| Error::value(error.to_string()))?)
+    Ok(typed(value)?)
+}
+
+/// A value as a type. What does not fit is refused with its place, such as `members[3]`.
+pub(super) fn typed<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = error.path().to_string();
+        let problem = error.into_inner();
+        if place == "." {
+            Error::value(problem.to_string())
+        } else {
+            Error::value(format!("{place}: {problem}"))
+        }
+    })
 }
 
 /// A body as it came, within size and time.

@@ -163,9 +163,9 @@ async fn one(
     workspace: WorkspaceId,
     operation: Value,
 ) -> Done {
-    let act: Act = match serde_json::from_value(operation) {
+    let act: Act = match body::typed(operation) {
         Ok(act) => act,
-        Err(error) => return Done::refused(None, Error::value(error.to_string())),
+        Err(error) => return Done::refused(None, error),
     };
     let member = act.member();
     match act.done(shared, caller, workspace).await {
