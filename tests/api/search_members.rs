@@ -232,6 +232,13 @@ async fn what_is_no_filter_over_members_is_refused() {
         let refused = gateway.filtered(&key, wrong, "").await;
         let answer = (refused.status, &refused.body["code"]);
         assert_eq!(answer, (400, &json!("invalid_filter")), "{wrong}");
+        // What there is no attribute for is answered with those that there are.
+        let detail = refused.body["detail"].as_str().unwrap();
+        let is_unknown = ["userName", "password"]
+            .iter()
+            .any(|it| wrong.starts_with(it));
+        let known = detail.contains("expected one such as ") && detail.contains("display_name");
+        assert_eq!(is_unknown, known, "{wrong}: {detail}");
     }
     for more in [
         "&count=yes",

@@ -14,7 +14,7 @@ mod tests;
 pub(super) use self::resolve::boolean;
 use crate::error::{Error, Invalid, Result};
 use crate::scim::path::{AttributePath, Resolved};
-use crate::scim::schema::{Attribute, ResourceType};
+use crate::scim::schema::{Attribute, ResourceType, Returned};
 
 /// Longest filter in bytes.
 pub const BYTES: usize = 4096;
@@ -109,14 +109,14 @@ pub enum Literal {
 /// ```
 pub fn parse(text: &str, kind: &'static ResourceType) -> Result<Filter> {
     let syntax = grammar::filter(text).map_err(invalid)?;
-    resolve::filter(syntax, kind).map_err(invalid)
+    resolve::filter(syntax, kind).map_err(|detail| refused(detail, &[kind]))
 }
 
 /// Reads a filter for several resource types, one filter for each. An attribute that a type does
 /// not have is absent there; one that no type has is `invalidFilter`.
 pub fn parse_for_all(text: &str, kinds: &[&'static ResourceType]) -> Result<Vec<Filter>> {
     let syntax = grammar::filter(text).map_err(invalid)?;
-    resolve::filters(&syntax, kinds).map_err(invalid)
+    resolve::filters(&syntax, kinds).map_err(|detail| refused(detail, kinds))
 }
 
 /// `attribute[filter].sub` of a PATCH path, before the attribute is looked up.
@@ -180,6 +180,22 @@ impl Filter {
             _ => join(filters),
         }
     }
+}
+
+/// What is wrong with a filter; where it is an attribute, those that there are.
+fn refused(detail: &'static str, kinds: &[&'static ResourceType]) -> Error {
+    if detail != resolve::UNKNOWN {
+        return invalid(detail);
+    }
+    let attributes = kinds.iter().flat_map(|kind| &kind.schema.attributes);
+    let mut known = Vec::new();
+    for attribute in attributes.filter(|it| it.returned != Returned::Never) {
+        if !known.contains(&attribute.name.as_str()) {
+            known.push(attribute.name.as_str());
+        }
+    }
+    let detail = format!("{detail}; expected one such as {}", known.join(", "));
+    Error::invalid(Invalid::Filter, detail)
 }
 
 fn invalid(detail: &'static str) -> Error {

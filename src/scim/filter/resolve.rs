@@ -6,7 +6,8 @@ use crate::clock::Timestamp;
 use crate::scim::path::{AttributePath, Resolution, Resolved};
 use crate::scim::schema::{Attribute, Kind, ResourceType, Returned};
 
-const UNKNOWN: &str = "the filter names an attribute that the resource type does not have";
+pub(super) const UNKNOWN: &str =
+    "the filter names an attribute that the resource type does not have";
 const COMPLEX: &str = "expected a sub-attribute: a complex attribute has no value of its own";
 
 /// A filter over resources.
