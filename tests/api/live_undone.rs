@@ -37,7 +37,7 @@ async fn a_directory_does_not_go_live_while_that_is_undone() {
     let by = format!("/runs/{}", by["id"].as_str().unwrap());
     asked(&gateway, &scim, "POST", &format!("{by}/pause"), 200).await;
     asked(&gateway, &scim, "POST", "/live/plan", 409).await;
-    let hash = json!({"hash": "0"});
+    let hash = json!({"hash": "0".repeat(64)});
     let applied = gateway.of(&scim, "POST", "/live", hash).await;
     assert_eq!(applied.status, 409, "{}", applied.text);
     assert_eq!(mode(&gateway, &scim).await, Mode::Collect);
