@@ -19,14 +19,16 @@ pub async fn list_for(tx: &mut Tx, place: Place, of: &[MemberId]) -> Result<Vec<
              AND m.id IN ({ids}) AND m.email_key IS NOT NULL UNION SELECT o.user_name_key \
              FROM users o WHERE o.workspace = $1 AND o.member IN ({ids}) \
              UNION SELECT a.user_name_key FROM adoptions a WHERE a.workspace = $1 \
-             AND a.directory = $2 AND a.member IN ({ids})) \
+             AND a.directory = $2 AND a.member IN ({ids})), \
+             back AS MATERIALIZED (SELECT b.id FROM users b WHERE b.workspace = $1 \
+             AND b.former_member IN ({ids})) \
              {user} FROM keys CROSS JOIN users u WHERE u.workspace = $1 AND u.directory = $2 \
              AND u.user_name_key = keys.key AND u.member IS NULL \
              UNION {user} FROM keys CROSS JOIN user_emails e CROSS JOIN users u \
              WHERE e.workspace = $1 AND e.directory = $2 AND e.value_key = keys.key \
              AND u.workspace = $1 AND u.directory = $2 AND u.id = e.user_id AND u.member IS NULL \
-             UNION {user} FROM users u WHERE u.workspace = $1 AND u.former_member IN ({ids}) \
-             AND u.directory = $2 AND u.member IS NULL"
+             UNION {user} FROM back CROSS JOIN users u WHERE u.workspace = $1 \
+             AND u.directory = $2 AND u.id = back.id AND u.member IS NULL"
         );
         let mut query = tx
             .query(sqlx::AssertSqlSafe(sql))

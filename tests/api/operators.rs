@@ -187,7 +187,7 @@ async fn what_is_left_out_of_the_seats_stays_as_it_is() {
     assert_eq!((&now["contact"], &now["grace"]), (&Value::Null, &json!(0)));
     assert_eq!((&now["policy"], &now["taken"]), (&json!("hold"), &json!(2)));
     // The same of a document.
-    let document = json!({"seats": {"limit": 7}});
+    let document = json!({"configuration": {"seats": {"limit": 7}}});
     gateway
         .asked(&operator, ("POST", "/configuration/apply"), document, 200)
         .await;

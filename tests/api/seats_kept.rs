@@ -1,7 +1,7 @@
 //! Seats that members keep while they are suspended, where a workspace wants that.
 
 use futures_util::future::join_all;
-use gatehouse::admission::adoption;
+use gatehouse::admission::{adoption, going_live};
 use gatehouse::changes::Origin;
 use gatehouse::directory::{Mode, NewDirectory};
 use gatehouse::workspace::keys::{Permission, Scopes};
@@ -185,10 +185,10 @@ async fn a_forecast_knows_who_keeps_a_seat() {
     adoption::adopt(&gateway.app, by, place, adopt)
         .await
         .unwrap();
-    let foreseen = adoption::foreseen(&gateway.app, place, None, 10).await;
-    let foreseen = foreseen.unwrap();
-    assert_eq!(foreseen[0].outcome, adoption::Outcome::Linked);
-    assert!(!foreseen[0].takes_seat, "it has one");
+    let matched = adoption::matched(&gateway.app, place, None, 10).await;
+    assert!(matched.unwrap()[0].planned);
+    let plan = going_live::plan(&gateway.app, place).await.unwrap();
+    assert_eq!((plan.linked, plan.seats_needed), (1, 0), "it has one");
     gateway.check().await;
 }
 
