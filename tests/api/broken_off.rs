@@ -89,6 +89,7 @@ impl Bench {
             }
             Loss::PermissionTaken => {
                 gateway.give(self.ada, permission()).await.unwrap();
+                new = new_key(&[Permission::DataExport]);
                 new.member = Some(self.ada);
             }
             Loss::OperatorsKeyRevoked => new = new_key(&[Permission::Everything]),
