@@ -108,6 +108,9 @@ async fn names(walk: &mut Walk<'_>) {
         .admin(("POST", "/teams"), &[], team, &["team.created"])
         .await;
     let team = text(&team["id"]);
+    let archived = json!({"archived": true});
+    walk.admin(("POST", "/teams/{id}/plan"), &[&team], archived, &[])
+        .await;
     let new = json!({"name": "Help"});
     walk.admin(("PATCH", "/teams/{id}"), &[&team], new, &["team.updated"])
         .await;
@@ -116,6 +119,9 @@ async fn names(walk: &mut Walk<'_>) {
         .admin(("POST", "/roles"), &[], role, &["role.created"])
         .await;
     let role = text(&role["id"]);
+    let none = json!({"permissions": []});
+    walk.admin(("POST", "/roles/{id}/plan"), &[&role], none, &[])
+        .await;
     let new = json!({"name": "head"});
     walk.admin(("PATCH", "/roles/{id}"), &[&role], new, &["role.updated"])
         .await;
@@ -243,7 +249,18 @@ async fn brake(walk: &mut Walk<'_>, scim: &Scim) {
         &["member.brake_waits"],
     )
     .await;
-    walk.admin(("POST", "/brake/release"), &[], all, &["member.suspended"])
+    let released = all.clone();
+    walk.admin(
+        ("POST", "/brake/release"),
+        &[],
+        released,
+        &["member.suspended"],
+    )
+    .await;
+    let ids = users(scim, "spared", 4).await;
+    crate::brake::off(scim, &ids).await;
+    let kinds = ["member.brake_rejected"];
+    walk.admin(("POST", "/brake/reject"), &[], all, &kinds)
         .await;
     walk.admin(
         ("PUT", "/brake"),
@@ -319,7 +336,7 @@ async fn given_back(walk: &mut Walk<'_>, scim: &Scim, other: &Scim) {
     let kinds = ["group.restored"];
     walk.admin(("POST", &restore), &[id, &lost], hash, &kinds)
         .await;
-    let call = ("POST", "/directories/{id}/restore");
+    let call = ("POST", "/directories/{directory}/restore");
     walk.admin(call, &[id], json!({"from": from}), &["user.restored"])
         .await;
 
@@ -340,7 +357,7 @@ async fn given_back(walk: &mut Walk<'_>, scim: &Scim, other: &Scim) {
     let key = walk.gateway.key(&Permission::OF_WORKSPACE).await;
     let sent = walk
         .gateway
-        .api(&key, "POST", &path, Some(&json!({})))
+        .api(&key, "POST", &path, Some(&json!({"for_real": true})))
         .await;
     assert_eq!(sent.status, 200, "{}", sent.text);
     let by = "kind || ' ' || actor";
@@ -352,6 +369,8 @@ async fn given_back(walk: &mut Walk<'_>, scim: &Scim, other: &Scim) {
     walk.apart("POST", &format!("/workspaces/{{workspace}}{route}"));
     let (id, keep) = (other.directory.id.to_string(), json!({"members": "keep"}));
     let (end, undo) = (format!("{of}/end"), format!("{of}/undo-end"));
+    let plan = format!("{end}/plan");
+    walk.admin(("POST", &plan), &[&id], keep.clone(), &[]).await;
     walk.admin(("POST", &end), &[&id], keep, &["directory.ended"])
         .await;
     walk.gateway.work().await;

@@ -89,7 +89,8 @@ async fn each_call_that_is_refused_for_a_right_leaves_one_record() {
             assert_eq!(told.credential, Some(id.0), "{what}");
             assert_eq!(told.actor.as_deref(), Some("api_key"), "{what}");
             assert_eq!(told.method.as_deref(), Some(*method), "{what}");
-            assert_eq!(told.path.as_deref(), Some(path.as_str()), "{what}");
+            let kept = format!("/api/v1{path}");
+            assert_eq!(told.path.as_deref(), Some(kept.as_str()), "{what}");
             let target = path.contains(NOWHERE).then_some(NOWHERE);
             let expected = json!({
                 "route": route, "target": target, "status": 403, "permission": needed.name(),
@@ -150,7 +151,7 @@ async fn who_reaches_for_another_workspace_is_told_of_at_home() {
             panic!("{path}: {told:?}");
         };
         assert_eq!(told.credential, Some(id.0));
-        assert_eq!(told.path.as_deref(), Some(kept.as_str()));
+        assert_eq!(told.path, Some(format!("/api/v1{kept}")));
         let detail = told.detail();
         assert_eq!(
             (&detail["status"], &detail["target"]),

@@ -187,7 +187,9 @@ async fn a_forecast_knows_who_keeps_a_seat() {
         .unwrap();
     let matched = adoption::matched(&gateway.app, place, None, 10).await;
     assert!(matched.unwrap()[0].planned);
-    let plan = going_live::plan(&gateway.app, &Origin::cli(), place).await.unwrap();
+    let plan = going_live::plan(&gateway.app, &Origin::cli(), place)
+        .await
+        .unwrap();
     assert_eq!((plan.linked, plan.seats_needed), (1, 0), "it has one");
     gateway.check().await;
 }

@@ -111,6 +111,7 @@ impl<'g> Walk<'g> {
             }
         });
         let path = format!("/workspaces/acme{}", parts.collect::<Vec<_>>().join("/"));
+        let kept = format!("/api/v1{path}");
         let before = self.gateway.count("changes").await;
         let body = Some(body).filter(|body| !body.is_null());
         let answer = self.gateway.api(&key, method, &path, body.as_ref()).await;
@@ -132,7 +133,7 @@ impl<'g> Walk<'g> {
         for told in &told {
             let by = (told.credential, told.actor.as_deref());
             let through = (told.method.as_deref(), told.path.as_deref());
-            if by != (Some(id.0), Some(actor)) || through != (Some(method), Some(path.as_str())) {
+            if by != (Some(id.0), Some(actor)) || through != (Some(method), Some(kept.as_str())) {
                 self.wrong.push(format!("{what} left {told:?}"));
             }
             assert!(!told.detail.contains(&key), "{what}");

@@ -58,6 +58,8 @@ pub use routes::{Offered, ROUTES};
 
 /// Where the API begins; whatever is not there is told as a problem too.
 pub const BASE: &str = "/api";
+/// Where its routes begin.
+const V1: &str = "/api/v1";
 
 /// The routes under their base.
 pub fn router(shared: &Shared) -> Router<Shared> {
@@ -79,7 +81,7 @@ pub fn router(shared: &Shared) -> Router<Shared> {
         .route("/docs", get(docs::show))
         .route("/docs/style.css", get(docs::style));
     Router::new()
-        .nest("/api/v1", routes)
+        .nest(V1, routes)
         .layer(middleware::from_fn(problem::identify))
 }
 

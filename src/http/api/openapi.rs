@@ -18,14 +18,12 @@ use serde_json::{Map, Value, json};
 use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
 use super::{
-    ROUTES, brake, bulk, configuration, directories, directory_runs, domains, explanations,
+    ROUTES, V1, brake, bulk, configuration, directories, directory_runs, domains, explanations,
     exports, group_restores, history, idempotency, imports, keys, members, people, plans,
     protection, requests, rules, runs, teams, tokens, workspaces,
 };
 use crate::workspace::keys::Permission;
 
-/// Where the routes of the document begin.
-const BASE: &str = "/api/v1";
 /// Where schemas are.
 const SCHEMAS: &str = "/components/schemas";
 
@@ -136,7 +134,7 @@ fn document() -> Value {
     let problem = schemas.given.subschema_for::<Told>();
     let mut paths: Map<String, Value> = ROUTES
         .iter()
-        .map(|(path, _)| (format!("{BASE}{path}"), json!({})))
+        .map(|(path, _)| (format!("{V1}{path}"), json!({})))
         .collect();
     for operation in operations() {
         let offered = ROUTES.iter().find(|(path, _)| *path == operation.path);
@@ -144,7 +142,7 @@ fn document() -> Value {
         let permission = offered.find(|(method, _)| *method == operation.method);
         let permission = permission.and_then(|(_, permission)| *permission);
         let told = told(&operation, permission, &mut schemas);
-        let methods = &mut paths[&format!("{BASE}{}", operation.path)];
+        let methods = &mut paths[&format!("{V1}{}", operation.path)];
         methods[operation.method.to_ascii_lowercase()] = told;
     }
     let responses: Map<String, Value> = CODES

@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 use uuid::Uuid;
 
+use super::V1;
 use super::problem::Problem;
 use crate::changes::Origin;
 use crate::changes::refusals::{self, Refused};
@@ -126,6 +127,7 @@ fn is_refusal(status: u16) -> bool {
 /// A path as the log keeps it where nothing says that it names what is there, and the last id in it.
 fn told(route: &str, path: &str) -> (String, Option<Uuid>) {
     let mut target = None;
+    let path = path.strip_prefix(V1).unwrap_or(path);
     let kept = route.split('/').zip(path.split('/')).map(|(part, value)| {
         let id = value.parse::<Uuid>().ok();
         if part == "{workspace}" {
@@ -143,7 +145,7 @@ fn told(route: &str, path: &str) -> (String, Option<Uuid>) {
         if is_hidden || is_address { part } else { value }
     });
     let kept: Vec<_> = kept.collect();
-    (kept.join("/"), target)
+    (format!("{V1}{}", kept.join("/")), target)
 }
 
 #[cfg(test)]
@@ -156,7 +158,9 @@ mod tests {
         let route = "/workspaces/{workspace}/members/{id}/{kind}/{name}";
         let check = |path: &str, kept: &str, target: Option<&str>| {
             let target = target.map(|id| id.parse().expect("an id"));
-            assert_eq!(told(route, path), (kept.to_owned(), target), "{path}");
+            let path = format!("/api/v1{path}");
+            let kept = format!("/api/v1{kept}");
+            assert_eq!(told(route, &path), (kept, target), "{path}");
         };
         let whole = format!("/workspaces/acme/members/{id}/roles/admin");
         check(&whole, &whole, Some(id));
