@@ -309,7 +309,7 @@ async fn rights_by_hand_that_come_back_with_a_backup_are_told() {
     server.stop();
     let right = |command: &str| {
         let which = ["members", command, "--workspace", "acme", "--member", "ada"];
-        deployment.json(&[&which[..], &["--role", "admin"]].concat());
+        deployment.json(&[&which[..], &["--role", "user"]].concat());
     };
     right("grant");
     deployment.json(&["backup", "one.gatehouse"]);
@@ -319,7 +319,7 @@ async fn rights_by_hand_that_come_back_with_a_backup_are_told() {
     let by_hand = back["by_hand"].as_array().unwrap();
     assert_eq!(by_hand.len(), 1, "{back}");
     let told = ["workspace", "shown", "kind", "name"].map(|key| &by_hand[0][key]);
-    assert_eq!(told, ["acme", "ada", "role", "admin"]);
+    assert_eq!(told, ["acme", "ada", "role", "user"]);
     let as_is = deployment.json(&[&restore[..], &["--as-is"]].concat());
     assert_eq!(as_is["by_hand"], json!([]));
 }

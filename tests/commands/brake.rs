@@ -53,11 +53,17 @@ async fn who_is_held_is_listed_waits_and_is_released() {
     deployment.refuses("brake show nobody", 3, "workspace not found");
     deployment.refuses("brake set acme --people 0", 2, "people must be 1 to");
     deployment.refuses("brake set acme --mode never", 2, "hold, alert or off");
+    let kept = "brake reject acme dora";
+    deployment.tells(kept, &["1 keep what they were to lose"]);
     let done = deployment.value("brake release acme --all");
-    assert_eq!(done, json!({"released": 2, "kept": 0}));
+    assert_eq!(done, json!({"released": 1, "kept": 0}));
     assert_eq!(deployment.value("brake list acme"), json!([]));
     deployment.tells("brake set acme --mode off", &["the brake is off"]);
     let listed = deployment.value("members list --workspace acme");
     let listed = listed.as_array().unwrap();
-    assert!(listed.iter().all(|it| it["status"] == "suspended"));
+    for member in listed {
+        let kept = member["user_name"] == "dora";
+        let status = if kept { "active" } else { "suspended" };
+        assert_eq!(member["status"], status, "{member}");
+    }
 }

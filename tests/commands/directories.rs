@@ -42,7 +42,9 @@ async fn one_that_collects_goes_live_ends_and_is_had_back() {
             &format!("apply it with --apply {hash}"),
         ],
     );
-    deployment.refuses(&format!("{live} --apply 0"), 4, "something else by now");
+    deployment.refuses(&format!("{live} --apply 0"), 2, "hash of a plan");
+    let unknown = format!("{live} --apply {}", "0".repeat(64));
+    deployment.refuses(&unknown, 3, "not found");
     deployment.tells(&format!("{live} --apply {hash}"), &["is live: 2 users"]);
     deployment.refuses(&live, 4, "the directory is live");
     assert_eq!(

@@ -173,7 +173,8 @@ async fn a_member_is_what_it_was_at_an_instant() {
     );
     let diff = format!("members diff --workspace acme --from {before}");
     let differs = deployment.value(&diff);
-    assert_eq!(differs[0]["ended"]["teams"], json!(["Support"]));
+    let members = &differs["members"];
+    assert_eq!(members[0]["ended"]["teams"], json!(["Support"]));
     deployment.tells(&diff, &["ended", "Support", "user_id"]);
     deployment.refuses(&format!("{diff} --to 2001-01-01T00:00:00Z"), 2, "from must");
     deployment.refuses(

@@ -145,5 +145,11 @@ async fn a_rule_is_shown_edited_bound_and_ended() {
     );
     assert_eq!(teams(&deployment), [json!([]), json!([])]);
     deployment.refuses(&format!("rule end {named}"), 3, "rule not found");
-    deployment.refuses(&format!("rule show {named}"), 3, "rule not found");
+    deployment.tells(&format!("rule show {named}"), &["ended at"]);
+    let unknown = "01a00000-0000-7000-8000-000000000000";
+    deployment.refuses(
+        &format!("rule show --workspace acme --rule {unknown}"),
+        3,
+        "rule not found",
+    );
 }

@@ -67,11 +67,11 @@ async fn whoever_was_shut_out_is_so_after_a_kill_that_follows_the_answer() {
         let name = format!("u{round}@acme.example");
         let user = json!({"userName": name});
         let user = format!("/Users/{}", client.created("/Users", &user).await);
-        let key = bed.key(Some((&name, &["members.read"])));
-        let own = |client: &Client| client.with_token(&key);
         let mut grant = vec!["members", "grant", "--workspace", "acme"];
         grant.extend(["--member", &name, "--permission", "members.read"]);
         bed.deployment.json(&grant);
+        let key = bed.key(Some((&name, &["members.read"])));
+        let own = |client: &Client| client.with_token(&key);
         let answer = own(&client).manage("GET", "/members", None).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let answer = match round % 2 {
