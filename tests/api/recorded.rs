@@ -426,7 +426,7 @@ async fn workspace(walk: &mut Walk<'_>) {
     walk.operator(("POST", "/members/release"), &[], json!({}), &[])
         .await;
     let new = json!({"name": "Acme Ltd"});
-    walk.admin(("PATCH", ""), &[], new, &["workspace.renamed"])
+    walk.operator(("PATCH", ""), &[], new, &["workspace.renamed"])
         .await;
     let limit = json!({"limit": 100});
     walk.operator(("PUT", "/seats"), &[], limit, &["workspace.seats_set"])
