@@ -53,7 +53,7 @@ pub struct Loaded {
     /// API keys that open nothing until they are released.
     pub keys_held: Vec<HeldKey>,
     /// Roles and permissions that were given by hand, which somebody may have taken away since: they
-    /// have effect again with whoever is let in. Up to [`LISTED`] of each workspace.
+    /// have effect again with whoever is let in. Up to 1,000 of each workspace.
     pub by_hand: Vec<ByHand>,
     /// How many members were erased after the backup, and are so again.
     pub members_erased: u64,

@@ -60,7 +60,7 @@ pub struct Issued {
 
 /// Makes a key for a workspace; without one, for the operators. Whoever makes it has `scopes`
 /// itself, and gives on nothing beyond them. A person's own names only what the person may do when it
-/// is made: other scopes are [`Error::Value`].
+/// is made: other scopes are [`Error::Invalid`].
 pub async fn issue(
     app: &App,
     origin: &Origin,
