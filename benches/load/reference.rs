@@ -118,6 +118,7 @@ impl Pool {
             let options = SqliteConnectOptions::from_str(url)?
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
+                .collation("C", Ord::cmp)
                 .busy_timeout(Duration::from_secs(5));
             let writer = SqliteConnection::connect_with(&options).await?;
             let reader = SqlitePoolOptions::new()
