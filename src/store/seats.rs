@@ -254,16 +254,6 @@ pub async fn find_claimed(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<
     Ok(row.map(|row| row.0))
 }
 
-/// How many members are in, where nothing is counted.
-pub async fn count_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
-    let row: (i64,) = tx
-        .query("SELECT COUNT(*) FROM members WHERE workspace = $1 AND status = 'active'")
-        .bind(workspace)
-        .fetch_one()
-        .await?;
-    Ok(row.0)
-}
-
 /// Counts who has a seat, from now on.
 pub async fn insert_count(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     tx.query(

@@ -44,7 +44,7 @@ pub async fn show(app: &App, workspace: WorkspaceId) -> Result<Seats> {
     let mut tx = app.db.read().await?;
     let taken = match rows::find_taken(&mut tx, workspace).await? {
         Some(taken) => taken,
-        None => rows::count_in(&mut tx, workspace).await?,
+        None => members::count_active(&mut tx, workspace).await?,
     };
     Ok(Seats {
         limit: rows::find_limit(&mut tx, workspace).await?,
