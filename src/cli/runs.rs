@@ -112,7 +112,8 @@ pub(super) async fn work_off(app: &App, workspace: WorkspaceId, id: RunId) -> an
         bar.set_length(u64::try_from(run.total).unwrap_or(0));
         bar.set_position(u64::try_from(run.processed).unwrap_or(0));
         let is_waiting = run.of.paused_at.is_some();
-        if run.state == RunState::Done || is_waiting || worker.round().await? == Round::Elsewhere {
+        // Nothing to do: it failed, and is tried again later.
+        if run.state == RunState::Done || is_waiting || worker.round().await? != Round::Worked {
             break;
         }
     }

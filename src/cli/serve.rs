@@ -53,6 +53,13 @@ impl Serve {
             }
         };
         let app = App::open(config, Clock::system()).await?;
+        for setting in app.db.forgetful_settings().await? {
+            tracing::warn!(
+                setting,
+                "the database may forget what it acknowledged when it is killed or its machine \
+                 loses its power: the setting is off"
+            );
+        }
         schemas::check_folder(&app).await?;
         let certificate = Certificate::open(&app.config.server).await?;
         let listener = match listener {

@@ -26,6 +26,8 @@ use super::tx::{Conn, Tx};
 use super::writer::{BEGIN_TRY, Writer};
 use crate::config;
 
+const FORGETFUL: &str = "SELECT name FROM pg_settings WHERE setting = 'off' \
+     AND name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name";
 /// Kept small for readers, since each holds its own cache.
 pub(super) const READERS: u32 = 4;
 /// The page cache of the writer and of each reader, in KiB as the pragma wants it: negative.
@@ -186,6 +188,16 @@ impl Db {
             Engine::Sqlite(_) => Ok(Vec::new()),
             Engine::Postgres(server) => server.renew_statistics().await,
         }
+    }
+
+    /// Settings of the database by which it may forget what was acknowledged when it is killed or its
+    /// machine loses its power. On SQLite there are none: this process sets them.
+    pub async fn forgetful_settings(&self) -> Result<Vec<String>> {
+        if !self.is_shared() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(String,)> = self.one().await?.query(FORGETFUL).fetch_all().await?;
+        Ok(rows.into_iter().map(|(name,)| name).collect())
     }
 
     /// Whether there is a request log to read.

@@ -37,6 +37,7 @@ mod faults;
 mod file_names;
 mod followed;
 mod forecasts;
+mod forgetful;
 mod frames;
 mod gateway;
 mod guarded;
