@@ -170,6 +170,7 @@ fn rules(criterion: &mut Criterion) {
             let facts = Facts {
                 groups: groups.iter().take(held).copied().collect(),
                 users: [(directory, user())].into(),
+                profile: None,
             };
             assert_eq!(mapping::wanted(&live, &facts).len(), held / 4 * 2);
             group.bench_function(format!("{count} rules, member in {name}"), |b| {
@@ -184,7 +185,7 @@ fn live_rules(directory: DirectoryId, groups: &[GroupId]) -> Vec<LiveRule> {
     let rules = groups.chunks(4).enumerate();
     let rules = rules.map(|(at, groups)| LiveRule {
         id: RuleId::new(),
-        directory,
+        directory: Some(directory),
         cause: CauseId::new(),
         groups: groups[..2].to_vec(),
         when: (at % 5 == 0)

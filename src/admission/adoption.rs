@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::going_live;
 use super::recognition::{Allowed, Recognized, recognize};
-use super::settle::{Rules, settle};
+use super::settle::{Rules, settle, settle_shown};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -359,7 +359,7 @@ pub async fn adopt(
                     link_at_once(tx, &app, &act, place, &key).await?;
                     Ok(member)
                 }
-                Adopt::Member(member) => confirm(tx, (&act, &scopes), place, member).await,
+                Adopt::Member(member) => confirm(tx, &app, (&act, &scopes), place, member).await,
             }
         })
     })
@@ -469,6 +469,7 @@ async fn admit(
 
 async fn confirm(
     tx: &mut Tx,
+    app: &App,
     (act, scopes): (&Act, &Scopes),
     place: Place,
     member: MemberId,
@@ -483,6 +484,7 @@ async fn confirm(
     let detail = json!({"directory": place.directory});
     let change = act.change("member.adopted", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await?;
+    settle_shown(tx, app, (act, scopes), member.id).await?;
     Ok(member.id)
 }
 

@@ -7,20 +7,20 @@ use uuid::Uuid;
 
 use super::brake;
 use super::definition::Definition;
-use super::reach::Reach;
+use super::reach::{Reach, Scope};
 use super::runs::{self, Of, Run, RunKind, RunState};
-use super::settle::{Rules, Settled, Within, settle_linked_within};
+use super::settle::{Rules, Settled, Within, settle_locked_within};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{CauseId, GroupId, RuleId, RunId, UserId};
+use crate::ids::{CauseId, DirectoryId, RuleId, RunId};
 use crate::store::grants::GrantKind;
-use crate::store::groups;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
-use crate::store::users::{self, Place};
+use crate::store::users::Place;
 use crate::store::workspaces::{self, Sweep};
+use crate::store::{groups, members};
 use crate::workspace::{guard, name_key};
 
 /// A change of one rule that is decided.
@@ -65,25 +65,23 @@ impl Step {
         }
     }
 
-    /// The directory that it is about.
-    pub(super) fn place(&self, act: &Act) -> Result<Place> {
-        let of_after = self.after.as_ref().map(|after| after.directory);
+    /// The directory that it is about; none where it is about profiles.
+    pub(super) fn directory(&self) -> Option<DirectoryId> {
         let of_before = self.before.as_ref().map(|before| before.0.directory);
-        Ok(Place {
-            workspace: act.workspace,
-            directory: of_after.or(of_before).ok_or(Error::NotFound("rule"))?,
-        })
+        let of_after = self.after.as_ref().map(|after| after.directory);
+        of_after.or(of_before).flatten()
     }
 
-    /// The sets of groups whose common users can be concerned: those of the rule now and as it is to
-    /// be, as far as it has effect at that time.
-    pub(super) fn scopes(&self, at: Timestamp) -> Vec<Vec<GroupId>> {
+    /// Where those are found whom the rule now and as it is to be can concern, as far as it has effect
+    /// at that time.
+    pub(super) fn scopes(&self, at: Timestamp) -> Result<Vec<Scope>> {
         let before = self.before.iter().filter(|(rule, _)| rule.has_effect());
-        let before = before.map(|(_, of)| of.bound());
+        let before = before.map(|(_, of)| of.scope());
         let after = self.after.iter().filter(|of| of.has_effect(at));
-        let mut scopes: Vec<_> = before.chain(after.map(Definition::bound)).collect();
+        let both = before.chain(after.map(Definition::scope));
+        let mut scopes: Vec<_> = both.collect::<Result<_>>()?;
         scopes.dedup();
-        scopes
+        Ok(scopes)
     }
 }
 
@@ -118,12 +116,12 @@ impl Outcome {
 /// Writes a change of a rule and settles whom it concerns, at once or by a run. The workspace is locked.
 /// Where many are to gain, it begins with the run; where many lose, they lose it now.
 pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Outcome> {
-    let place = step.place(act)?;
-    let reach = Reach::of(tx, app, place, &step.scopes(act.at)).await?;
+    let scopes = step.scopes(act.at)?;
+    let reach = Reach::of(tx, app, act.workspace, &scopes).await?;
     let run = step.run.or(reach.run);
     let is_gift = step.after.as_ref().is_some_and(|of| of.has_effect(act.at));
     let mut of_run = match run {
-        Some(id) => Some(planned(act, step, place, (id, &reach))?),
+        Some(id) => Some(planned(act, step, (id, &reach))?),
         None => None,
     };
     if reach.run.is_some() && is_gift {
@@ -140,7 +138,7 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
         reach.run.is_none() || brake::admits_undoing(tx, act, causes, step.undoes).await?;
     let written = write_step(tx, act, step, run).await?;
     let mut settled = Settled::default();
-    if !reach.groups.is_empty() || step.undoes.is_some() {
+    if !reach.among.is_empty() || step.undoes.is_some() {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
         if reach.run.is_none() {
             let undoes = step.undoes;
@@ -149,7 +147,7 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
                 undoes,
                 aimed: None,
             };
-            settled = settle_now(tx, app, act, place, (&reach, within)).await?;
+            settled = settle_now(tx, app, act, (&reach, within)).await?;
         }
     }
     let gave = step.before.as_ref().map(|of| &of.1);
@@ -213,6 +211,11 @@ pub(super) async fn take_over(tx: &mut Tx, act: &Act, run: &Run) -> Result<bool>
     Ok(true)
 }
 
+/// A rule as a run keeps it.
+pub(super) fn body(of: &Definition) -> Result<String> {
+    serde_json::to_string(of).map_err(Error::internal)
+}
+
 /// What a run keeps of a rule.
 pub(super) fn definition(body: Option<&str>) -> Result<Option<Definition>> {
     let read = body.map(serde_json::from_str).transpose();
@@ -226,9 +229,12 @@ pub(super) async fn still_bound(
     act: &Act,
     mut rule: Definition,
 ) -> Result<Definition> {
+    let Some(directory) = rule.directory else {
+        return Ok(rule);
+    };
     let place = Place {
         workspace: act.workspace,
-        directory: rule.directory,
+        directory,
     };
     for group in rule.groups.iter_mut().filter(|group| group.id.is_none()) {
         let key = name_key(&group.name, "group")?;
@@ -264,8 +270,7 @@ pub(super) async fn end_cause(
     Ok(())
 }
 
-fn planned(act: &Act, step: &Step, place: Place, (id, reach): (RunId, &Reach)) -> Result<Run> {
-    let body = |of: &Definition| serde_json::to_string(of).map_err(Error::internal);
+fn planned(act: &Act, step: &Step, (id, reach): (RunId, &Reach)) -> Result<Run> {
     Ok(Run {
         group_id: reach.one_group(),
         of: Of {
@@ -277,18 +282,18 @@ fn planned(act: &Act, step: &Step, place: Place, (id, reach): (RunId, &Reach)) -
             undoes: step.undoes,
             ..Of::default()
         },
-        ..of_rules(act, place, id, reach.total)
+        ..of_rules(act, step.directory(), id, reach.total)
     })
 }
 
 /// A run that settles whom rules concern.
-pub(super) fn of_rules(act: &Act, place: Place, id: RunId, total: i64) -> Run {
+pub(super) fn of_rules(act: &Act, directory: Option<DirectoryId>, id: RunId, total: i64) -> Run {
     Run {
         id,
         workspace: act.workspace,
         kind: RunKind::Rule,
         state: RunState::Planned,
-        directory: place.directory,
+        directory,
         group_id: None,
         position: None,
         total,
@@ -402,21 +407,27 @@ pub(super) async fn settle_now(
     tx: &mut Tx,
     app: &App,
     act: &Act,
-    place: Place,
     (reach, within): (&Reach, Within),
 ) -> Result<Settled> {
     if tx.is_trial() {
         return Ok(Settled::default());
     }
     let most = app.config.scim.run_threshold + 1;
-    let mut concerned: BTreeSet<UserId> = BTreeSet::new();
-    for group in &reach.groups {
-        concerned.extend(runs::concerned(tx, place, *group, None, most).await?);
+    let mut concerned: BTreeSet<Uuid> = BTreeSet::new();
+    for among in &reach.among {
+        concerned.extend(among.ids(tx, None, most).await?);
     }
     let concerned: Vec<_> = concerned.into_iter().collect();
-    let linked = users::lock_linked(tx, place, &concerned).await?;
+    let mut members = match reach.among.first() {
+        // They are all of one source.
+        Some(among) => among.keep(tx, &concerned).await?,
+        None => Vec::new(),
+    };
+    members.extend(within.others(tx, act).await?);
+    // All of them before the first loses something: the brake is locked after members.
+    let locked = members::lock(tx, act.workspace, &members).await?;
     let rules = Rules::current(tx, app, act).await?;
-    settle_linked_within(tx, act, &linked, &rules, within).await
+    settle_locked_within(tx, act, &locked, &rules, within).await
 }
 
 /// Settles whom rules that were just written can concern, or plans the run that will; tells how many
@@ -425,17 +436,17 @@ pub(super) async fn apply(
     tx: &mut Tx,
     app: &App,
     act: &Act,
-    place: Place,
+    directory: DirectoryId,
     reach: &Reach,
 ) -> Result<usize> {
     let Some(id) = reach.run else {
         workspaces::update_rules_mark(tx, act.workspace, Uuid::new_v4(), Sweep::Needed).await?;
-        let settled = settle_now(tx, app, act, place, (reach, Within::default())).await?;
+        let settled = settle_now(tx, app, act, (reach, Within::default())).await?;
         return Ok(settled.changed);
     };
     let run = Run {
         group_id: reach.one_group(),
-        ..of_rules(act, place, id, reach.total)
+        ..of_rules(act, Some(directory), id, reach.total)
     };
     runs::plan(tx, &run).await?;
     Ok(0)

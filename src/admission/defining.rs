@@ -12,11 +12,13 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{RoleId, RuleId, TeamId, WorkspaceId};
 use crate::mapping::examples::{self, Example, Subject};
+use crate::mapping::profile;
 use crate::mapping::when;
 use crate::scim::filter;
 use crate::scim::schema::ResourceType;
 use crate::store::directories::Directory;
 use crate::store::grants::GrantKind;
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::LinePolicy;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
@@ -33,12 +35,17 @@ const MOST: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleEdit {
-    /// The directory whose groups and users it looks at, by name or id; said once, for a new rule.
+    /// What it looks at: a directory where nobody says. Said once, for a new rule.
+    pub source: Option<RuleSource>,
+    /// The directory whose groups and users it looks at, by name or id; said once, for a new rule. One
+    /// over profiles has none.
     pub directory: Option<String>,
     /// The groups that must all hold, by name or id. A name that no group has yet waits for one.
-    /// Said again, they are bound anew.
+    /// Said again, they are bound anew. A rule over profiles has none.
     pub groups: Option<Vec<String>>,
-    /// What must hold of the user's own attributes: a filter.
+    /// What must hold of the user's own attributes: a filter. Of a rule over profiles, what must hold of
+    /// the member: over `user_name`, `email`, `user_id`, `phone`, `manager` and `source`; where it gives a
+    /// line or a language alone, over names, `time_zone` and `picture` as well.
     pub when: Say<String>,
     /// The teams that it gives, by name or id.
     pub teams: Option<Vec<String>>,
@@ -77,30 +84,37 @@ pub enum Missing {
     Refuse,
 }
 
-/// What a rule of a directory is to say, out of what an admin writes and, where it is there already,
-/// what it says now. The examples are held against it. What it would give beyond the rights of whoever
-/// acts is [`Error::Forbidden`].
+/// What a rule of a directory, or over profiles, is to say, out of what an admin writes and, where it is
+/// there already, what it says now. The examples are held against it. What it would give beyond the
+/// rights of whoever acts is [`Error::Forbidden`].
 pub(super) async fn define(
     tx: &mut Tx,
     app: &App,
     (act, scopes): (&Act, &Scopes),
-    (directory, before): (&Directory, Option<&Definition>),
+    (directory, before): (Option<&Directory>, Option<&Definition>),
     (edit, missing): (&RuleEdit, Missing),
 ) -> Result<Definition> {
-    let place = Place {
+    let place = directory.map(|directory| Place {
         workspace: act.workspace,
         directory: directory.id,
-    };
+    });
     let user = schemas::registry_within(tx, app, act.workspace)
         .await?
         .user();
     let old = before.cloned();
-    let groups = match &edit.groups {
-        Some(named) => bind(tx, place, named).await?,
-        None => old.iter().flat_map(|old| old.groups.clone()).collect(),
+    let groups = match (&edit.groups, place) {
+        (Some(named), Some(place)) => bind(tx, place, named).await?,
+        (Some(named), None) if !named.is_empty() => {
+            return Err(Error::value(
+                "a rule over profiles asks for no groups: they are a directory's; say `when`",
+            ));
+        }
+        _ => old.iter().flat_map(|old| old.groups.clone()).collect(),
     };
     let when = match &edit.when {
-        Say::Set(text) => Some(when::canonical(text, user)?),
+        Say::Set(text) if directory.is_some() => Some(when::canonical(text, user)?),
+        // Whether it may look at that is asked where it is known what it gives.
+        Say::Set(text) => Some(profile::canonical(text)?),
         Say::Clear => None,
         Say::Nothing => old.as_ref().and_then(|old| old.when.clone()),
     };
@@ -121,7 +135,7 @@ pub(super) async fn define(
     grants.extend(targets);
     let is_bound_anew = edit.groups.is_some();
     let defined = Definition {
-        directory: directory.id,
+        directory: directory.map(|directory| directory.id),
         groups,
         when,
         grants,
@@ -155,6 +169,9 @@ async fn check(
     rule: &Definition,
     user: &'static ResourceType,
 ) -> Result<()> {
+    if rule.directory.is_none() && rule.when.is_none() {
+        return Err(Error::value("a rule over profiles needs `when`"));
+    }
     if rule.groups.is_empty() && rule.when.is_none() {
         return Err(Error::value("a rule needs at least one group or `when`"));
     }
@@ -176,8 +193,12 @@ async fn check(
     {
         return Err(Error::value("from must be before until"));
     }
-    let when = rule.when.as_deref().map(|text| filter::parse(text, user));
+    let kind = rule.looks_at(user);
+    let when = rule.when.as_deref().map(|text| filter::parse(text, kind));
     let when = when.transpose()?;
+    if let Some(when) = when.as_ref().filter(|_| rule.directory.is_none()) {
+        profile::check(when, rule.gives())?;
+    }
     let keys = rule.rows(RuleId(Uuid::nil()))?;
     let mut names = members::names(tx, workspace).await?;
     names.extend(rule.made.iter().map(|made| (made.id, made.name.clone())));
@@ -187,6 +208,7 @@ async fn check(
         names.collect::<BTreeSet<_>>()
     };
     let subject = Subject {
+        source: RuleSource::of(rule.directory),
         groups: keys
             .iter()
             .map(|group| {

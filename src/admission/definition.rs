@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::reach::Scope;
 use super::settle::Rules;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};
 use crate::mapping::examples::Example;
+use crate::mapping::profile::Gives;
 use crate::scim::filter;
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{self, ResourceType};
 use crate::store::grants::GrantKind;
 use crate::store::live_rules::LiveRule;
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::{self as rows, LinePolicy, Phase, Rule, RuleGroup, RuleState, Terms};
 use crate::store::tx::Tx;
 use crate::workspace::name_key;
@@ -42,11 +45,12 @@ pub(super) struct Made {
 /// What a rule says, in ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Definition {
-    /// The directory whose groups and users it looks at.
-    pub directory: DirectoryId,
+    /// The directory whose groups and users it looks at; none where it looks at members' profiles.
+    #[serde(default)]
+    pub directory: Option<DirectoryId>,
     /// The groups that must all hold.
     pub groups: Vec<OfGroup>,
-    /// What must hold of the user's own attributes, in canonical text.
+    /// What must hold of the user's own attributes, or of the member's profile, in canonical text.
     pub when: Option<String>,
     /// What it gives.
     pub grants: BTreeSet<(GrantKind, Uuid)>,
@@ -82,7 +86,7 @@ impl Definition {
         grants: BTreeSet<(GrantKind, Uuid)>,
     ) -> Self {
         Self {
-            directory,
+            directory: Some(directory),
             groups: Vec::new(),
             when: Some(when),
             grants,
@@ -152,6 +156,25 @@ impl Definition {
             broken: rule.state == RuleState::Broken,
             made: Vec::new(),
         }
+    }
+
+    /// Where those are found whom it can concern.
+    pub(super) fn scope(&self) -> Result<Scope> {
+        Scope::of(self.directory, self.bound(), self.when.as_deref())
+    }
+
+    /// What comes of it where it holds.
+    pub(super) fn gives(&self) -> Gives {
+        if self.grants.is_empty() {
+            Gives::Fields
+        } else {
+            Gives::Rights
+        }
+    }
+
+    /// What its filter is over; given is the workspace's type of Users.
+    pub(super) fn looks_at(&self, user: &'static ResourceType) -> &'static ResourceType {
+        self.directory.map_or_else(schema::member, |_| user)
     }
 
     /// Its groups that are there.
@@ -224,7 +247,8 @@ impl Definition {
         if !self.has_effect(at) {
             return Ok(None);
         }
-        let when = self.when.as_deref().map(|text| filter::parse(text, user));
+        let kind = self.looks_at(user);
+        let when = self.when.as_deref().map(|text| filter::parse(text, kind));
         Ok(Some(LiveRule {
             id,
             directory: self.directory,
@@ -254,7 +278,8 @@ impl Definition {
         let grants = self.grants.iter();
         let grants = grants.map(|(kind, id)| json!({"kind": kind, "target": id}));
         json!({
-            "directory": self.directory, "groups": self.bound(), "when": self.when,
+            "source": RuleSource::of(self.directory), "directory": self.directory,
+            "groups": self.bound(), "when": self.when,
             "grants": grants.collect::<Vec<_>>(), "enabled": self.enabled,
             "priority": self.priority, "stop": self.stop, "from": self.from, "until": self.until,
             "line": self.line, "language": self.language, "state": self.state(),

@@ -172,10 +172,10 @@ async fn wait(
     show(app, of, id).await
 }
 
-/// What the rules over a directory give: whom it brings may get all of it.
+/// What the rules over a directory give, and those over profiles: whom it brings may get all of it.
 async fn given(tx: &mut Tx, run: &DirectoryRun) -> Result<BTreeSet<(GrantKind, Uuid)>> {
     let written = rules::list(tx, run.workspace).await?.into_iter();
-    let own = written.filter(|rule| rule.directory == run.directory);
+    let own = written.filter(|rule| rule.directory.is_none_or(|id| id == run.directory));
     let own: BTreeSet<RuleId> = own.map(|rule| rule.id).collect();
     let grants = rules::list_grants(tx, run.workspace).await?.into_iter();
     let grants = grants.filter(|grant| own.contains(&grant.rule));

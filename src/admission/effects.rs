@@ -12,8 +12,10 @@ use uuid::Uuid;
 use super::adoption;
 use super::brake;
 use super::definition::Made;
+use super::facts::{Looks, attributes};
 use super::fields::{Refilled, Said, refilled};
-use super::runs::concerned;
+use super::prospects::newcomer;
+use super::reach::Among;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{GroupId, MemberId, UserId, WorkspaceId};
@@ -24,7 +26,6 @@ use crate::store::grants::{self, GrantKind};
 use crate::store::live_rules::LiveRule;
 use crate::store::plans;
 use crate::store::tx::Tx;
-use crate::store::users::Place;
 use crate::workspace::profile::Field;
 
 /// How many users are looked at together.
@@ -49,6 +50,12 @@ pub(super) struct World<'r> {
     pub(super) groups: Vec<GroupId>,
     /// A group that is not there afterwards.
     pub(super) without: Option<GroupId>,
+}
+
+impl World<'_> {
+    fn looks(&self) -> Looks {
+        Looks::of(self.before).or(Looks::of(self.after))
+    }
 }
 
 /// What would become of it.
@@ -152,27 +159,27 @@ impl Computed {
     }
 }
 
-/// Looks at all users of those groups; without a group, at all of the directory.
+/// Looks at all of those people.
 pub(super) async fn compute(
     tx: &mut Tx,
-    place: Place,
-    groups: &[Option<GroupId>],
+    workspace: WorkspaceId,
+    people: &[Among],
     world: &World<'_>,
 ) -> Result<Computed> {
-    let mut counted = Counted::default();
-    for (at, group) in groups.iter().enumerate() {
+    let (mut counted, mut seen) = (Counted::default(), Vec::new());
+    for among in people {
         let mut after = None;
         loop {
-            let users = concerned(tx, place, *group, after, BATCH).await?;
-            let Some(last) = users.last() else {
+            let ids = among.ids(tx, after, BATCH).await?;
+            let Some(last) = ids.last() else {
                 break;
             };
             after = Some(*last);
-            let so_far = (&groups[..at], &mut counted);
-            look(tx, place, &users, world, so_far).await?;
-            let so_far = (&groups[..at], &mut counted);
-            foresee(tx, place, &users, world, so_far).await?;
+            let members = among.members(tx, &ids).await?;
+            look(tx, workspace, members, world, (&seen, &mut counted)).await?;
+            foresee(tx, (among, &ids), world, (&seen, &mut counted)).await?;
         }
+        seen.extend(among.group());
     }
     Ok(counted.told())
 }
@@ -290,25 +297,22 @@ fn digest(effect: &Effect) -> [u8; DIGEST] {
 
 async fn look(
     tx: &mut Tx,
-    place: Place,
-    users: &[UserId],
+    workspace: WorkspaceId,
+    members: Vec<MemberId>,
     world: &World<'_>,
-    (seen, counted): (&[Option<GroupId>], &mut Counted),
+    (seen, counted): (&[GroupId], &mut Counted),
 ) -> Result<()> {
-    let workspace = place.workspace;
-    let linked = plans::list_linked(tx, place, users).await?;
-    let members: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
-    let before = facts(tx, place, &members, world, None).await?;
+    let before = facts(tx, workspace, &members, world, None).await?;
     let nobody = Facts::default();
     let after = match world.without {
         None => None,
-        Some(_) => Some(facts(tx, place, &members, world, world.without).await?),
+        Some(_) => Some(facts(tx, workspace, &members, world, world.without).await?),
     };
     let (mut differing, mut filled) = (Vec::new(), Vec::new());
     for member in members {
         let of = before.get(&member).unwrap_or(&nobody);
         // Who is in a group that was looked at was looked at with it.
-        let is_seen = seen.iter().flatten().any(|group| of.groups.contains(group));
+        let is_seen = seen.iter().any(|group| of.groups.contains(group));
         if is_seen {
             continue;
         }
@@ -377,40 +381,42 @@ pub(super) async fn standing(
     Ok(standing)
 }
 
-/// How many users of those groups who are no members yet would get something once they are, and how
-/// many seats they would take.
+/// How many of those people who are no members yet would get something once they are, and how many
+/// seats they would take.
 pub(super) async fn count_newcomers(
     tx: &mut Tx,
-    place: Place,
-    groups: &[Option<GroupId>],
+    people: &[Among],
     world: &World<'_>,
 ) -> Result<(i64, i64)> {
-    let mut counted = Counted::default();
-    for (at, group) in groups.iter().enumerate() {
+    let (mut counted, mut seen) = (Counted::default(), Vec::new());
+    for among in people {
         let mut after = None;
         loop {
-            let users = concerned(tx, place, *group, after, BATCH).await?;
-            let Some(last) = users.last() else {
+            let ids = among.ids(tx, after, BATCH).await?;
+            let Some(last) = ids.last() else {
                 break;
             };
             after = Some(*last);
-            let so_far = (&groups[..at], &mut counted);
-            foresee(tx, place, &users, world, so_far).await?;
+            foresee(tx, (among, &ids), world, (&seen, &mut counted)).await?;
         }
+        seen.extend(among.group());
     }
     Ok((counted.newcomers, counted.seats))
 }
 
-/// Counts those of the users who are no members yet and would get something once they are: a directory
-/// that collects has many of them.
+/// Counts those of a directory's users who are no members yet and would get something once they are: a
+/// directory that collects has many of them.
 async fn foresee(
     tx: &mut Tx,
-    place: Place,
-    users: &[UserId],
+    (among, ids): (&Among, &[Uuid]),
     world: &World<'_>,
-    (seen, counted): (&[Option<GroupId>], &mut Counted),
+    (seen, counted): (&[GroupId], &mut Counted),
 ) -> Result<()> {
-    let strangers = plans::list_strangers(tx, place, users).await?;
+    let Among::Users(place, _) = *among else {
+        return Ok(());
+    };
+    let users: Vec<_> = ids.iter().copied().map(UserId).collect();
+    let strangers = plans::list_strangers(tx, place, &users).await?;
     if strangers.is_empty() {
         return Ok(());
     }
@@ -419,16 +425,18 @@ async fn foresee(
     for (user, group) in plans::list_facts_of(tx, place, &ids, &world.groups).await? {
         groups.entry(user).or_default().insert(group);
     }
+    let over_profiles = world.looks().at_profiles;
     let mut gaining = Vec::new();
     for user in strangers {
         let own = groups.remove(&user.of.id).unwrap_or_default();
-        if seen.iter().flatten().any(|group| own.contains(group)) {
+        if seen.iter().any(|group| own.contains(group)) {
             continue;
         }
         let mut facts = Facts::default();
         facts.groups.extend(own);
-        let said = resource::from_stored(&user.document)?.into();
-        facts.users.insert(place.directory, said);
+        let document = resource::from_stored(&user.document)?;
+        facts.profile = over_profiles.then(|| newcomer(&document));
+        facts.users.insert(place.directory, document.into());
         let (has, gets) = (rights(world.before, &facts), rights(world.after, &facts));
         if !gets.is_subset(&has) {
             gaining.push(user.of);
@@ -458,25 +466,17 @@ pub(super) fn fills(rules: &[LiveRule], facts: &Facts) -> Said {
 /// What is said about members, as far as rules look at it before or after.
 pub(super) async fn facts(
     tx: &mut Tx,
-    place: Place,
+    workspace: WorkspaceId,
     members: &[MemberId],
     world: &World<'_>,
     without: Option<GroupId>,
 ) -> Result<HashMap<MemberId, Facts>> {
-    let workspace = place.workspace;
     let mut facts: HashMap<MemberId, Facts> = HashMap::new();
     let groups = (&world.groups[..], without);
     for fact in plans::list_facts(tx, workspace, members, groups).await? {
         let of = facts.entry(fact.member).or_default();
         of.groups.insert(fact.group_id);
     }
-    let mut rules = world.before.iter().chain(world.after);
-    if rules.any(|rule| rule.when.is_some()) {
-        for said in grants::list_said(tx, workspace, members).await? {
-            let user = resource::from_stored(&said.document)?.into();
-            let of = facts.entry(said.member).or_default();
-            of.users.insert(said.directory, user);
-        }
-    }
+    attributes(tx, workspace, members, world.looks(), &mut facts).await?;
     Ok(facts)
 }

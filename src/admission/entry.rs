@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::settle::settle_shown;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -111,6 +112,7 @@ async fn within(
     edit::write(tx, app, act, &member, &entrant.edit).await?;
     let locked = edit::lock(tx, act, member.id).await?;
     manual::give_within(tx, app, (act, scopes), &locked, &entrant.rights).await?;
+    settle_shown(tx, app, (act, scopes), member.id).await?;
     Ok(Entered {
         member: member.id,
         outcome,
@@ -200,7 +202,7 @@ pub(super) async fn revive(tx: &mut Tx, app: &App, act: &Act, member: Member) ->
             "this member was erased, and is not brought back".to_owned(),
         ));
     };
-    awaiting::forget(tx, act.workspace, member.id).await?;
+    awaiting::expect(tx, act.workspace, member.id).await?;
     let profile = Profile {
         display_name: member.display_name.clone(),
         given_name: member.given_name.clone(),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
-use super::settle::{Rules, facts};
+use super::facts::facts;
+use super::settle::Rules;
 use crate::changes::{self, Act};
 use crate::error::Result;
 use crate::ids::{MemberId, WorkspaceId};

@@ -11,6 +11,7 @@
 
 use serde_json::json;
 
+use super::settle::settle_profiles;
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::Result;
@@ -49,6 +50,13 @@ impl Said {
             time_zone: owned(core.time_zone),
             manager: owned(core.manager),
         }
+    }
+
+    /// The phone and the time zone that a member comes to show by it.
+    pub(super) fn fitting(&self) -> (Option<String>, Option<String>) {
+        let (phone, _, time_zone) = checked(self);
+        let fitting = |fit: Fit| fit.and_then(Result::ok);
+        (fitting(phone), fitting(time_zone))
     }
 
     /// Whether it says nothing at all.
@@ -158,7 +166,7 @@ pub async fn arrived(
         written.report(tx, act, report.id, manager).await?;
         written.store(tx, app, act, &report, &details).await?;
     }
-    Ok(())
+    settle_profiles(tx, app, act, &ids).await
 }
 
 /// Gives a User that waits for its manager the one who is there by now; false if nobody is, or it waits
@@ -195,6 +203,7 @@ pub(super) async fn retry(
     written.notes.clear();
     let is_linked = written.details.manager.is_some();
     written.store(tx, app, act, &report, &details).await?;
+    settle_profiles(tx, app, act, &[member]).await?;
     Ok(is_linked)
 }
 

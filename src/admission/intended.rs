@@ -10,8 +10,7 @@ use super::definition::Definition;
 use super::effects::{Rights, World, count_newcomers, facts, fills, rights, standing, told_of};
 use super::fields::Said;
 use super::planned::{Told, texts, told_with};
-use super::reach::Reach;
-use super::runs::concerned;
+use super::reach::{Among, Reach, Scope};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
@@ -19,10 +18,8 @@ use crate::ids::{CauseId, DirectoryId, GroupId, MemberId, RuleId};
 use crate::mapping::Facts;
 use crate::secrets::Digest;
 use crate::store::live_rules::LiveRule;
-use crate::store::plans;
 use crate::store::runs as run_rows;
 use crate::store::tx::Tx;
-use crate::store::users::Place;
 use crate::workspace::keys::Scopes;
 use crate::workspace::{members, schemas};
 
@@ -73,15 +70,15 @@ impl Intended {
         Ok(Self { rules, names })
     }
 
-    /// The rules that are not the same in both, by directory.
-    fn touched<'r>(&'r self, after: &'r Self) -> BTreeMap<DirectoryId, Vec<&'r LiveRule>> {
+    /// The rules that are not the same in both, by directory; those over profiles have none.
+    fn touched<'r>(&'r self, after: &'r Self) -> BTreeMap<Option<DirectoryId>, Vec<&'r LiveRule>> {
         let differs = |one: &LiveRule, others: &[LiveRule]| {
             let mut others = others.iter();
             others.all(|other| other != one)
         };
         let gone = self.rules.iter().filter(|it| differs(it, &after.rules));
         let new = after.rules.iter().filter(|it| differs(it, &self.rules));
-        let mut touched: BTreeMap<DirectoryId, Vec<&LiveRule>> = BTreeMap::new();
+        let mut touched: BTreeMap<Option<DirectoryId>, Vec<&LiveRule>> = BTreeMap::new();
         for rule in gone.chain(new) {
             touched.entry(rule.directory).or_default().push(rule);
         }
@@ -111,19 +108,13 @@ impl Intended {
         };
         let mut people: BTreeSet<MemberId> = BTreeSet::new();
         let (mut newcomers, mut seats) = (0, 0);
-        for (directory, rules) in touched {
-            let place = Place {
-                workspace: act.workspace,
-                directory,
-            };
-            let scopes: BTreeSet<Vec<GroupId>> =
-                rules.into_iter().map(|rule| rule.groups.clone()).collect();
-            let scopes: Vec<_> = scopes.into_iter().collect();
-            let reach = Reach::of(tx, app, place, &scopes).await?;
-            for group in &reach.groups {
-                people.extend(members_of(tx, place, *group).await?);
+        for rules in touched.into_values() {
+            let scopes: Vec<_> = rules.into_iter().map(Scope::of_live).collect();
+            let reach = Reach::of(tx, app, act.workspace, &scopes).await?;
+            for among in &reach.among {
+                people.extend(members_of(tx, among).await?);
             }
-            let new = count_newcomers(tx, place, &reach.groups, &world).await?;
+            let new = count_newcomers(tx, &reach.among, &world).await?;
             newcomers += new.0;
             seats += new.1;
         }
@@ -151,21 +142,16 @@ impl Intended {
     }
 }
 
-async fn members_of(
-    tx: &mut Tx,
-    place: Place,
-    group: Option<GroupId>,
-) -> Result<BTreeSet<MemberId>> {
+async fn members_of(tx: &mut Tx, among: &Among) -> Result<BTreeSet<MemberId>> {
     let (mut found, mut after) = (BTreeSet::new(), None);
     let most = i64::try_from(BATCH).unwrap_or(i64::MAX);
     loop {
-        let users = concerned(tx, place, group, after, most).await?;
-        let Some(last) = users.last() else {
+        let ids = among.ids(tx, after, most).await?;
+        let Some(last) = ids.last() else {
             return Ok(found);
         };
         after = Some(*last);
-        let linked = plans::list_linked(tx, place, &users).await?;
-        found.extend(linked.into_iter().filter_map(|user| user.member));
+        found.extend(among.members(tx, &ids).await?);
     }
 }
 
@@ -176,12 +162,7 @@ async fn look(
     some: &[MemberId],
     world: &World<'_>,
 ) -> Result<Vec<Differing>> {
-    // Facts are those of all directories.
-    let place = Place {
-        workspace: act.workspace,
-        directory: DirectoryId(Uuid::nil()),
-    };
-    let said = facts(tx, place, some, world, None).await?;
+    let said = facts(tx, act.workspace, some, world, None).await?;
     let nobody = Facts::default();
     let mut differing = Vec::new();
     for member in some {

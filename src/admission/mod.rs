@@ -4,11 +4,11 @@
 //! the workspace has, and `adoption` lets admins say who is who; `going_live` and `exit`
 //! do so for all Users of a directory, of whom `prospects` tells what they get and `live_plans` keeps what was told, and `import` brings many
 //! in from a table; `departure` takes access
-//! away; `followed` keeps fields in line with a directory, and `reports` looks again for managers who
+//! away; `editing` and `restoration` write by hand what a member shows, `followed` keeps fields in line with a directory, and `reports` looks again for managers who
 //! were not there; `holds` lets those in again whom a restore brought back; `settle` holds what rules want
-//! against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
+//! of `facts` against the ledger, and `fields` fills in what they say of a profile; `runs` and `sweep` do so for many members in batches. `rules` is the life of a
 //! rule and `templates` adds many at once, both by what `defining` makes of an admin's words and
-//! `carrying` carries out for whom `reach` says it can concern; `phases` begins and ends rules whose time has come; `plans` tells what
+//! `carrying` carries out for whom `reach` finds; `phases` begins and ends rules whose time has come; `plans` tells what
 //! would become of a change, by `effects`; `outlook` what would become of an act upon many; `absence` tells why somebody is in or not; `check` looks whether all is settled. Of SCIM documents it knows only that
 //! rules are held against them.
 
@@ -22,9 +22,11 @@ mod defining;
 mod definition;
 pub mod departure;
 pub mod directory_runs;
+pub mod editing;
 mod effects;
 pub mod entry;
 pub mod exit;
+mod facts;
 mod fields;
 pub mod followed;
 pub mod former_rules;
@@ -46,6 +48,7 @@ pub mod recognition;
 pub mod regained;
 pub mod regrouping;
 pub mod reports;
+pub mod restoration;
 pub mod rules;
 pub mod runs;
 pub mod settle;

@@ -137,7 +137,7 @@ async fn by_role(
 }
 
 /// What it would come to if a directory ended so. Who is the last admin then stays in, which is not
-/// told here.
+/// told here; nor is what rules over profiles give or take because the name it signed in with is gone.
 pub async fn of_end(
     app: &App,
     (workspace, directory): (WorkspaceId, DirectoryId),

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::brake;
-use super::carrying::{end_cause, of_rules};
+use super::carrying::{body, end_cause, of_rules};
 use super::reach::Reach;
 use super::rules::find_with;
 use super::runs::{self, Of, Run, RunState};
@@ -23,7 +23,6 @@ use crate::ids::{RequestId, RunId, WorkspaceId};
 use crate::store::phases::{self as rows, Moved};
 use crate::store::rules::Phase;
 use crate::store::tx::Tx;
-use crate::store::users::Place;
 use crate::store::workspaces::{self, Sweep};
 
 /// Moves the rules on whose time has come; tells how many.
@@ -83,20 +82,20 @@ async fn end(tx: &mut Tx, app: &App, act: &Act, rule: &Moved) -> Result<()> {
     if said_at <= act.at.before(brake::WINDOW) {
         brake::count(tx, act, rule.cause).await?;
     } else if !brake::admits(tx, act, &[rule.cause]).await? {
-        let (directory, (_, definition)) = find_with(tx, act.workspace, rule.id).await?;
-        let place = Place {
-            workspace: act.workspace,
-            directory: directory.id,
-        };
-        let reach = Reach::of(tx, app, place, &[definition.bound()]).await?;
+        let (_, (_, definition)) = find_with(tx, act.workspace, rule.id).await?;
+        let reach = Reach::of(tx, app, act.workspace, &[definition.scope()?]).await?;
+        let over_profiles = definition.directory.is_none();
+        let body = over_profiles.then(|| body(&definition));
         let run = Run {
             state: RunState::Applying,
             group_id: reach.one_group(),
             of: Of {
                 old_cause: Some(rule.cause),
+                // By which those are found whom a rule over profiles was for.
+                before_body: body.transpose()?,
                 ..Of::default()
             },
-            ..of_rules(act, place, RunId::new(), reach.total)
+            ..of_rules(act, definition.directory, RunId::new(), reach.total)
         };
         return runs::plan(tx, &run).await;
     }

@@ -15,7 +15,7 @@ use super::defining::{Missing, RuleEdit, check_rights, define, make, still_missi
 use super::definition::with;
 use super::effects::{Computed, Effects, World, compute};
 use super::planned::{self, Shown};
-use super::reach::Reach;
+use super::reach::{Among, Reach, Scope};
 use super::rules::{all_grants, find_directory, find_with, open, reopen};
 use super::runs;
 use super::settle::Rules;
@@ -156,7 +156,8 @@ pub async fn plan_delete(
         groups: vec![group],
         without: Some(group),
     };
-    let computed = compute(&mut tx, place, &[Some(group)], &world).await?;
+    let people = [Among::Users(place, Some(group))];
+    let computed = compute(&mut tx, workspace, &people, &world).await?;
     let computed = computed.braked(&mut tx, (workspace, act.at)).await?;
     drop(tx);
     let plan = made(&act, Action::DeleteGroup, &computed)?;
@@ -270,7 +271,7 @@ async fn apply_within(
         ));
     }
     let first = step.after.as_ref().or(before);
-    act.directory = first.map(|of| of.directory);
+    act.directory = first.and_then(|of| of.directory);
     let mark = rows::find_mark(tx, act.workspace).await?;
     let again = match foreseen {
         Some(foreseen) if foreseen.mark == mark => None,
@@ -342,15 +343,14 @@ async fn decide(
 ) -> Result<Step> {
     match proposal {
         Proposal::Add { rule } => {
-            let named = rule.directory.as_deref().unwrap_or_default();
-            let (act, directory) = open(tx, act, named).await?;
-            let by = (&act, scopes);
-            let after = define(tx, app, by, (&directory, None), (rule, missing)).await?;
+            let (act, directory) = open(tx, act, rule).await?;
+            let (by, of) = ((&act, scopes), (directory.as_ref(), None));
+            let after = define(tx, app, by, of, (rule, missing)).await?;
             Ok(Step::add(RuleId::new(), after))
         }
         Proposal::Change { id, rule } => {
             let (act, directory, before) = reopen(tx, act, scopes, *id).await?;
-            let (by, of) = ((&act, scopes), (&directory, Some(&before.1)));
+            let (by, of) = ((&act, scopes), (directory.as_ref(), Some(&before.1)));
             let after = define(tx, app, by, of, (rule, missing)).await?;
             Ok(Step::change(before, Some(after)))
         }
@@ -373,17 +373,16 @@ fn told_of(act: &Act, step: &Step) -> Timestamp {
 }
 
 async fn effects_of(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Computed> {
-    let place = step.place(act)?;
     let at = told_of(act, step);
-    let scopes = step.scopes(at);
-    let reach = Reach::of(tx, app, place, &scopes).await?;
+    let scopes = step.scopes(at)?;
+    let reach = Reach::of(tx, app, act.workspace, &scopes).await?;
     let rules = Rules::current(tx, app, act).await?;
     let registry = schemas::registry_within(tx, app, act.workspace).await?;
     let live = match &step.after {
         Some(after) => after.live(step.id, at, registry.user())?,
         None => None,
     };
-    let groups = scopes.concat();
+    let groups = scopes.iter().flat_map(Scope::groups).copied().collect();
     let after = with(&rules, step.id, live);
     let world = World {
         before: &rules.live,
@@ -391,7 +390,7 @@ async fn effects_of(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Co
         groups,
         without: None,
     };
-    let mut computed = compute(tx, place, &reach.groups, &world).await?;
+    let mut computed = compute(tx, act.workspace, &reach.among, &world).await?;
     let made = step.after.iter().flat_map(|after| after.made.clone());
     computed.effects.made = made.collect();
     computed.braked(tx, (act.workspace, act.at)).await

@@ -2,13 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
 use super::adoption::{Foreseen, Outcome};
+use super::arrival::Newcomer;
 use super::effects::Right;
-use super::settle::{Rules, facts};
+use super::facts::{Looks, facts};
+use super::followed::Said;
+use super::settle::Rules;
 use crate::error::Result;
 use crate::ids::{MemberId, UserId};
-use crate::mapping::{self, Facts};
+use crate::mapping::{self, Facts, profile};
 use crate::scim::resource;
+use crate::store::members::Source;
+use crate::store::profiles::Profile;
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::store::{grants, prospects as rows};
@@ -49,6 +57,7 @@ pub(super) async fn of(
             let known = known.remove(&member).unwrap_or_default();
             all.groups.extend(known.groups);
             all.users.extend(known.users);
+            all.profile = known.profile;
             has = by_rule.remove(&member).unwrap_or_default();
             stays = standing.remove(&member).unwrap_or_default();
         }
@@ -89,12 +98,36 @@ async fn said(
             of.groups.insert(fact.group_id);
         }
     }
+    let over_profiles = Looks::of(&rules.live).at_profiles;
     if rules.live.iter().any(|rule| rule.when.is_some()) {
         for of in rows::list_documents(tx, place, users).await? {
-            let user = resource::from_stored(&of.document)?.into();
+            let user = resource::from_stored(&of.document)?;
             let facts = said.entry(of.id).or_default();
-            facts.users.insert(place.directory, user);
+            facts.profile = over_profiles.then(|| newcomer(&user));
+            facts.users.insert(place.directory, user.into());
         }
     }
     Ok(said)
+}
+
+/// What somebody who is no member yet would show by what its User says, as rules see it. Who the manager
+/// is shows only then.
+pub(super) fn newcomer(document: &Map<String, Value>) -> Value {
+    let shown = Newcomer::of(document).profile;
+    let said = Said::of(&resource::user_core(document));
+    let (phone, time_zone) = said.fitting();
+    profile::seen(&Profile {
+        id: MemberId(Uuid::nil()),
+        source: Source::Directory,
+        user_name: shown.user_name,
+        email: shown.email,
+        user_id: None,
+        display_name: shown.display_name,
+        given_name: shown.given_name,
+        family_name: shown.family_name,
+        phone,
+        time_zone,
+        manager: None,
+        picture: None,
+    })
 }

@@ -84,9 +84,9 @@ impl Regrouped<'_> {
             groups: Vec::new(),
             without: None,
         };
-        let now = facts(tx, self.place, &ids, &world, None).await?;
+        let now = facts(tx, self.place.workspace, &ids, &world, None).await?;
         // Whatever way changes leads through the group.
-        let mut then = facts(tx, self.place, &ids, &world, Some(self.group)).await?;
+        let mut then = facts(tx, self.place.workspace, &ids, &world, Some(self.group)).await?;
         let mut standing = lasting(tx, self.place.workspace, &ids).await?;
         let nobody = Facts::default();
         let mut differing = Vec::new();

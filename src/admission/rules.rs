@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::ids::{GroupId, RuleId, RunId, WorkspaceId};
 use crate::scim::etag::Precondition;
 use crate::store::directories::{self, Directory};
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
 use crate::store::workspaces;
@@ -45,6 +46,8 @@ pub struct NewRule {
 pub struct Added {
     /// Its id.
     pub id: RuleId,
+    /// What it looks at.
+    pub source: RuleSource,
     /// Its version; while a run is still to change it, the one before.
     pub version: i64,
     /// Whether all its groups exist.
@@ -53,7 +56,7 @@ pub struct Added {
     pub state: RuleState,
     /// Its groups, with the ids of those that exist.
     pub groups: Vec<Target>,
-    /// What must hold of the user's own attributes, in canonical text.
+    /// What must hold of the user's own attributes, or of the member's profile, in canonical text.
     pub when: Option<String>,
     /// The run that settles the members concerned, where they are many.
     pub run: Option<RunId>,
@@ -134,10 +137,9 @@ pub async fn create_within(
     (act, scopes): (Act, &Scopes),
     (edit, missing): (&RuleEdit, Missing),
 ) -> Result<Added> {
-    let named = edit.directory.as_deref().unwrap_or_default();
-    let (act, directory) = open(tx, act, named).await?;
-    let by = (&act, scopes);
-    let after = define(tx, app, by, (&directory, None), (edit, missing)).await?;
+    let (act, directory) = open(tx, act, edit).await?;
+    let (by, of) = ((&act, scopes), (directory.as_ref(), None));
+    let after = define(tx, app, by, of, (edit, missing)).await?;
     let step = Step::add(RuleId::new(), after.clone());
     let done = carry_out(tx, app, &act, &step).await?;
     Ok(told(step.id, after, done))
@@ -176,11 +178,11 @@ pub async fn change_within(
     let (act, directory, before) = reopen(tx, act, scopes, id).await?;
     precondition.check_match(before.0.version)?;
     let by = (&act, scopes);
-    let of = (&directory, Some(&before.1));
+    let of = (directory.as_ref(), Some(&before.1));
     let after = define(tx, app, by, of, (edit, missing)).await?;
-    if edit.directory.is_some() {
+    if edit.directory.is_some() || edit.source.is_some() {
         return Err(Error::value(
-            "directory is said once; end the rule and add another one",
+            "source and directory are said once; end the rule and add another one",
         ));
     }
     if after == before.1 {
@@ -246,6 +248,7 @@ pub async fn rebind(
 fn told(id: RuleId, rule: Definition, done: Outcome) -> Added {
     Added {
         id,
+        source: RuleSource::of(rule.directory),
         version: done.version,
         bound: rule.groups.iter().all(|group| group.id.is_some()) && !rule.broken,
         state: done.state,
@@ -264,8 +267,35 @@ fn told(id: RuleId, rule: Definition, done: Outcome) -> Added {
     }
 }
 
-/// Keeps other changes of rules away and finds the directory, by name or id.
-pub(super) async fn open(tx: &mut Tx, mut act: Act, directory: &str) -> Result<(Act, Directory)> {
+/// Keeps other changes of rules away and finds the directory that a new rule looks at; none for one over
+/// profiles.
+pub(super) async fn open(
+    tx: &mut Tx,
+    act: Act,
+    edit: &RuleEdit,
+) -> Result<(Act, Option<Directory>)> {
+    match (edit.source.unwrap_or_default(), &edit.directory) {
+        (RuleSource::Profile, Some(_)) => Err(Error::value(
+            "a rule over profiles looks at no directory; leave directory out",
+        )),
+        (RuleSource::Profile, None) => {
+            workspaces::lock(tx, act.workspace).await?;
+            Ok((act, None))
+        }
+        (RuleSource::Directory, named) => {
+            let named = named.as_deref().unwrap_or_default();
+            let (act, directory) = open_directory(tx, act, named).await?;
+            Ok((act, Some(directory)))
+        }
+    }
+}
+
+/// The same for a directory, by name or id.
+pub(super) async fn open_directory(
+    tx: &mut Tx,
+    mut act: Act,
+    directory: &str,
+) -> Result<(Act, Directory)> {
     workspaces::lock(tx, act.workspace).await?;
     let directory = find_directory(tx, act.workspace, directory).await?;
     act.directory = Some(directory.id);
@@ -302,10 +332,10 @@ pub(super) async fn reopen(
     mut act: Act,
     scopes: &Scopes,
     id: RuleId,
-) -> Result<(Act, Directory, (Rule, Definition))> {
+) -> Result<(Act, Option<Directory>, (Rule, Definition))> {
     workspaces::lock(tx, act.workspace).await?;
     let (directory, before) = find_with(tx, act.workspace, id).await?;
-    act.directory = Some(directory.id);
+    act.directory = directory.as_ref().map(|of| of.id);
     check_rights(tx, act.workspace, scopes, &before.1.grants).await?;
     if runs::is_written(tx, act.workspace, id).await? {
         return Err(Error::Conflict(
@@ -315,19 +345,22 @@ pub(super) async fn reopen(
     Ok((act, directory, before))
 }
 
-/// A rule with what it says, and its directory.
+/// A rule with what it says, and its directory if it has one.
 pub(super) async fn find_with(
     tx: &mut Tx,
     workspace: WorkspaceId,
     id: RuleId,
-) -> Result<(Directory, (Rule, Definition))> {
+) -> Result<(Option<Directory>, (Rule, Definition))> {
     let rule = rows::find(tx, workspace, id).await?;
     let rule = rule.ok_or(Error::NotFound("rule"))?;
     let definition = Definition::stored(tx, workspace, &rule).await?;
+    let Some(id) = rule.directory else {
+        return Ok((None, (rule, definition)));
+    };
     let all = directories::list(tx, workspace).await?;
-    let directory = all.into_iter().find(|of| of.id == rule.directory);
+    let directory = all.into_iter().find(|of| of.id == id);
     let directory = directory.ok_or(Error::NotFound("directory"))?;
-    Ok((directory, (rule, definition)))
+    Ok((Some(directory), (rule, definition)))
 }
 
 /// The ids of what several rules give, each once.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::carrying::{Step, carry_out, definition, end_cause, still_bound, take_over};
 use super::defining::check_rights;
 use super::definition::Definition;
+use super::reach::Among;
 use super::rules::{all_grants, find_with};
 use super::settle::{Rules, Settled, Within, settle_within};
 use crate::app::App;
@@ -220,7 +221,7 @@ async fn take_back(
     if run.of.undone_by.is_some() {
         return Err(Error::Conflict("the run is undone already".to_owned()));
     }
-    act.directory = Some(run.directory);
+    act.directory = run.directory;
     let before = definition(run.of.before_body.as_deref())?;
     let after = definition(run.of.after_body.as_deref())?;
     let both = all_grants(before.iter().chain(&after));
@@ -363,32 +364,35 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     let act = Act {
         origin: Origin::worker(run.request),
         workspace: run.workspace,
-        directory: Some(run.directory),
+        directory: run.directory,
         at,
     };
     if run.state == RunState::Planned {
         return start(tx, &act, run).await;
     }
-    let place = Place {
-        workspace: run.workspace,
-        directory: run.directory,
-    };
     let most = app.config.scim.run_batch;
-    let users = concerned(tx, place, run.group_id, run.position, most).await?;
-    let linked = users::lock_linked(tx, place, &users).await?;
-    let mut ids: Vec<_> = linked.iter().filter_map(|user| user.member).collect();
+    let among = Among::of_run(&run)?;
+    let ids = among.ids(tx, run.position, most).await?;
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let is_last = count < most;
+    let mut members = among.keep(tx, &ids).await?;
     let within = Within {
         run: Some(run.id),
         undoes: run.of.undoes,
         aimed: None,
     };
-    let is_last = i64::try_from(users.len()).unwrap_or(i64::MAX) < most;
     if is_last {
-        ids.extend(within.others(tx, &act).await?);
+        members.extend(within.others(tx, &act).await?);
     }
-    let locked = members::lock(tx, run.workspace, &ids).await?;
-    let deleted = run.group_id.filter(|_| run.kind == RunKind::GroupDelete);
-    if let Some(group) = deleted {
+    let locked = members::lock(tx, run.workspace, &members).await?;
+    let deleted = match among {
+        Among::Users(place, group) if run.kind == RunKind::GroupDelete => {
+            group.map(|group| (place, group))
+        }
+        _ => None,
+    };
+    if let Some((place, group)) = deleted {
+        let users: Vec<_> = ids.iter().copied().map(UserId).collect();
         let removed = edges::delete(tx, place, group, &users).await?;
         // Whoever gives the group back knows by this who was in it.
         let detail = json!({
@@ -404,8 +408,8 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     of.count(settled);
     let after = Run {
         state: if is_last { RunState::Done } else { run.state },
-        position: users.last().copied().or(run.position),
-        processed: run.processed + i64::try_from(users.len()).unwrap_or(0),
+        position: ids.last().copied().or(run.position),
+        processed: run.processed + count,
         finished_at: is_last.then_some(at),
         of,
         ..run.clone()
@@ -413,7 +417,7 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
     if let Some(cause) = run.of.old_cause.filter(|_| is_last) {
         end_cause(tx, &act, Some(cause), None).await?;
     }
-    if let Some(group) = deleted.filter(|_| is_last) {
+    if let Some((place, group)) = deleted.filter(|_| is_last) {
         // Where the brake had to look at each of them, the causes end only now.
         mapping::rules::end_broken(tx, &act, group).await?;
         groups::delete(tx, place, group).await?;

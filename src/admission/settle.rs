@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::defining::check_rights;
+use super::facts::{Looks, facts};
 use super::{brake, fields};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Result;
 use crate::ids::{GrantId, GroupId, MemberId, RunId, UserId, WorkspaceId};
-use crate::mapping::{self, Facts, rules};
-use crate::scim::resource;
+use crate::mapping::{self, rules};
 use crate::store::grants::{GrantKind, LiveGrant};
 use crate::store::live_rules::LiveRule;
 use crate::store::members::Member;
@@ -17,6 +20,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{Linked, Place};
 use crate::store::{braked, grants, members, workspaces};
 use crate::workspace::guard;
+use crate::workspace::keys::Scopes;
 use crate::workspace::ledger::{self, Difference};
 
 /// How many members are in hand at a time, where they may be very many.
@@ -249,8 +253,19 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
     // Read anew for its version, which the same request may have raised.
     let locked = members::lock(tx, act.workspace, &[member]).await?;
     let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
-    let rules = Rules { version, live };
-    let mut differences = differences(tx, act.workspace, &locked, &rules).await?;
+    settle_one(tx, act, &locked, &Rules { version, live }).await?;
+    Ok(())
+}
+
+/// Settles a locked member whom a request is about; tells what it gains and loses by rules.
+async fn settle_one(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    rules: &Rules,
+) -> Result<BTreeSet<(GrantKind, Uuid)>> {
+    let mut differences = differences(tx, act.workspace, locked, rules).await?;
+    let mut moved = BTreeSet::new();
     // The request is about this one person.
     for (member, (_, difference)) in locked.iter().filter_map(|member| {
         let of = differences.get(&member.id);
@@ -263,14 +278,22 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
         let mut ended = difference.ended.clone();
         ended.retain(|grant| !begins(grant));
         guard::spare_grants(tx, act, member, &ended).await?;
+        moved.extend(ended.iter().map(|grant| (grant.kind, grant.target)));
+        let lasts = |right: &(GrantKind, Uuid)| {
+            let mut ended = difference.ended.iter();
+            ended.any(|grant| (grant.kind, grant.target) == *right)
+        };
+        let begun = difference.begun.iter();
+        let begun = begun.map(|(kind, target, _)| (*kind, *target));
+        moved.extend(begun.filter(|right| !lasts(right)));
     }
     let expects = guard::expects_another(tx, act, &differences).await?;
-    brake::keep(tx, act, &locked, &mut differences, None).await?;
-    apply(tx, act, &locked, &rules, (differences, None)).await?;
+    brake::keep(tx, act, locked, &mut differences, None).await?;
+    apply(tx, act, locked, rules, (differences, None)).await?;
     if expects {
         guard::let_go(tx, act).await?;
     }
-    Ok(())
+    Ok(moved)
 }
 
 /// What settling would change, for those members for whom it would change something, with the
@@ -313,28 +336,54 @@ async fn changes_of(
     Ok(changes)
 }
 
-/// What is said about members, as far as the rules look at it.
-pub(super) async fn facts(
+/// Settles a member whose profile whoever acts just wrote, where rules look at profiles. What it would
+/// gain or lose by them beyond `scopes` is [`crate::error::Error::Forbidden`]: a rule gives nobody what
+/// they could not give by hand. What would take the last admin away is
+/// [`crate::error::Error::Conflict`]. The member is locked.
+pub async fn settle_shown(
     tx: &mut Tx,
-    workspace: WorkspaceId,
+    app: &App,
+    (act, scopes): (&Act, &Scopes),
+    member: MemberId,
+) -> Result<()> {
+    let Some((locked, rules)) = of_profiles(tx, app, act, &[member]).await? else {
+        return Ok(());
+    };
+    let moved = settle_one(tx, act, &locked, &rules).await?;
+    check_rights(tx, act.workspace, scopes, &moved).await
+}
+
+/// Settles locked members of whose profiles a directory wrote something, beside the one that its request
+/// is about, where rules look at profiles.
+pub(super) async fn settle_profiles(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
     members: &[MemberId],
-    rules: &Rules,
-) -> Result<HashMap<MemberId, Facts>> {
-    let mut facts: HashMap<MemberId, Facts> = HashMap::new();
-    if rules.live.iter().any(|rule| !rule.groups.is_empty()) {
-        for fact in grants::list_facts(tx, workspace, members).await? {
-            let of = facts.entry(fact.member).or_default();
-            of.groups.insert(fact.group_id);
-        }
+) -> Result<()> {
+    if let Some((locked, rules)) = of_profiles(tx, app, act, members).await? {
+        settle_locked(tx, act, &locked, &rules).await?;
     }
-    if rules.live.iter().any(|rule| rule.when.is_some()) {
-        for said in grants::list_said(tx, workspace, members).await? {
-            let user = resource::from_stored(&said.document)?.into();
-            let of = facts.entry(said.member).or_default();
-            of.users.insert(said.directory, user);
-        }
+    Ok(())
+}
+
+/// The members as they are now, and the rules, where some of these look at profiles.
+async fn of_profiles(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    members: &[MemberId],
+) -> Result<Option<(Vec<Member>, Rules)>> {
+    let mark = workspaces::find_rules_mark(tx, act.workspace).await?;
+    if mark.rules_when == 0 || members.is_empty() {
+        return Ok(None);
     }
-    Ok(facts)
+    let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
+    if !Looks::of(&live).at_profiles {
+        return Ok(None);
+    }
+    let locked = members::lock(tx, act.workspace, members).await?;
+    Ok(Some((locked, Rules { version, live })))
 }
 
 /// Settles the members of users that are locked, however many, in batches: for where access that is
@@ -345,23 +394,10 @@ pub async fn settle_linked(
     linked: &[Linked],
     rules: &Rules,
 ) -> Result<usize> {
-    let settled = settle_linked_within(tx, act, linked, rules, Within::default()).await?;
-    Ok(settled.changed)
-}
-
-/// The same as part of a run.
-pub(super) async fn settle_linked_within(
-    tx: &mut Tx,
-    act: &Act,
-    linked: &[Linked],
-    rules: &Rules,
-    within: Within,
-) -> Result<Settled> {
-    let mut ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
-    ids.extend(within.others(tx, act).await?);
+    let ids: Vec<MemberId> = linked.iter().filter_map(|user| user.member).collect();
     // All of them before the first loses something: the brake is locked after members.
     let locked = members::lock(tx, act.workspace, &ids).await?;
-    settle_locked_within(tx, act, &locked, rules, within).await
+    settle_locked(tx, act, &locked, rules).await
 }
 
 /// The same for members who are locked already.
@@ -375,7 +411,8 @@ pub async fn settle_locked(
     Ok(settled.changed)
 }
 
-async fn settle_locked_within(
+/// The same as part of a run.
+pub(super) async fn settle_locked_within(
     tx: &mut Tx,
     act: &Act,
     locked: &[Member],

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ids::{MemberId, RequestId, RunId, UserId, WorkspaceId};
+use crate::ids::{MemberId, RequestId, RunId, WorkspaceId};
 use crate::store::tx::Tx;
 use crate::store::{members, runs, workspaces};
 
@@ -37,7 +38,7 @@ struct Place {
 }
 
 /// What decides who is to be settled: the floor, and the runs that are paused with how far they are.
-type Standing = (i64, Vec<(RunId, Option<UserId>)>);
+type Standing = (i64, Vec<(RunId, Option<Uuid>)>);
 
 /// Settles one batch of each workspace that asks for it; tells how many members were looked at.
 /// Workspaces with an open run wait for its end; of one that is paused only those wait whom it has

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::carrying::{apply, write_one};
 use super::definition::Definition;
-use super::reach::Reach;
+use super::reach::{Reach, Scope};
 use super::rules;
 use crate::app::App;
 use crate::changes::{Act, Origin};
@@ -20,7 +20,6 @@ use crate::scim::schema::ResourceType;
 use crate::store::grants::GrantKind;
 use crate::store::rules::{self as rows, Rule, RuleState};
 use crate::store::tx::Tx;
-use crate::store::users::Place;
 use crate::store::workspaces::{self, Role};
 use crate::workspace::{Workspace, name_key, schemas};
 
@@ -92,22 +91,19 @@ async fn insert(
     (template, directory): (Template, &str),
     names: &[String],
 ) -> Result<Vec<Mapped>> {
-    let (act, directory) = rules::open(tx, act, directory).await?;
+    let (act, directory) = rules::open_directory(tx, act, directory).await?;
     let roles = select(workspaces::list_roles(tx, act.workspace).await?, names)?;
     let present = present(tx, &act).await?;
     let user = schemas::registry_within(tx, app, act.workspace)
         .await?
         .user();
-    let place = Place {
-        workspace: act.workspace,
-        directory: directory.id,
-    };
-    let reach = Reach::of(tx, app, place, &[Vec::new()]).await?;
+    let whole = Scope::Users(directory.id, Vec::new());
+    let reach = Reach::of(tx, app, act.workspace, &[whole]).await?;
     let mut mapped = Vec::with_capacity(roles.len());
     for role in roles {
         let when = template.when(&role, user)?;
         let known = present.iter().find(|(rule, gives)| {
-            rule.directory == directory.id
+            rule.directory == Some(directory.id)
                 && rule.when.as_ref() == Some(&when)
                 && *gives == [(GrantKind::Role, role.id.0)]
         });
@@ -130,7 +126,7 @@ async fn insert(
         });
     }
     if mapped.iter().any(|mapped| mapped.added) {
-        apply(tx, app, &act, place, &reach).await?;
+        apply(tx, app, &act, directory.id, &reach).await?;
     }
     Ok(mapped)
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Settings, export, import, person, table};
+use crate::admission::editing;
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::admission::holds;
 use crate::app::App;
@@ -19,7 +20,7 @@ use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Member, Source};
 use crate::workspace::profile::{Edit, Line, Say};
 use crate::workspace::search::{self, By, Order, Search};
-use crate::workspace::{self, Workspace, edit, status};
+use crate::workspace::{self, Workspace, status};
 
 /// How many members are read at a time.
 const PAGE: usize = 500;
@@ -288,7 +289,7 @@ impl Command {
                 let written = fields.edit(&app, &workspace).await?;
                 let written = cleared(written, clear)?;
                 let which = (workspace.id, member.id);
-                edit::edit(&app, by, which, Precondition::default(), written).await?;
+                editing::edit(&app, by, which, Precondition::default(), written).await?;
                 say(&settings, member.id, "is written")?;
             }
             Self::Suspend { who, settings } => {

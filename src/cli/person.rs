@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::members::{Who, open};
 use super::{Settings, private_file, table};
+use crate::admission::restoration;
 use crate::app::App;
 use crate::changes::Origin;
 use crate::clock::Timestamp;
@@ -19,7 +20,7 @@ use crate::workspace::history::{self, Changed, Difference, Rights, Then};
 use crate::workspace::keys::Scopes;
 use crate::workspace::members::{self, Member, Status};
 use crate::workspace::past_names::{self, RoleThen, TeamThen};
-use crate::workspace::{self, Workspace, restoration};
+use crate::workspace::{self, Workspace};
 
 /// How many members are read at a time.
 const PAGE: i64 = 500;

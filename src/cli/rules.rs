@@ -20,7 +20,7 @@ use crate::changes::Origin;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids::RuleId;
-use crate::mapping::rules::{self as listed, LinePolicy, Listed};
+use crate::mapping::rules::{self as listed, LinePolicy, Listed, RuleSource};
 use crate::scim::etag::Precondition;
 use crate::workspace::keys::Scopes;
 use crate::workspace::profile::Say;
@@ -109,7 +109,8 @@ struct Says {
     /// A group, by name or id; repeated, all must hold. A name that no group has yet waits for one.
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
-    /// A SCIM filter that must hold of the user's own attributes, such as `title eq "Lead"`.
+    /// A SCIM filter that must hold of the user's own attributes, such as `title eq "Lead"`; of a rule
+    /// over profiles, of what the member shows.
     #[arg(long, value_name = "FILTER")]
     when: Option<String>,
     /// A team that it gives; made where it is missing.
@@ -160,8 +161,12 @@ pub(super) struct Add {
     #[command(flatten)]
     at: At,
     /// The directory whose groups and users the rule looks at.
-    #[arg(long)]
-    directory: String,
+    #[arg(long, required_unless_present = "profile")]
+    directory: Option<String>,
+    /// Look at what members show instead, whatever way they came: --when is over their fields, such as
+    /// `user_id sw "A-"`.
+    #[arg(long, requires = "when", conflicts_with_all = ["directory", "groups", "template"])]
+    profile: bool,
     #[command(flatten)]
     says: Says,
     /// Add a rule for each role instead, for who has it in `roles`; without --role, for all but `admin`.
@@ -319,7 +324,8 @@ impl Add {
             return self.map_roles(name).await;
         }
         let mut edit = self.says.edit()?;
-        edit.directory = Some(self.directory);
+        edit.source = self.profile.then_some(RuleSource::Profile);
+        edit.directory = self.directory;
         if self.plan {
             return self.at.tell(Proposal::Add { rule: edit }).await;
         }
@@ -335,7 +341,10 @@ impl Add {
             TemplateName::OktaRoles => Template::OktaRoles,
             TemplateName::EntraRoles => Template::EntraRoles,
         };
-        let (of, roles) = ((template, self.directory.as_str()), &self.says.roles);
+        let (of, roles) = (
+            (template, self.directory.as_deref().unwrap_or_default()),
+            &self.says.roles,
+        );
         let mapped = templates::add(&app, &Origin::cli(), &workspace, of, roles).await?;
         let mut added = mapped.iter().filter(|rule| rule.added);
         if let Some(run) = added.find_map(|rule| rule.run) {
@@ -379,6 +388,7 @@ impl Says {
             serde_json::from_slice(&text).with_context(|| format!("{name} is no list of examples"))
         });
         Ok(RuleEdit {
+            source: None,
             directory: None,
             groups: listed(&self.groups),
             when: said(self.when.as_ref()),
@@ -452,6 +462,7 @@ fn list_text(rules: &[Listed]) -> String {
     let rows = rules.iter().map(|rule| {
         let state = format!("{:?}", rule.state).to_lowercase();
         let mut terms = vec![format!("priority {}", rule.priority)];
+        terms.extend((rule.source == RuleSource::Profile).then(|| "over profiles".to_owned()));
         terms.extend(rule.stop.then(|| "stops".to_owned()));
         terms.extend((!rule.enabled).then(|| "off".to_owned()));
         terms.extend(rule.from.map(|at| format!("from {at}")));

@@ -65,7 +65,7 @@ pub struct Configuration {
     /// Its directories, without their secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directories: Option<Vec<Directory>>,
-    /// Its rules. One is known by its directory, its groups and its `when`.
+    /// Its rules. One is known by its source, its directory, its groups and its `when`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<Vec<Rule>>,
 }

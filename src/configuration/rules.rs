@@ -13,9 +13,10 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{RuleId, WorkspaceId};
 use crate::mapping::examples::Example;
-use crate::mapping::{rules as known, when};
+use crate::mapping::{profile, rules as known, when};
 use crate::scim::fold;
 use crate::store::directories::Directory;
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::LinePolicy;
 use crate::store::tx::Tx;
 use crate::workspace::profile::{Edit, Say};
@@ -26,11 +27,15 @@ use crate::workspace::schemas;
 #[schemars(rename = "ConfiguredRule")]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
-    /// The name of the directory whose groups and users it looks at.
+    /// What it looks at: a directory where nothing is said.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub source: RuleSource,
+    /// The name of the directory whose groups and users it looks at; a rule over profiles has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub directory: String,
     /// The names of the groups that must all hold.
     pub groups: BTreeSet<String>,
-    /// What must hold of the user's own attributes: a filter.
+    /// What must hold of the user's own attributes, or of the member's profile: a filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// The names of the teams that it gives.
@@ -69,8 +74,13 @@ fn is_not(flag: &bool) -> bool {
     !flag
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_usual(source: &RuleSource) -> bool {
+    *source == RuleSource::default()
+}
+
 /// What a rule is known by.
-type Identity = (String, BTreeSet<String>, Option<String>);
+type Identity = (RuleSource, String, BTreeSet<String>, Option<String>);
 
 fn keys(names: &BTreeSet<String>) -> BTreeSet<String> {
     names.iter().map(|name| fold::key(name)).collect()
@@ -79,7 +89,12 @@ fn keys(names: &BTreeSet<String>) -> BTreeSet<String> {
 impl Rule {
     fn identity(&self) -> Identity {
         let directory = fold::key(&self.directory);
-        (directory, keys(&self.groups), self.when.clone())
+        (
+            self.source,
+            directory,
+            keys(&self.groups),
+            self.when.clone(),
+        )
     }
 
     /// For people.
@@ -87,7 +102,10 @@ impl Rule {
         let groups: Vec<_> = self.groups.iter().map(String::as_str).collect();
         let when = self.when.as_ref().map(|when| format!(" when {when}"));
         let (groups, when) = (groups.join(" + "), when.unwrap_or_default());
-        format!("{}: {groups}{when}", self.directory)
+        match self.source {
+            RuleSource::Directory => format!("{}: {groups}{when}", self.directory),
+            RuleSource::Profile => format!("profiles: {groups}{when}"),
+        }
     }
 
     fn edit(&self) -> RuleEdit {
@@ -146,9 +164,12 @@ pub(super) async fn list(
 ) -> Result<Vec<(RuleId, Rule)>> {
     let listed = known::list_within(tx, workspace).await?;
     let rules = listed.into_iter().map(|rule| {
-        let mut of = directories.iter().filter(|it| it.id == rule.directory);
+        let mut of = directories
+            .iter()
+            .filter(|it| Some(it.id) == rule.directory);
         let names = |named: Vec<known::Named>| named.into_iter().map(|named| named.name).collect();
         let shown = Rule {
+            source: rule.source,
             directory: of.next().map(|it| it.name.clone()).unwrap_or_default(),
             groups: rule.groups.into_iter().collect(),
             when: rule.when,
@@ -208,7 +229,10 @@ pub(super) async fn steps(
             None => {
                 let what = (Action::Add, Kind::Rule, name.as_str());
                 let edit = RuleEdit {
-                    directory: Some(rule.directory.clone()),
+                    source: Some(rule.source),
+                    // One that is written with a rule over profiles is refused like any other.
+                    directory: (rule.source == RuleSource::Directory || !rule.directory.is_empty())
+                        .then(|| rule.directory.clone()),
                     groups: Some(rule.groups.iter().cloned().collect()),
                     when: rule.when.clone().map_or(Say::Nothing, Say::Set),
                     ..rule.edit()
@@ -239,8 +263,12 @@ async fn canonical(tx: &mut Tx, app: &App, workspace: WorkspaceId, rule: &Rule) 
         other => other,
     };
     if let Some(text) = &rule.when {
-        let registry = schemas::registry_within(tx, app, workspace).await?;
-        let text = when::canonical(text, registry.user());
+        let text = if rule.source == RuleSource::Profile {
+            profile::canonical(text)
+        } else {
+            let registry = schemas::registry_within(tx, app, workspace).await?;
+            when::canonical(text, registry.user())
+        };
         rule.when = Some(text.map_err(|error| told(&rule, error))?);
     }
     if let Some(language) = rule.language.take() {

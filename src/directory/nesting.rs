@@ -337,7 +337,7 @@ pub(super) fn run(act: &Act, place: Place, group: GroupId, total: i64) -> Run {
         workspace: act.workspace,
         kind: RunKind::Nesting,
         state: RunState::Applying,
-        directory: place.directory,
+        directory: Some(place.directory),
         group_id: Some(group),
         position: None,
         total,

@@ -81,7 +81,7 @@ pub(super) async fn remove(
             workspace: act.workspace,
             kind: RunKind::GroupDelete,
             state: RunState::Applying,
-            directory: place.directory,
+            directory: Some(place.directory),
             group_id: Some(id),
             position: None,
             total: memberships::count(tx, place, id).await?,

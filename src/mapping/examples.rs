@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::scim::filter::Filter;
 use crate::scim::{evaluate, fold};
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::LinePolicy;
 
 /// The most examples of a rule.
@@ -25,6 +26,9 @@ pub struct Example {
     pub groups: Vec<String>,
     /// The attributes that the directory says of the person, as in a SCIM User.
     pub user: Map<String, Value>,
+    /// Of a rule over profiles instead: the fields that the member shows.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub member: Map<String, Value>,
     /// Whether the rule holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gives: Option<bool>,
@@ -84,6 +88,8 @@ impl Example {
 /// A rule, as far as examples look at it.
 #[derive(Debug)]
 pub struct Subject<'r> {
+    /// What it looks at.
+    pub source: RuleSource,
     /// Its groups: the folded name and the id, where there is one.
     pub groups: Vec<(&'r str, Option<String>)>,
     /// What must hold of the user's own attributes.
@@ -110,6 +116,21 @@ pub fn check(examples: &[Example], rule: &Subject<'_>) -> Result<()> {
         let wrong = |what: String| Err(Error::value(format!("example {number}: {what}")));
         if serde_json::to_string(example).map_or(0, |text| text.len()) > BYTES {
             return wrong(format!("it has more than {BYTES} bytes"));
+        }
+        let (is_of_user, is_of_member) = (
+            !example.user.is_empty() || !example.groups.is_empty(),
+            !example.member.is_empty(),
+        );
+        match rule.source {
+            RuleSource::Profile if is_of_user => {
+                return wrong("a rule over profiles looks at member, not at user or groups".into());
+            }
+            RuleSource::Directory if is_of_member => {
+                return wrong(
+                    "a rule of a directory looks at user and groups, not at member".into(),
+                );
+            }
+            RuleSource::Directory | RuleSource::Profile => {}
         }
         if !example.expects_something() {
             let all = "gives, teams, roles, permissions, line or language";
@@ -175,8 +196,12 @@ fn holds(example: &Example, rule: &Subject<'_>) -> bool {
         let mut groups = example.groups.iter();
         groups.any(|group| fold::key(group) == *key || Some(group) == id.as_ref())
     };
-    let user = Value::Object(example.user.clone());
-    rule.groups.iter().all(is_in) && rule.when.is_none_or(|when| evaluate::matches(when, &user))
+    let seen = match rule.source {
+        RuleSource::Directory => &example.user,
+        RuleSource::Profile => &example.member,
+    };
+    let seen = Value::Object(seen.clone());
+    rule.groups.iter().all(is_in) && rule.when.is_none_or(|when| evaluate::matches(when, &seen))
 }
 
 fn keys(names: &BTreeSet<String>) -> BTreeSet<String> {
@@ -197,12 +222,14 @@ mod tests {
 
     use super::{Example, Subject, check};
     use crate::scim::{filter, schema};
+    use crate::store::rule_sources::RuleSource;
     use crate::store::rules::LinePolicy;
 
     #[test]
     fn an_example_that_does_not_come_out_says_what_did() {
         let when = filter::parse("title eq lead", schema::user()).unwrap();
         let rule = Subject {
+            source: RuleSource::Directory,
             groups: vec![("sales", Some("7".to_owned()))],
             when: Some(&when),
             teams: ["Sales".to_owned()].into(),

@@ -6,21 +6,22 @@ use serde_json::Value;
 
 use super::seat::{WhySeat, seat};
 use super::ways::Ways;
-use super::{Facts, when};
+use super::{Facts, profile, when};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
 use crate::scim::filter::Filter;
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{self, ResourceType};
 use crate::scim::{filter, grounds, resource};
 use crate::store::awaiting::{self, Reason};
 use crate::store::braked as braked_rows;
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::{Rule, RuleGroup, Terms};
 use crate::store::tx::Tx;
-use crate::store::{groups, nestings, rules as rule_rows};
+use crate::store::{groups, nestings, profiles, rules as rule_rows};
 use crate::workspace::access::{self, Access};
 use crate::workspace::members::names;
 use crate::workspace::profile::{Field, Manual};
@@ -54,7 +55,7 @@ pub struct Explanation {
     /// The grants that have not ended.
     pub grants: Vec<Why>,
     /// What was given by hand and waits: a directory brought the person in by an address that nobody
-    /// proved.
+    /// proved. Rules over profiles wait for that too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<Awaits>,
 }
@@ -140,6 +141,8 @@ pub struct WhyRule {
     pub id: RuleId,
     /// Its version.
     pub version: i64,
+    /// What it looks at; none where the rule is gone.
+    pub source: Option<RuleSource>,
     /// Its place among the rules: those of a higher priority come first.
     pub priority: i64,
     /// Whether later rules are not looked at for whom it holds.
@@ -150,9 +153,9 @@ pub struct WhyRule {
     pub until: Option<Timestamp>,
     /// The groups that all hold.
     pub groups: Vec<WhyGroup>,
-    /// What must hold of the user's own attributes.
+    /// What must hold of the user's own attributes, or of the member's profile.
     pub when: Option<String>,
-    /// The values in the rule's directory by which it holds, by attribute.
+    /// The values by which it holds, by attribute: those of the rule's directory, or of the profile.
     pub satisfied_by: BTreeMap<String, Vec<Value>>,
 }
 
@@ -202,7 +205,13 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         .await?
         .user();
     let mut users: HashMap<DirectoryId, Value> = HashMap::new();
-    if rules.values().any(|rule| rule.when.is_some()) {
+    let mut profile = None;
+    if rules.values().any(|rule| rule.directory.is_none()) {
+        let shown = profiles::list(&mut tx, workspace, &[member.id]).await?;
+        profile = shown.first().map(profile::seen);
+    }
+    let mut known = rules.values();
+    if known.any(|rule| rule.directory.is_some() && rule.when.is_some()) {
         for said in grants::list_said(&mut tx, workspace, &[member.id]).await? {
             let user = resource::from_stored(&said.document)?.into();
             users.insert(said.directory, user);
@@ -220,7 +229,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     });
     let awaiting = waiting.collect();
     let braked = braked(&mut tx, workspace, member).await?;
-    let filled = filled(&mut tx, app, (workspace, member), &rules).await?;
+    let filled = filled(&mut tx, app, (workspace, member), (&rules, &profile)).await?;
     let is_in = member.is_in();
     let reach = access::reach(&mut tx, workspace).await?;
     let effective = grants::list_effective(&mut tx, workspace, &[member.id]).await?;
@@ -244,9 +253,11 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                 })
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
-            let condition = rule.and_then(|rule| Condition::of(rule, &users, user_type));
+            let said = (&users, profile.as_ref());
+            let condition = rule.and_then(|rule| Condition::of(rule, said, user_type));
             let terms = rule.map(|rule| rule.terms.clone()).unwrap_or_default();
-            let of_rule = (groups, &ways, condition, terms);
+            let source = rule.map(|rule| RuleSource::of(rule.directory));
+            let of_rule = (groups, &ways, condition, terms, source);
             why(grant, name, of_rule, (is_in, braked.as_ref()))
         })
         .collect();
@@ -288,14 +299,17 @@ async fn filled(
     tx: &mut Tx,
     app: &App,
     (workspace, member): (WorkspaceId, &Member),
-    rules: &HashMap<RuleId, Rule>,
+    (rules, profile): (&HashMap<RuleId, Rule>, &Option<Value>),
 ) -> Result<Vec<WhyField>> {
     let by_rules = Manual::of(&member.ruled).0;
     if by_rules.is_empty() {
         return Ok(Vec::new());
     }
     let (_, current) = super::rules::current(tx, app, workspace).await?;
-    let mut facts = Facts::default();
+    let mut facts = Facts {
+        profile: profile.clone(),
+        ..Facts::default()
+    };
     let groups = grants::list_facts(tx, workspace, &[member.id]).await?;
     facts
         .groups
@@ -330,18 +344,21 @@ struct Condition {
 impl Condition {
     fn of(
         rule: &Rule,
-        users: &HashMap<DirectoryId, Value>,
+        (users, profile): (&HashMap<DirectoryId, Value>, Option<&Value>),
         user_type: &'static ResourceType,
     ) -> Option<Self> {
         let text = rule.when.clone()?;
-        let when: Option<Filter> = filter::parse(&text, user_type).ok();
-        let user = users.get(&rule.directory);
-        let satisfied_by = when.as_ref().zip(user);
+        let (kind, seen) = match rule.directory {
+            Some(directory) => (user_type, users.get(&directory)),
+            None => (schema::member(), profile),
+        };
+        let when: Option<Filter> = filter::parse(&text, kind).ok();
+        let satisfied_by = when.as_ref().zip(seen);
         Some(Self {
             text,
             attributes: when.iter().flat_map(when::attributes).collect(),
             satisfied_by: satisfied_by
-                .map(|(when, user)| grounds::of(when, user))
+                .map(|(when, seen)| grounds::of(when, seen))
                 .unwrap_or_default(),
         })
     }
@@ -350,7 +367,13 @@ impl Condition {
 fn why(
     grant: Explained,
     name: String,
-    (groups, ways, condition, terms): (Vec<WhyGroup>, &Ways, Option<Condition>, Terms),
+    (groups, ways, condition, terms, source): (
+        Vec<WhyGroup>,
+        &Ways,
+        Option<Condition>,
+        Terms,
+        Option<RuleSource>,
+    ),
     (is_in, braked): (bool, Option<&WhyBraked>),
 ) -> Why {
     let mut ends_with: Vec<String> = groups
@@ -400,6 +423,7 @@ fn why(
             .map(|(id, version)| WhyRule {
                 id,
                 version,
+                source,
                 priority: terms.priority,
                 stop: terms.stop,
                 from: terms.from,

@@ -1,12 +1,14 @@
 //! Rules: from facts to wanted grants, and back to why.
 //!
 //! A rule looks at groups by id: a name is the IdP's to change and gives nothing. `when` adds what
-//! must hold of the user's own attributes, in the rule's own directory. Mapping never writes the
+//! must hold of the user's own attributes, in the rule's own directory. A rule without a directory
+//! looks at the member's own profile ([`profile`]), whatever way the member came. Mapping never writes the
 //! ledger; `admission` holds what rules want against what is and settles the difference.
 
 pub mod examples;
 pub mod explain;
 pub mod holders;
+pub mod profile;
 pub mod rules;
 pub mod seat;
 mod ways;
@@ -26,23 +28,27 @@ use crate::store::rules::LinePolicy;
 /// A right that a rule wants for somebody.
 pub type Wanted = (GrantKind, Uuid, CauseId);
 
-/// What directories say about somebody, as far as rules look at it.
+/// What is said about somebody, as far as rules look at it.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The groups that the person is in.
     pub groups: BTreeSet<GroupId>,
     /// The person's User in each directory, where some rule looks at attributes.
     pub users: BTreeMap<DirectoryId, Value>,
+    /// The member's own profile, where some rule looks at it; none of one who has left, and none while
+    /// nobody has proved that it is the person who was expected.
+    pub profile: Option<Value>,
 }
 
 impl Facts {
     /// Whether all holds that a rule asks for. Who has no User in the rule's directory satisfies no
-    /// `when`, not even one that something be absent.
+    /// `when`, not even one that something be absent; no more does who has left.
     fn satisfy(&self, rule: &LiveRule) -> bool {
         rule.groups.iter().all(|group| self.groups.contains(group))
             && rule.when.as_ref().is_none_or(|when| {
-                let user = self.users.get(&rule.directory);
-                user.is_some_and(|user| evaluate::matches(when, user))
+                let of_directory = |directory| self.users.get(&directory);
+                let seen = rule.directory.map_or(self.profile.as_ref(), of_directory);
+                seen.is_some_and(|seen| evaluate::matches(when, seen))
             })
     }
 }
@@ -91,7 +97,7 @@ mod tests {
     use crate::store::grants::GrantKind;
     use crate::store::live_rules::LiveRule;
 
-    fn gives(directory: DirectoryId, grant: (GrantKind, Uuid)) -> LiveRule {
+    fn gives(directory: Option<DirectoryId>, grant: (GrantKind, Uuid)) -> LiveRule {
         LiveRule {
             id: RuleId::new(),
             directory,
@@ -112,7 +118,7 @@ mod tests {
         let rule = |group, stop| LiveRule {
             groups: vec![group],
             stop,
-            ..gives(DirectoryId::new(), (GrantKind::Team, Uuid::now_v7()))
+            ..gives(Some(DirectoryId::new()), (GrantKind::Team, Uuid::now_v7()))
         };
         let rules = [rule(first, true), rule(then, false)];
         let check = |groups: &[GroupId], expect: &[usize]| {
@@ -135,7 +141,7 @@ mod tests {
         let team = Uuid::now_v7();
         let rule = LiveRule {
             groups: vec![one, two],
-            ..gives(DirectoryId::new(), (GrantKind::Team, team))
+            ..gives(Some(DirectoryId::new()), (GrantKind::Team, team))
         };
         let check = |groups: &[GroupId], expect: usize| {
             let facts = Facts {
@@ -157,7 +163,7 @@ mod tests {
         let check = |when: &str, at: DirectoryId, expect: usize| {
             let rule = LiveRule {
                 when: Some(filter::parse(when, schema::user()).unwrap()),
-                ..gives(own, (GrantKind::Role, Uuid::now_v7()))
+                ..gives(Some(own), (GrantKind::Role, Uuid::now_v7()))
             };
             let mut facts = Facts::default();
             facts.users.insert(at, json!({"title": "Lead"}));
@@ -169,5 +175,25 @@ mod tests {
         check("not (title pr)", other, 0);
         check("not (nickName pr)", own, 1);
         check("not (nickName pr)", other, 0);
+    }
+
+    #[test]
+    fn a_rule_without_a_directory_looks_at_the_profile_alone() {
+        let check = |when: &str, facts: &Facts, expect: usize| {
+            let rule = LiveRule {
+                when: Some(filter::parse(when, schema::member()).unwrap()),
+                ..gives(None, (GrantKind::Role, Uuid::now_v7()))
+            };
+            assert_eq!(wanted(&[rule], facts).len(), expect, "{when}");
+        };
+        let mut facts = Facts::default();
+        let user = json!({"user_id": "A-1"});
+        facts.users.insert(DirectoryId::new(), user);
+        check("user_id pr", &facts, 0);
+        check("not (user_id pr)", &facts, 0);
+        facts.profile = Some(json!({"user_id": "B-1", "phone": null}));
+        check(r#"user_id eq "b-1""#, &facts, 1);
+        check(r#"user_id eq "A-1""#, &facts, 0);
+        check("not (phone pr)", &facts, 1);
     }
 }

@@ -20,6 +20,7 @@ use crate::store::workspaces::{self, RulesMark, Sweep};
 use crate::workspace::{guard, schemas};
 
 pub use crate::store::live_rules::LiveRule;
+pub use crate::store::rule_sources::RuleSource;
 pub use crate::store::rules::{LinePolicy, Phase, Rule, RuleGroup, RuleState};
 
 /// The version and the live rules of a workspace, from the cache while their tag is the same.
@@ -131,13 +132,15 @@ pub struct Listed {
     pub enabled: bool,
     /// Whether it gives rights now.
     pub in_effect: bool,
-    /// The directory whose groups and users it looks at.
-    pub directory: DirectoryId,
+    /// What it looks at.
+    pub source: RuleSource,
+    /// The directory whose groups and users it looks at; null for a rule over profiles.
+    pub directory: Option<DirectoryId>,
     /// The names of its groups, as it was made with them.
     pub groups: Vec<String>,
     /// The ids of its groups, in the same order; null for one that it waits for.
     pub group_ids: Vec<Option<GroupId>>,
-    /// What must hold of the user's own attributes.
+    /// What must hold of the user's own attributes, or of the member's profile.
     pub when: Option<String>,
     /// What it gives: `team NAME`, `role NAME` or `permission NAME`.
     pub grants: Vec<String>,
@@ -226,6 +229,7 @@ pub async fn list_within(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<List
             state: rule.state,
             enabled: rule.terms.enabled,
             in_effect: rule.has_effect(),
+            source: RuleSource::of(rule.directory),
             directory: rule.directory,
             groups: names_of,
             group_ids,

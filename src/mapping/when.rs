@@ -52,6 +52,12 @@ pub fn attributes(when: &Filter) -> BTreeSet<String> {
     paths(when).into_iter().map(Resolved::key).collect()
 }
 
+/// The names of the attributes that a filter looks at.
+pub(super) fn names(when: &Filter) -> BTreeSet<&'static str> {
+    let paths = paths(when).into_iter();
+    paths.map(|path| path.attribute.name.as_str()).collect()
+}
+
 fn paths(filter: &Filter) -> Vec<Resolved> {
     match filter {
         Filter::And(inner) | Filter::Or(inner) => inner.iter().flat_map(paths).collect(),

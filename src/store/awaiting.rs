@@ -6,6 +6,7 @@ use super::error::Result;
 use super::grants::GrantKind;
 use super::tx::Tx;
 use super::values::{MOST, list as placeholders, pad};
+use crate::clock::Timestamp;
 use crate::ids::{CauseId, GrantId, MemberId, WorkspaceId};
 
 /// What a grant waits for.
@@ -71,6 +72,28 @@ pub async fn update(
         query.execute().await?;
     }
     Ok(())
+}
+
+/// Says since when nobody has proved that a locked member is the one who was expected; or that it is
+/// proved. Tells whether that is new.
+pub async fn update_unproved(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+    unproved_at: Option<Timestamp>,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "UPDATE members SET unproved_at = $3 WHERE workspace = $1 AND id = $2 \
+             AND (unproved_at IS NULL) = $4",
+        )
+        .bind(workspace)
+        .bind(member)
+        .bind(unproved_at)
+        .bind(unproved_at.is_some())
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// Lets a member wait for nothing any more.

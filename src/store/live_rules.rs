@@ -10,20 +10,20 @@ use super::rules::LinePolicy;
 use super::tx::Tx;
 use crate::ids::{CauseId, DirectoryId, GroupId, RuleId, WorkspaceId};
 use crate::scim::filter::{self, Filter};
-use crate::scim::schema::ResourceType;
+use crate::scim::schema::{self, ResourceType};
 
 /// A rule that gives rights now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveRule {
     /// The rule.
     pub id: RuleId,
-    /// The directory whose groups and users it looks at.
-    pub directory: DirectoryId,
+    /// The directory whose groups and users it looks at; none where it looks at members' profiles.
+    pub directory: Option<DirectoryId>,
     /// Its cause.
     pub cause: CauseId,
     /// The groups that must all hold.
     pub groups: Vec<GroupId>,
-    /// What must hold of the user's own attributes.
+    /// What must hold of the user's own attributes, or of the member's profile.
     pub when: Option<Filter>,
     /// What it gives.
     pub grants: Vec<(GrantKind, Uuid)>,
@@ -41,7 +41,7 @@ pub struct LiveRule {
 #[derive(Debug, sqlx::FromRow)]
 struct LivePart {
     rule: RuleId,
-    directory: DirectoryId,
+    directory: Option<DirectoryId>,
     cause: CauseId,
     when_text: Option<String>,
     priority: i64,
@@ -53,7 +53,7 @@ struct LivePart {
 }
 
 /// Every rule of a workspace that has effect, in the order in which they are looked at, read in one
-/// statement and so of one moment. Filters are over the workspace's type of Users.
+/// statement and so of one moment. Filters are over the workspace's type of Users, or over members.
 pub async fn list_live(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -108,7 +108,8 @@ impl LiveRule {
 /// attribute that it names is gone, gives nothing.
 fn begin(part: &LivePart, user: &'static ResourceType) -> Option<LiveRule> {
     let when = part.when_text.as_deref();
-    let when = when.map(|text| filter::parse(text, user));
+    let kind = part.directory.map_or_else(schema::member, |_| user);
+    let when = when.map(|text| filter::parse(text, kind));
     let when = when.transpose().inspect_err(|error| {
         tracing::error!(rule.id = %part.rule, %error, "the filter of a rule cannot be read");
     });

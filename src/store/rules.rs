@@ -76,15 +76,16 @@ pub enum LinePolicy {
 pub struct Rule {
     /// Its id.
     pub id: RuleId,
-    /// The directory whose groups and users it looks at.
-    pub directory: DirectoryId,
+    /// The directory whose groups and users it looks at; none where it looks at members' profiles.
+    pub directory: Option<DirectoryId>,
     /// Counts its versions.
     pub version: i64,
     /// How far it is.
     pub state: RuleState,
     /// The cause of the grants of this version.
     pub cause: CauseId,
-    /// What must hold of the user's own attributes: a filter in canonical text.
+    /// What must hold of the user's own attributes, or of the member's profile: a filter in canonical
+    /// text.
     #[sqlx(rename = "when_text")]
     pub when: Option<String>,
     /// The run that brings it to life, where it was planned.

@@ -1,12 +1,12 @@
 //! Runs: outcomes that touch many members, worked off in batches.
 
+use uuid::Uuid;
+
 use super::error::Result;
 use super::tx::{Lock, Tx};
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
-use crate::ids::{
-    CauseId, DirectoryId, GroupId, MemberId, RequestId, RuleId, RunId, UserId, WorkspaceId,
-};
+use crate::ids::{CauseId, DirectoryId, GroupId, MemberId, RequestId, RuleId, RunId, WorkspaceId};
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, sqlx::Type)]
@@ -45,13 +45,13 @@ pub struct Run {
     pub kind: RunKind,
     /// How far it is.
     pub state: RunState,
-    /// The directory whose users it goes through.
-    pub directory: DirectoryId,
+    /// The directory whose users it goes through; none where it goes through members.
+    pub directory: Option<DirectoryId>,
     /// The group whose users it goes through, those of groups within it included; none for all users of the directory.
     pub group_id: Option<GroupId>,
-    /// The last user that was worked off.
-    pub position: Option<UserId>,
-    /// How many users there were when it was planned.
+    /// The last user or member that was worked off.
+    pub position: Option<Uuid>,
+    /// How many of them there were when it was planned.
     pub total: i64,
     /// How many were worked off.
     pub processed: i64,
@@ -244,6 +244,10 @@ pub async fn list_paused(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Run>
 
 /// Those of the members whom a run has not come to.
 pub async fn list_ahead(tx: &mut Tx, run: &Run, members: &[MemberId]) -> Result<Vec<MemberId>> {
+    let Some(directory) = run.directory else {
+        let ahead = members.iter().copied();
+        return Ok(ahead.filter(|id| Some(id.0) > run.position).collect());
+    };
     let mut ahead = Vec::new();
     for members in members.chunks(MOST) {
         let listed = placeholders(5, members.len());
@@ -267,9 +271,9 @@ pub async fn list_ahead(tx: &mut Tx, run: &Run, members: &[MemberId]) -> Result<
         let mut query = tx
             .query(sqlx::AssertSqlSafe(sql))
             .bind(run.workspace)
-            .bind(run.directory)
-            .bind(run.position.map_or(uuid::Uuid::nil(), |id| id.0))
-            .bind(run.group_id.map_or(uuid::Uuid::nil(), |id| id.0));
+            .bind(directory)
+            .bind(run.position.unwrap_or(Uuid::nil()))
+            .bind(run.group_id.map_or(Uuid::nil(), |id| id.0));
         for member in pad(members) {
             query = query.bind(member);
         }

@@ -165,6 +165,17 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 4,
+        // What a rule over profiles gives to those who have not left `admission::check` holds against
+        // the evaluator.
+        holds: "who has left has nothing by a rule over profiles",
+        faults: "SELECT COUNT(*) FROM rules r JOIN causes c ON c.workspace = r.workspace \
+                 AND c.id = r.cause JOIN grants g ON g.workspace = c.workspace AND g.cause = c.id \
+                 JOIN members m ON m.workspace = g.workspace AND m.id = g.member \
+                 WHERE r.directory IS NULL AND g.to_at IS NULL AND g.hold IS NULL \
+                 AND c.ended_at IS NULL AND m.status = 'removed'",
+    },
+    Check {
+        promise: 4,
         // A rule that looks at attributes, or that another one may keep from being looked at, is held
         // against the evaluator by `admission::check`.
         holds: "whoever is in the groups of a live rule has its grants, or a run or sweep is due",

@@ -21,28 +21,37 @@ use crate::store::tx::Tx;
 
 pub use crate::store::awaiting::{Awaiting, Reason};
 
-/// Lets whatever a locked member has by hand end and wait.
+/// Lets whatever a locked member has by hand end and wait. Where it waits for proof, rules over profiles
+/// give it nothing meanwhile.
 pub async fn set_aside(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> Result<()> {
-    let ended = grants::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    let mut ended = grants::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    let ids: Vec<_> = ended.iter().map(|grant| grant.id).collect();
+    if reason == Reason::Proof {
+        rows::update_unproved(tx, act.workspace, member.id, Some(act.at)).await?;
+        // Who was in no directory has nothing by other rules.
+        ended.extend(grants::list_by_rule(tx, act.workspace, &[member.id]).await?);
+    }
     if ended.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = ended.iter().map(|grant| grant.id).collect();
     let begun = Vec::new();
     write(tx, act, member, Difference::of(begun, ended)).await?;
     rows::update(tx, act.workspace, &ids, Some(reason)).await?;
     Ok(())
 }
 
-/// Begins what a locked member waits for so; tells whether there was something.
+/// Begins what a locked member waits for so; tells whether there was something. Whoever calls it settles
+/// the member then.
 pub async fn begin(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> Result<bool> {
+    let is_proved_now = reason == Reason::Proof
+        && rows::update_unproved(tx, act.workspace, member.id, None).await?;
     let waiting = rows::list(tx, act.workspace, member.id).await?;
     let waiting: Vec<_> = waiting
         .into_iter()
         .filter(|it| it.awaiting == reason)
         .collect();
     if waiting.is_empty() {
-        return Ok(false);
+        return Ok(is_proved_now);
     }
     let ids: Vec<_> = waiting.iter().map(|grant| grant.id).collect();
     rows::update(tx, act.workspace, &ids, None).await?;
@@ -54,6 +63,13 @@ pub async fn begin(tx: &mut Tx, act: &Act, member: &Member, reason: Reason) -> R
         guard::let_go(tx, act).await?;
     }
     Ok(true)
+}
+
+/// Lets a locked member be whoever an admin brings in anew.
+pub async fn expect(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<()> {
+    forget(tx, workspace, member).await?;
+    rows::update_unproved(tx, workspace, member, None).await?;
+    Ok(())
 }
 
 /// Takes a right away that a member waits for; tells whether there was one.

@@ -1,54 +1,21 @@
-//! An admin writes what a member shows.
+//! What a member shows is written by hand; `admission::editing` settles it with that.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::keys::Scopes;
 use super::profile::{Edit, Field, Line, Manual, Say};
-use super::{permissions, persons, told};
+use super::{persons, told};
 use crate::app::App;
-use crate::changes::{self, Act, Origin};
+use crate::changes::{self, Act};
 use crate::error::{Error, Result};
-use crate::ids::{MemberId, WorkspaceId};
-use crate::scim::etag::Precondition;
+use crate::ids::MemberId;
 use crate::scim::fold;
 use crate::store::details::{self, Details};
 use crate::store::error::OnDuplicate;
+use crate::store::managers;
 use crate::store::members::{self, Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
-use crate::store::{managers, workspaces};
-
-/// Writes fields of a member, at a version that the precondition allows; else
-/// [`Error::VersionMismatch`]. A field that a directory keeps is [`Error::Conflict`], which names the
-/// directory; so is a manager who reports to the member. A `UserID` of another member is
-/// [`Error::Taken`], and a member who may do more than `scopes` [`Error::Forbidden`].
-pub async fn edit(
-    app: &App,
-    (origin, scopes): (&Origin, &Scopes),
-    (workspace, member): (WorkspaceId, MemberId),
-    precondition: Precondition,
-    edit: Edit,
-) -> Result<()> {
-    let edit = edit.checked()?;
-    let act = Act::of(app, origin, workspace);
-    let (app_, scopes) = (app.clone(), scopes.clone());
-    app.write(move |tx| {
-        let (app, act, edit) = (app_.clone(), act.clone(), edit.clone());
-        let (precondition, scopes) = (precondition.clone(), scopes.clone());
-        Box::pin(async move {
-            if edit.manager.set().is_some() {
-                // Two who make each other manager at once would both find no circle.
-                workspaces::lock(tx, act.workspace).await?;
-            }
-            let member = lock(tx, &act, member).await?;
-            precondition.check_match(member.version)?;
-            permissions::check_over(tx, act.workspace, &scopes, member.id).await?;
-            write(tx, &app, &act, &member, &edit).await
-        })
-    })
-    .await
-}
 
 /// A member who is not removed, locked.
 pub async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
@@ -59,7 +26,7 @@ pub async fn lock(tx: &mut Tx, act: &Act, member: MemberId) -> Result<Member> {
 }
 
 /// Writes fields of a locked member that fit, as [`Edit::checked`] gives them. Where a manager is
-/// among them, the workspace is locked.
+/// among them, the workspace is locked. Whoever calls it settles the member then.
 pub async fn write(tx: &mut Tx, app: &App, act: &Act, member: &Member, edit: &Edit) -> Result<()> {
     let fields = edit.fields();
     let before = details::list(tx, act.workspace, &[member.id]).await?.pop();

@@ -201,7 +201,7 @@ async fn check_teams(
 }
 
 /// Refuses what whoever acts does not have.
-pub(super) async fn check(
+pub async fn check(
     tx: &mut Tx,
     act: &Act,
     scopes: &Scopes,
@@ -217,13 +217,27 @@ pub(super) async fn check(
     }
 }
 
-/// Ends whatever a member has by hand, who leaves.
+/// Ends whatever a member has by hand, who leaves and was settled as such.
 pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
     awaiting::forget(tx, act.workspace, member.id).await?;
     let mut ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
     if member.braked_at.is_some() {
         // Of rules it has what the brake kept alone: nobody says anything of it any more.
         ended.extend(rows::list_by_rule(tx, act.workspace, &[member.id]).await?);
+    }
+    end_these(tx, act, member, ended).await
+}
+
+/// Ends whatever a member has, who leaves: no rule gives anything to one who has left.
+pub(super) async fn end_everything(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
+    awaiting::forget(tx, act.workspace, member.id).await?;
+    let mut ended = rows::list_by_hand(tx, act.workspace, &[member.id]).await?;
+    ended.extend(rows::list_by_rule(tx, act.workspace, &[member.id]).await?);
+    end_these(tx, act, member, ended).await
+}
+
+async fn end_these(tx: &mut Tx, act: &Act, member: &Member, ended: Vec<LiveGrant>) -> Result<()> {
+    if member.braked_at.is_some() {
         braked::free(tx, act.workspace, &[member.id]).await?;
     }
     if ended.is_empty() {
@@ -233,12 +247,7 @@ pub async fn end_all(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
 }
 
 /// Ends grants of a locked member.
-pub(super) async fn end(
-    tx: &mut Tx,
-    act: &Act,
-    member: &Member,
-    ended: Vec<LiveGrant>,
-) -> Result<()> {
+pub async fn end(tx: &mut Tx, act: &Act, member: &Member, ended: Vec<LiveGrant>) -> Result<()> {
     let begun = Vec::new();
     write(tx, act, member, Difference::of(begun, ended)).await
 }

@@ -25,7 +25,6 @@ pub mod persons;
 pub mod profile;
 mod public_mail;
 pub mod quota;
-pub mod restoration;
 pub mod roles;
 pub mod schemas;
 pub mod search;

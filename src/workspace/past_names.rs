@@ -142,7 +142,7 @@ pub async fn changed_roles(
 
 /// What teams and roles were called, those included that were deleted since; one of which no change
 /// tells until then is not in it.
-pub(super) async fn names(
+pub async fn names(
     tx: &mut Tx,
     workspace: WorkspaceId,
     ids: &[Uuid],

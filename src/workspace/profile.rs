@@ -70,6 +70,16 @@ impl Field {
         }
     }
 
+    /// The fields that people write themselves: no rule that gives rights looks at one of these.
+    pub const OWN: [Self; 6] = [
+        Self::DisplayName,
+        Self::GivenName,
+        Self::FamilyName,
+        Self::Language,
+        Self::TimeZone,
+        Self::Picture,
+    ];
+
     /// All fields.
     pub const ALL: [Self; 11] = [
         Self::DisplayName,

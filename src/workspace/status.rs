@@ -110,7 +110,7 @@ pub async fn take_out(tx: &mut Tx, act: &Act, member: &Member) -> Result<()> {
     tell(tx, act, member, "member.removed", Status::Removed).await?;
     let mut member = member.clone();
     member.version += 1;
-    manual::end_all(tx, act, &member).await
+    manual::end_everything(tx, act, &member).await
 }
 
 /// Says that no directory and no other admin takes this one away, or takes that back; for operators.

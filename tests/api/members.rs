@@ -1,5 +1,6 @@
 //! What admins do to members, and what a directory does to the same members at the same time.
 
+use gatehouse::admission::editing;
 use gatehouse::admission::entry::{self, Entered, Entrant, Outcome};
 use gatehouse::changes::Origin;
 use gatehouse::error::{Error, Result};
@@ -11,7 +12,7 @@ use gatehouse::workspace::keys::Scopes;
 use gatehouse::workspace::manual::{self, Right};
 use gatehouse::workspace::members::{self, Listed, Member, Source, Status};
 use gatehouse::workspace::profile::Edit;
-use gatehouse::workspace::{activity, edit, status};
+use gatehouse::workspace::{activity, status};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, Scim, member, operations};
@@ -46,7 +47,7 @@ impl Gateway {
 
     pub(crate) async fn edit(&self, member: MemberId, value: Value) -> Result<()> {
         let which = (self.workspace.id, member);
-        edit::edit(
+        editing::edit(
             &self.app,
             (&Origin::cli(), &Scopes::everything()),
             which,

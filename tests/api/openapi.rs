@@ -118,6 +118,7 @@ const OPEN: &[(&str, &str)] = &[
     ("EndedRule.was", "a rule as it was told when it was written"),
     ("Event.detail", "each kind of change has its own"),
     ("Event.personal", "each kind of change has its own"),
+    ("Example.member", "the fields that a member shows"),
     ("Example.user", "a SCIM User, custom attributes included"),
     ("LoggedRequest.request", "what a client sent"),
     ("LoggedRequest.response", "a SCIM answer"),

@@ -109,7 +109,7 @@ const WALKS: [(&str, &str); 10] = [
 ];
 
 /// How statements begin that the tests themselves send.
-const TESTS: [&str; 33] = [
+const TESTS: [&str; 34] = [
     "DELETE FROM changes WHERE number",
     "INSERT INTO nestings (workspace, directory, group_id, member_id) SELECT",
     "SELECT COALESCE(",
@@ -141,6 +141,7 @@ const TESTS: [&str; 33] = [
     "UPDATE grants SET to_at = from_at",
     "UPDATE login_names SET sources = 2",
     "UPDATE members SET person",
+    "UPDATE members SET status = 'removed' WHERE user_name",
     "UPDATE members SET status = 'suspended' WHERE user_name",
     "UPDATE users SET active = FALSE",
 ];

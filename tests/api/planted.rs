@@ -116,6 +116,15 @@ const PLANTED: &[(u8, &str, &[&str])] = &[
     ),
     (
         4,
+        "by a rule over profiles",
+        &[
+            "DELETE FROM rule_groups",
+            "UPDATE rules SET directory = NULL, when_text = 'user_id pr'",
+            "UPDATE members SET status = 'removed' WHERE user_name = 'u1@acme.example'",
+        ],
+    ),
+    (
+        4,
         "has its grants",
         &[
             "UPDATE grants SET to_at = from_at, ended_change = begun_change WHERE kind = 'team' AND member = \

@@ -153,3 +153,43 @@ async fn a_rule_is_shown_edited_bound_and_ended() {
         "rule not found",
     );
 }
+
+#[tokio::test]
+async fn a_rule_over_profiles_is_added_planned_and_listed() {
+    let (deployment, _) = sales().await;
+    let add = [
+        "rule",
+        "add",
+        "--workspace",
+        "acme",
+        "--profile",
+        "--team",
+        "Sales",
+    ];
+    let when = r#"user_name sw "a""#;
+    let plan = [&add[..], &["--when", when, "--plan"]].concat();
+    assert_eq!(deployment.json(&plan)["members"], 1);
+    let added = deployment.json(&[&add[..], &["--when", when]].concat());
+    assert_eq!(
+        (&added["source"], &added["changed"]),
+        (&json!("profile"), &json!(1))
+    );
+    deployment.tells("rule list --workspace acme", &[when, "over profiles"]);
+    let ada = ["members", "edit", "--workspace", "acme"];
+    let ada = [&ada[..], &["--member", "bob", "--user-id", "A-1"]].concat();
+    let other = r#"user_id sw "A-""#;
+    deployment.json(&[&add[..], &["--when", other]].concat());
+    assert_eq!(
+        teams(&deployment)
+            .iter()
+            .filter(|of| **of == json!(["Sales"]))
+            .count(),
+        1
+    );
+    assert!(deployment.run(&ada).status.success());
+    assert_eq!(teams(&deployment), [json!(["Sales"]), json!(["Sales"])]);
+    let refused = deployment.run(&[&add[..], &["--when", "display_name pr"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let both = deployment.run(&[&add[..], &["--when", when, "--directory", "idp"]].concat());
+    assert_eq!(both.status.code(), Some(2));
+}

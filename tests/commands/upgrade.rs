@@ -65,6 +65,15 @@ async fn migrator(last: i64) -> Migrator {
     Migrator::with_migrations(steps.collect())
 }
 
+/// The id of the workspace of [`old`] in SQL, and of all else that is in there.
+fn workspace(deployment: &Deployment) -> &'static str {
+    if deployment.url().starts_with("sqlite:") {
+        "x'019aa000000070008000000000000001'"
+    } else {
+        "'019aa000000070008000000000000001'"
+    }
+}
+
 /// A database of the first schema, with a workspace in it.
 async fn old() -> Deployment {
     let deployment = Deployment::new().await;
@@ -88,11 +97,11 @@ async fn old() -> Deployment {
     };
     let check = gatehouse::secrets::load(&config).unwrap().key_check();
     let check = data_encoding::HEXLOWER.encode(&check);
-    let id = "019aa000000070008000000000000001";
-    let (check, id, empty) = if url.starts_with("sqlite:") {
-        (format!("x'{check}'"), format!("x'{id}'"), "x''")
+    let id = workspace(&deployment);
+    let (check, empty) = if url.starts_with("sqlite:") {
+        (format!("x'{check}'"), "x''")
     } else {
-        (format!("'\\x{check}'"), format!("'{id}'"), "''")
+        (format!("'\\x{check}'"), "''")
     };
     run(
         &deployment,
@@ -180,6 +189,60 @@ async fn admins_of_before_may_do_what_admins_may() {
     let mut all: Vec<_> = Permission::OF_WORKSPACE.map(Permission::name).into();
     all.sort_unstable();
     assert_eq!(roles[0]["permissions"], json!(all), "{roles}");
+    deployment.json(&["verify"]);
+}
+
+#[tokio::test]
+async fn rules_and_runs_of_before_are_as_they_were() {
+    let deployment = old().await;
+    let id = workspace(&deployment);
+    let statements = [
+        format!(
+            "INSERT INTO directories (workspace, id, name, name_key, kind, mode, strict, \
+             restore_inactive, created_at) VALUES ({id}, {id}, 'idp', 'idp', 'generic', 'live', \
+             FALSE, FALSE, 1)"
+        ),
+        format!(
+            "INSERT INTO causes (workspace, id, kind, rule, rule_version, created_at) \
+             VALUES ({id}, {id}, 'rule', {id}, 1, 1)"
+        ),
+        format!(
+            "INSERT INTO rules (workspace, id, directory, version, state, cause, when_text, \
+             created_at) VALUES ({id}, {id}, {id}, 1, 'pending', {id}, 'title pr', 1)"
+        ),
+        format!(
+            "INSERT INTO rule_groups (workspace, rule, position, directory, name, name_key) \
+             VALUES ({id}, {id}, 0, {id}, 'Sales', 'sales')"
+        ),
+        format!(
+            "INSERT INTO rule_grants (workspace, rule, kind, target) VALUES ({id}, {id}, 'role', {id})"
+        ),
+        format!(
+            "INSERT INTO runs (workspace, id, kind, state, directory, total, processed, request, \
+             created_at, finished_at) VALUES ({id}, {id}, 'rule', 'done', {id}, 7, 7, {id}, 1, 2)"
+        ),
+    ];
+    run(&deployment, &statements).await;
+    deployment.json(&["migrate"]);
+    let all = "019aa000-0000-7000-8000-000000000001";
+    let rules = deployment.json(&["rule", "list", "--workspace", "acme"]);
+    assert_eq!(
+        (&rules[0]["source"], &rules[0]["directory"]),
+        (&json!("directory"), &json!(all))
+    );
+    assert_eq!(
+        (&rules[0]["groups"], &rules[0]["when"], &rules[0]["grants"]),
+        (
+            &json!(["Sales"]),
+            &json!("title pr"),
+            &json!(["role admin"])
+        )
+    );
+    let runs = deployment.json(&["run", "list", "--workspace", "acme"]);
+    assert_eq!(
+        (&runs[0]["id"], &runs[0]["directory"], &runs[0]["processed"]),
+        (&json!(all), &json!(all), &json!(7))
+    );
     deployment.json(&["verify"]);
 }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::table::{Fault, Row};
 use crate::admission::entry;
+use crate::admission::settle::settle_shown;
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Error;
@@ -179,6 +180,11 @@ pub(super) async fn admit(
         })?;
     let locked = edit::lock(tx, act, member.id).await?;
     let given = give(tx, batch, &locked, row).await?;
+    if locked.version != member.version || outcome.is_some() {
+        settle_shown(tx, app, (act, batch.scopes), member.id)
+            .await
+            .map_err(|error| refusal(None, error))?;
+    }
     let is_changed = is_to_come || given > 0 || locked.version != member.version;
     Ok(Came {
         outcome: outcome.unwrap_or(if is_changed {

@@ -13,6 +13,7 @@ use super::members::NewMember;
 use super::operation::Operation;
 use super::problem::{Problem, Told};
 use super::{body, json};
+use crate::admission::editing;
 use crate::admission::entry::{self, Outcome};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -22,7 +23,7 @@ use crate::workspace::keys::Permission;
 use crate::workspace::manual::{self, Right};
 use crate::workspace::members::Source;
 use crate::workspace::profile::Edit;
-use crate::workspace::{At, edit, status};
+use crate::workspace::{At, status};
 
 /// How many operations a request has at most.
 const MOST: usize = 1_000;
@@ -215,7 +216,7 @@ impl Act {
                 profile,
             } => {
                 let which = (workspace, member);
-                edit::edit(app, by, which, only(version), profile).await?;
+                editing::edit(app, by, which, only(version), profile).await?;
                 Ok(Done::of(200, member))
             }
             Self::Suspend { member, version } => {

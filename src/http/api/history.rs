@@ -12,13 +12,13 @@ use super::operation::Operation;
 use super::page::Page;
 use super::problem::Problem;
 use super::{body, id, json, page};
+use crate::admission::restoration::{self, PutBack};
 use crate::clock::Timestamp;
 use crate::directory::restore;
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::ids::{MemberId, WorkspaceId};
 use crate::workspace::keys::Permission;
-use crate::workspace::restoration::{self, PutBack};
 use crate::workspace::{history, past_names};
 
 /// A page of members as they were.

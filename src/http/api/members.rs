@@ -12,6 +12,7 @@ use super::history::NowOrThen;
 use super::operation::Operation;
 use super::problem::Problem;
 use super::{body, history, id, json, page, versioned};
+use crate::admission::editing;
 use crate::admission::entry::{self, Entrant, Outcome};
 use crate::error::{Error, Result};
 use crate::http::Shared;
@@ -23,7 +24,7 @@ use crate::workspace::manual::{self, Right};
 use crate::workspace::members::{self, GrantKind, Source};
 use crate::workspace::profile::Edit;
 use crate::workspace::search::{self, BY, Order, Search, Spot};
-use crate::workspace::{Workspace, edit, status};
+use crate::workspace::{Workspace, status};
 
 /// A page of members in the order of their making, those that a filter selects.
 pub(super) async fn list(
@@ -182,7 +183,7 @@ pub(super) async fn patch(
     let workspace = caller.workspace(Permission::MembersManage).await?;
     let which = (workspace.id, member(&caller)?);
     let written: Edit = body::read(&shared, &headers, body).await?;
-    edit::edit(
+    editing::edit(
         &shared.app,
         caller.by(),
         which,

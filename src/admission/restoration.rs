@@ -8,11 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::history::{self, Moment, Then};
-use super::keys::Scopes;
-use super::manual::{self, Right};
-use super::profile::{Edit, Field, Manual};
-use super::{edit, guard, members, past_names, permissions, told};
+use super::settle::settle_shown;
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
@@ -23,6 +19,11 @@ use crate::store::grants::{self, GrantKind, LiveGrant};
 use crate::store::members::{self as store_members, Member, Status};
 use crate::store::tx::Tx;
 use crate::store::{details, history as rows, roles, teams, workspaces};
+use crate::workspace::history::{self, Moment, Then};
+use crate::workspace::keys::Scopes;
+use crate::workspace::manual::{self, Right};
+use crate::workspace::profile::{Edit, Field, Manual};
+use crate::workspace::{edit, guard, members, past_names, permissions, told};
 
 /// What was put back, and what was not.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -132,6 +133,9 @@ pub async fn restore(
             let (given, rights_left) = give(tx, &app, (&act, &scopes), &locked, &past).await?;
             let locked = edit::lock(tx, &act, member).await?;
             let taken = take(tx, (&act, &scopes), &locked, &past).await?;
+            if !fields.is_empty() {
+                settle_shown(tx, &app, (&act, &scopes), member).await?;
+            }
             let detail = json!({
                 "as_of": past.at, "fields": fields, "given": given, "taken": taken,
             });
