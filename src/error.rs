@@ -55,7 +55,7 @@ pub enum Error {
     #[error("authentication required")]
     Unauthenticated,
     /// A valid credential that does not allow this.
-    #[error("not allowed")]
+    #[error("this goes beyond what whoever asks may do, or over a member who may do more")]
     Forbidden,
     /// Above the caller's quota.
     #[error("too many requests")]

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Settings, table};
 use crate::admission::reasons;
 use crate::directory::explanation;
-use crate::mapping::explain::{self, Explanation, Why, WhyBraked};
+use crate::mapping::explain::{self, Explanation, Why, WhyBraked, WhyRequest};
 use crate::mapping::holders::{GrantKind, Holder, holders};
 use crate::mapping::seat::SeatStanding;
 use crate::workspace::access::Because;
@@ -186,10 +186,6 @@ pub(super) fn text(explanation: &Explanation) -> String {
     for why in &explanation.grants {
         let kind = format!("{:?}", why.kind).to_lowercase();
         let cause = cause(why);
-        let request = match (&why.request.method, &why.request.path) {
-            (Some(method), Some(path)) => format!("{method} {path}"),
-            _ => "the command line or the worker".to_owned(),
-        };
         lines.push(format!("  {kind} \"{}\" since {}", why.name, why.since));
         lines.push(format!("    because of {cause}"));
         for (attribute, values) in why.rule.iter().flat_map(|rule| &rule.satisfied_by) {
@@ -201,7 +197,14 @@ pub(super) fn text(explanation: &Explanation) -> String {
             };
             lines.push(format!("      where {attribute} is {values}"));
         }
-        lines.push(format!("    through {request}, request {}", why.request.id));
+        for group in why.rule.iter().flat_map(|rule| &rule.groups) {
+            lines.extend(group.put_in.as_ref().map(|by| {
+                let inner = group.through.last().unwrap_or(&group.name);
+                let request = requested(by);
+                format!("      in \"{inner}\" since {} through {request}", by.at)
+            }));
+        }
+        lines.push(format!("    through {}", requested(&why.request)));
         lines.push(format!("    ends with {}", why.ends_with.join(", or ")));
         lines.extend(why.braked.as_ref().map(braked_line));
         lines.extend(why.rejected.as_ref().map(|of| {
@@ -226,6 +229,18 @@ pub(super) fn text(explanation: &Explanation) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// A request, and who sent it.
+fn requested(request: &WhyRequest) -> String {
+    let what = match (&request.method, &request.path, &request.actor) {
+        (Some(method), Some(path), _) => format!("{method} {path}"),
+        (_, _, Some(actor)) if actor == "cli" => "the command line".to_owned(),
+        (_, _, Some(actor)) => format!("the {actor}"),
+        _ => "the command line or the worker".to_owned(),
+    };
+    let by = request.credential.map(|id| format!(", credential {id}"));
+    format!("{what}, request {}{}", request.id, by.unwrap_or_default())
 }
 
 /// Because of what somebody has a right.

@@ -1,6 +1,6 @@
 //! Why somebody has what: each grant with its cause, and what would end it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -10,7 +10,9 @@ use super::{Facts, profile, when};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ids::{DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId};
+use crate::ids::{
+    CredentialId, DirectoryId, GrantId, GroupId, MemberId, RequestId, RuleId, WorkspaceId,
+};
 use crate::scim::filter::Filter;
 use crate::scim::schema::{self, ResourceType};
 use crate::scim::{filter, grounds, resource};
@@ -18,6 +20,7 @@ use crate::store::awaiting::{self, Reason};
 use crate::store::braked as braked_rows;
 use crate::store::grants::{self, Explained, GrantKind};
 use crate::store::members::{Member, Status};
+use crate::store::requested::{self, Requested};
 use crate::store::rule_sources::RuleSource;
 use crate::store::rules::{Rule, RuleGroup, Terms};
 use crate::store::tx::Tx;
@@ -169,6 +172,9 @@ pub struct WhyGroup {
     /// The names of the groups through which the member is in it, from the outermost to the one that
     /// it is in itself; none where it is in the group itself.
     pub through: Vec<String>,
+    /// The request that put the member into the group, or into the innermost that it is in it through;
+    /// none once its change is not kept any more.
+    pub put_in: Option<WhyRequest>,
 }
 
 /// The request behind a grant.
@@ -180,8 +186,25 @@ pub struct WhyRequest {
     pub method: Option<String>,
     /// Its path, where it was one over HTTP.
     pub path: Option<String>,
+    /// The credential that it came with: that of a directory, or a key.
+    pub credential: Option<CredentialId>,
+    /// Who acted, where it was no credential.
+    pub actor: Option<String>,
     /// When it was.
     pub at: Timestamp,
+}
+
+impl From<Requested> for WhyRequest {
+    fn from(requested: Requested) -> Self {
+        Self {
+            id: RequestId(requested.request),
+            method: requested.method,
+            path: requested.path,
+            credential: requested.credential,
+            actor: requested.actor,
+            at: requested.at,
+        }
+    }
 }
 
 /// Explains every grant of a member that has not ended.
@@ -235,6 +258,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     let effective = grants::list_effective(&mut tx, workspace, &[member.id]).await?;
     let effective = effective.into_iter();
     let access = reach.of(&effective.map(|right| (right.kind, right.target)).collect());
+    let placed = placed(&mut tx, (workspace, member.id), &asked, &ways).await?;
     let why = explained
         .into_iter()
         .map(|grant| {
@@ -250,6 +274,9 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
                         .and_then(|id| group_names.get(&id).cloned())
                         .unwrap_or_else(|| group.name.clone()),
                     through: group.group_id.map_or_else(Vec::new, |id| ways.through(id)),
+                    put_in: (group.group_id)
+                        .and_then(|id| placed.get(&ways.innermost(id)?))
+                        .cloned(),
                 })
                 .collect();
             let rule = grant.rule.and_then(|rule| rules.get(&rule));
@@ -276,6 +303,23 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
     })
 }
 
+/// The requests that put a member into the groups by which it is in those that rules ask for.
+async fn placed(
+    tx: &mut Tx,
+    (workspace, member): (WorkspaceId, MemberId),
+    asked: &HashMap<RuleId, Vec<RuleGroup>>,
+    ways: &Ways,
+) -> Result<HashMap<GroupId, WhyRequest>> {
+    let groups = asked.values().flatten().filter_map(|group| group.group_id);
+    let innermost: BTreeSet<GroupId> = groups.filter_map(|id| ways.innermost(id)).collect();
+    let innermost: Vec<GroupId> = innermost.into_iter().collect();
+    let placed = requested::list_placed(tx, workspace, member, &innermost).await?;
+    let placed = placed.into_iter();
+    Ok(placed
+        .map(|it| (it.group_id, it.requested.into()))
+        .collect())
+}
+
 /// What the brake holds of a member, with the request that it held last.
 async fn braked(tx: &mut Tx, workspace: WorkspaceId, member: &Member) -> Result<Option<WhyBraked>> {
     if member.braked_at.is_none() {
@@ -285,12 +329,7 @@ async fn braked(tx: &mut Tx, workspace: WorkspaceId, member: &Member) -> Result<
     Ok(Some(WhyBraked {
         since: member.braked_at,
         until: member.brake_until,
-        request: request.map(|request| WhyRequest {
-            id: RequestId(request.request),
-            method: request.method,
-            path: request.path,
-            at: request.at,
-        }),
+        request: request.map(WhyRequest::from),
     }))
 }
 
@@ -432,12 +471,7 @@ fn why(
                 when,
                 satisfied_by: satisfied_by.unwrap_or_default(),
             }),
-        request: WhyRequest {
-            id: RequestId(grant.request),
-            method: grant.method,
-            path: grant.path,
-            at: grant.at,
-        },
+        request: grant.requested.into(),
         ends_with,
     }
 }

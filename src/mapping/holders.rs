@@ -8,7 +8,7 @@ use super::explain::WhyRequest;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{GrantId, MemberId, RequestId, RoleId, RuleId, TeamId, WorkspaceId};
+use crate::ids::{GrantId, MemberId, RoleId, RuleId, TeamId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::grants::Explained;
 use crate::store::members::Status;
@@ -220,12 +220,7 @@ fn told_grant(grant: Explained, (name, rule): (String, Option<HeldRule>), is_in:
         braked: grant.is_braked,
         cause: grant.cause_kind,
         rule,
-        request: WhyRequest {
-            id: RequestId(grant.request),
-            method: grant.method,
-            path: grant.path,
-            at: grant.at,
-        },
+        request: grant.requested.into(),
     }
 }
 

@@ -42,6 +42,17 @@ impl Ways {
         names
     }
 
+    /// The group that the member is in itself and by which it is in a group: this one, or the last that it
+    /// is in it [`Ways::through`]. None where it is not in the group.
+    pub(super) fn innermost(&self, group: GroupId) -> Option<GroupId> {
+        let found = self.reached(None);
+        let mut at = group;
+        while let Some(origin) = found.get(&at)? {
+            at = *origin;
+        }
+        Some(at)
+    }
+
     /// What of what is, taken away alone, ends that the member is in a group of that name.
     pub(super) fn ends(&self, group: GroupId, name: &str) -> Vec<String> {
         let mut ends = Vec::new();
@@ -136,6 +147,8 @@ mod tests {
         let check = |steps: Vec<Step>, through: &[&str], ends: &[&str]| {
             let ways = Ways::new(steps);
             assert_eq!(ways.through(ids[0]), through);
+            let innermost = ways.innermost(ids[0]).map(|id| ways.name(id));
+            assert_eq!(innermost.as_deref(), Some(*through.last().unwrap_or(&"G0")));
             let mut found = ways.ends(ids[0], "G0");
             assert_eq!(found.pop().unwrap(), "deletion of group \"G0\"");
             assert_eq!(found, ends);

@@ -4,6 +4,7 @@ use super::brake::given;
 use super::error::Result;
 use super::grants::GrantKind;
 use super::members::Status;
+use super::requested::Requested;
 use super::tx::Tx;
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
@@ -305,28 +306,15 @@ pub async fn count_held(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
     Ok(row.0)
 }
 
-/// The request that was held.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct HeldRequest {
-    /// Its id.
-    pub request: uuid::Uuid,
-    /// Its method, where it was one over HTTP.
-    pub method: Option<String>,
-    /// Its path, where it was one over HTTP.
-    pub path: Option<String>,
-    /// When it was.
-    pub at: Timestamp,
-}
-
 /// The last request of which something was held of a member; none once that is not kept any more.
 pub async fn find_request(
     tx: &mut Tx,
     workspace: WorkspaceId,
     member: MemberId,
-) -> Result<Option<HeldRequest>> {
+) -> Result<Option<Requested>> {
     tx.query(
-        "SELECT request, method, path, at FROM changes WHERE workspace = $1 AND subject = $2 \
-         AND kind = 'member.brake_held' ORDER BY at DESC, id DESC LIMIT 1",
+        "SELECT request, method, path, credential, actor, at FROM changes WHERE workspace = $1 \
+         AND subject = $2 AND kind = 'member.brake_held' ORDER BY at DESC, id DESC LIMIT 1",
     )
     .bind(workspace)
     .bind(member)

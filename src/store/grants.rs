@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::error::Result;
+use super::requested::Requested;
 use super::tx::Tx;
 use super::values::{MOST, is_usual, list as placeholders, pad, rows};
 use crate::clock::Timestamp;
@@ -119,16 +120,9 @@ pub struct Explained {
     /// The rule that gave it before an admin did, who rejected its end, and that rule's version.
     pub kept_rule: Option<RuleId>,
     pub kept_version: Option<i64>,
-    /// Who made the cause.
-    pub actor: Option<String>,
     /// The request that brought it.
-    pub request: Uuid,
-    /// That request's method.
-    pub method: Option<String>,
-    /// That request's path.
-    pub path: Option<String>,
-    /// When that was.
-    pub at: Timestamp,
+    #[sqlx(flatten)]
+    pub requested: Requested,
 }
 
 /// A group that a rule asks for and a member is in, itself or through groups within.
@@ -406,8 +400,8 @@ pub async fn list_explained(
         "SELECT g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
          c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
          COALESCE(g.hold, '') = 'brake' AS is_braked, t.archived_at IS NOT NULL AS is_away, c.rule, \
-         c.rule_version, k.rule AS kept_rule, k.rule_version AS kept_version, c.actor, h.request, \
-         h.method, h.path, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
+         c.rule_version, k.rule AS kept_rule, k.rule_version AS kept_version, h.request, h.method, \
+         h.path, h.credential, h.actor, h.at FROM grants g JOIN causes c ON c.workspace = g.workspace \
          AND c.id = g.cause LEFT JOIN causes k ON k.workspace = c.workspace AND k.id = c.keeps \
          JOIN changes h ON h.workspace = g.workspace \
          AND h.id = g.begun_change LEFT JOIN teams t ON t.workspace = g.workspace \

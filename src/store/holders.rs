@@ -61,8 +61,8 @@ pub async fn list_explained(
             "SELECT g.member, g.id, g.kind, g.target, g.from_at, c.kind AS cause_kind, \
              c.ended_at AS cause_ended_at, g.hold IS NOT NULL AS is_kept, \
              COALESCE(g.hold, '') = 'brake' AS is_braked, t.archived_at IS NOT NULL AS is_away, \
-             c.rule, c.rule_version, k.rule AS kept_rule, k.rule_version AS kept_version, c.actor, \
-             h.request, h.method, h.path, h.at FROM grants g JOIN causes c \
+             c.rule, c.rule_version, k.rule AS kept_rule, k.rule_version AS kept_version, \
+             h.request, h.method, h.path, h.credential, h.actor, h.at FROM grants g JOIN causes c \
              ON c.workspace = g.workspace AND c.id = g.cause LEFT JOIN causes k \
              ON k.workspace = c.workspace AND k.id = c.keeps JOIN changes h \
              ON h.workspace = g.workspace AND h.id = g.begun_change LEFT JOIN teams t \

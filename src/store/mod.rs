@@ -71,6 +71,7 @@ pub mod quotas;
 pub mod refusals;
 pub mod replacement;
 pub mod request_log;
+pub mod requested;
 pub mod resources;
 pub mod retention;
 pub mod roles;

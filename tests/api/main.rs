@@ -75,6 +75,7 @@ mod outlooks;
 mod own_rights;
 mod paused;
 mod people;
+mod placed;
 mod plans;
 mod planted;
 mod profile_fields;
