@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::going_live;
 use super::recognition::{Allowed, Recognized, recognize};
-use super::settle::{Rules, settle, settle_shown};
+use super::settle::{Rules, settle};
+use super::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -477,6 +478,7 @@ async fn confirm(
     let member = lock(tx, act, member).await?;
     permissions::check_over(tx, act.workspace, scopes, member.id).await?;
     let is_linked = users::is_linked(tx, place, member.id).await?;
+    let before = Before::of(tx, app, act, Some(&member), Doubted::Unseen).await?;
     if !is_linked || !awaiting::begin(tx, act, &member, Reason::Proof).await? {
         return Err(Error::NotFound("member that waits for adoption"));
     }
@@ -484,7 +486,9 @@ async fn confirm(
     let detail = json!({"directory": place.directory});
     let change = act.change("member.adopted", subject, None, &detail);
     changes::record(tx, act.workspace, &[change]).await?;
-    settle_shown(tx, app, (act, scopes), member.id).await?;
+    if let Some(before) = before {
+        before.settle(tx, (act, scopes), member.id).await?;
+    }
     Ok(member.id)
 }
 

@@ -163,9 +163,9 @@ impl Definition {
         Scope::of(self.directory, self.bound(), self.when.as_deref())
     }
 
-    /// What comes of it where it holds.
+    /// What comes of it where it holds. One that stops gives and takes what the rules after it give.
     pub(super) fn gives(&self) -> Gives {
-        if self.grants.is_empty() {
+        if self.grants.is_empty() && !self.stop {
             Gives::Fields
         } else {
             Gives::Rights

@@ -1,6 +1,6 @@
 //! An admin writes what a member shows, and rules over profiles are held against it at once.
 
-use super::settle::settle_shown;
+use super::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::{Act, Origin};
 use crate::error::Result;
@@ -38,8 +38,12 @@ pub async fn edit(
             let member = edit::lock(tx, &act, member).await?;
             precondition.check_match(member.version)?;
             permissions::check_over(tx, act.workspace, &scopes, member.id).await?;
+            let before = Before::of(tx, &app, &act, Some(&member), Doubted::Seen).await?;
             edit::write(tx, &app, &act, &member, &written).await?;
-            settle_shown(tx, &app, (&act, &scopes), member.id).await
+            match before {
+                Some(before) => before.settle(tx, (&act, &scopes), member.id).await,
+                None => Ok(()),
+            }
         })
     })
     .await

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::settle::settle_shown;
+use super::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
@@ -95,7 +95,9 @@ async fn within(
     // Two who bring in the same address at once would both find nobody; so would a directory.
     let mark = workspaces::lock_whole(tx, act.workspace).await?;
     let email = entrant.edit.email.set();
-    let (member, outcome) = match known(tx, act, email.map(String::as_str)).await? {
+    let known = known(tx, act, email.map(String::as_str)).await?;
+    let before = Before::of(tx, app, act, known.as_ref(), Doubted::Seen).await?;
+    let (member, outcome) = match known {
         Some(member) if member.status == Status::Removed => {
             (revive(tx, app, act, member).await?, Outcome::Revived)
         }
@@ -112,7 +114,9 @@ async fn within(
     edit::write(tx, app, act, &member, &entrant.edit).await?;
     let locked = edit::lock(tx, act, member.id).await?;
     manual::give_within(tx, app, (act, scopes), &locked, &entrant.rights).await?;
-    settle_shown(tx, app, (act, scopes), member.id).await?;
+    if let Some(before) = before {
+        before.settle(tx, (act, scopes), member.id).await?;
+    }
     Ok(Entered {
         member: member.id,
         outcome,

@@ -52,5 +52,6 @@ pub mod restoration;
 pub mod rules;
 pub mod runs;
 pub mod settle;
+pub mod shown;
 pub mod sweep;
 pub mod templates;

@@ -62,7 +62,7 @@ pub struct Told {
     /// How many members would get other rights, or show another line or language.
     pub members: i64,
     /// How many more people of the directory would get something as soon as they are members: of one
-    /// that collects, once it is live.
+    /// that collects, once it is live. Of a rule over profiles none are told: nobody has one before.
     pub newcomers: i64,
     /// How many seats these would take; for who is a member already a rule costs none.
     pub seats: i64,

@@ -57,7 +57,7 @@ pub(super) async fn of(
             let known = known.remove(&member).unwrap_or_default();
             all.groups.extend(known.groups);
             all.users.extend(known.users);
-            all.profile = known.profile;
+            all.profile = known.profile.map(|shown| followed(shown, all.profile));
             has = by_rule.remove(&member).unwrap_or_default();
             stays = standing.remove(&member).unwrap_or_default();
         }
@@ -73,6 +73,23 @@ pub(super) async fn of(
         }
     }
     Ok(prospects)
+}
+
+/// What a member shows once it is linked to a User: what it shows, but for what is the directory's to
+/// say, and what it does not show yet.
+fn followed(mut shown: Value, said: Option<Value>) -> Value {
+    let Some(Value::Object(said)) = said else {
+        return shown;
+    };
+    if let Some(shown) = shown.as_object_mut() {
+        for (name, value) in said {
+            let follows = ["phone", "time_zone"].contains(&name.as_str());
+            if follows || !shown.contains_key(&name) {
+                shown.insert(name, value);
+            }
+        }
+    }
+    shown
 }
 
 fn rights(listed: Vec<grants::LiveGrant>) -> HashMap<MemberId, BTreeSet<Right>> {

@@ -9,15 +9,16 @@ use super::runs::{Run, concerned};
 use crate::app::App;
 use crate::error::Result;
 use crate::ids::{DirectoryId, GroupId, MemberId, RunId, UserId, WorkspaceId};
+use crate::mapping::profile;
 use crate::scim::filter::Filter;
-use crate::scim::{filter, schema};
+use crate::scim::{evaluate, filter, schema};
 use crate::store::filter_sql::Condition;
 use crate::store::live_rules::LiveRule;
 use crate::store::member_search::{self as search, Selection};
 use crate::store::rules::RuleState;
 use crate::store::tx::Tx;
 use crate::store::users::{self as rows, Place};
-use crate::store::{directories, nestings, plans};
+use crate::store::{directories, nestings, plans, profiles};
 
 /// Where a rule looks for whom it is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -216,6 +217,16 @@ impl Among {
             directory,
         };
         Ok(Self::Users(place, run.group_id))
+    }
+
+    /// Those of the members whom a filter over profiles is for; where there is none, all of them.
+    pub(super) async fn only(&self, tx: &mut Tx, members: Vec<MemberId>) -> Result<Vec<MemberId>> {
+        let Self::Members(workspace, Some(filter)) = self else {
+            return Ok(members);
+        };
+        let shown = profiles::list(tx, *workspace, &members).await?.into_iter();
+        let held = shown.filter(|it| evaluate::matches(filter, &profile::seen(it)));
+        Ok(held.map(|it| it.id).collect())
     }
 
     /// The group whose users they are.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::settle::settle_shown;
+use super::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
@@ -128,13 +128,14 @@ pub async fn restore(
             }
             let locked = edit::lock(tx, &act, member).await?;
             permissions::check_over(tx, workspace, &scopes, member).await?;
+            let before = Before::of(tx, &app, &act, Some(&locked), Doubted::Seen).await?;
             let (fields, fields_left) = put_fields(tx, &app, &act, &locked, &past).await?;
             let locked = edit::lock(tx, &act, member).await?;
             let (given, rights_left) = give(tx, &app, (&act, &scopes), &locked, &past).await?;
             let locked = edit::lock(tx, &act, member).await?;
             let taken = take(tx, (&act, &scopes), &locked, &past).await?;
-            if !fields.is_empty() {
-                settle_shown(tx, &app, (&act, &scopes), member).await?;
+            if let Some(before) = before.filter(|_| !fields.is_empty()) {
+                before.settle(tx, (&act, &scopes), member).await?;
             }
             let detail = json!({
                 "as_of": past.at, "fields": fields, "given": given, "taken": taken,

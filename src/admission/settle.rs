@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::defining::check_rights;
 use super::facts::{Looks, facts};
 use super::{brake, fields};
 use crate::app::App;
@@ -20,7 +17,6 @@ use crate::store::tx::Tx;
 use crate::store::users::{Linked, Place};
 use crate::store::{braked, grants, members, workspaces};
 use crate::workspace::guard;
-use crate::workspace::keys::Scopes;
 use crate::workspace::ledger::{self, Difference};
 
 /// How many members are in hand at a time, where they may be very many.
@@ -55,6 +51,21 @@ impl Rules {
         let rules = Self { version, live };
         let concerns = is_held || rules.look_at(&[group]);
         Ok((rules, concerns))
+    }
+
+    /// Reads the rules that hold now, where some of them look at profiles.
+    pub(super) async fn over_profiles(
+        tx: &mut Tx,
+        app: &App,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Self>> {
+        let mark = workspaces::find_rules_mark(tx, workspace).await?;
+        if mark.rules_when == 0 {
+            return Ok(None);
+        }
+        let (version, live) = rules::of(tx, app, workspace, mark).await?;
+        let rules = Self { version, live };
+        Ok(Looks::of(&rules.live).at_profiles.then_some(rules))
     }
 
     /// Whether some rule looks at one of the groups.
@@ -253,47 +264,12 @@ pub async fn settle_written(tx: &mut Tx, app: &App, act: &Act, member: MemberId)
     // Read anew for its version, which the same request may have raised.
     let locked = members::lock(tx, act.workspace, &[member]).await?;
     let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
-    settle_one(tx, act, &locked, &Rules { version, live }).await?;
+    let within = Within {
+        aimed: Some(member),
+        ..Within::default()
+    };
+    settle_within(tx, act, &locked, &Rules { version, live }, within).await?;
     Ok(())
-}
-
-/// Settles a locked member whom a request is about; tells what it gains and loses by rules.
-async fn settle_one(
-    tx: &mut Tx,
-    act: &Act,
-    locked: &[Member],
-    rules: &Rules,
-) -> Result<BTreeSet<(GrantKind, Uuid)>> {
-    let mut differences = differences(tx, act.workspace, locked, rules).await?;
-    let mut moved = BTreeSet::new();
-    // The request is about this one person.
-    for (member, (_, difference)) in locked.iter().filter_map(|member| {
-        let of = differences.get(&member.id);
-        of.map(|of| (member, of))
-    }) {
-        let begins = |ended: &LiveGrant| {
-            let mut begun = difference.begun.iter();
-            begun.any(|(kind, target, _)| (*kind, *target) == (ended.kind, ended.target))
-        };
-        let mut ended = difference.ended.clone();
-        ended.retain(|grant| !begins(grant));
-        guard::spare_grants(tx, act, member, &ended).await?;
-        moved.extend(ended.iter().map(|grant| (grant.kind, grant.target)));
-        let lasts = |right: &(GrantKind, Uuid)| {
-            let mut ended = difference.ended.iter();
-            ended.any(|grant| (grant.kind, grant.target) == *right)
-        };
-        let begun = difference.begun.iter();
-        let begun = begun.map(|(kind, target, _)| (*kind, *target));
-        moved.extend(begun.filter(|right| !lasts(right)));
-    }
-    let expects = guard::expects_another(tx, act, &differences).await?;
-    brake::keep(tx, act, locked, &mut differences, None).await?;
-    apply(tx, act, locked, rules, (differences, None)).await?;
-    if expects {
-        guard::let_go(tx, act).await?;
-    }
-    Ok(moved)
 }
 
 /// What settling would change, for those members for whom it would change something, with the
@@ -336,23 +312,6 @@ async fn changes_of(
     Ok(changes)
 }
 
-/// Settles a member whose profile whoever acts just wrote, where rules look at profiles. What it would
-/// gain or lose by them beyond `scopes` is [`crate::error::Error::Forbidden`]: a rule gives nobody what
-/// they could not give by hand. What would take the last admin away is
-/// [`crate::error::Error::Conflict`]. The member is locked.
-pub async fn settle_shown(
-    tx: &mut Tx,
-    app: &App,
-    (act, scopes): (&Act, &Scopes),
-    member: MemberId,
-) -> Result<()> {
-    let Some((locked, rules)) = of_profiles(tx, app, act, &[member]).await? else {
-        return Ok(());
-    };
-    let moved = settle_one(tx, act, &locked, &rules).await?;
-    check_rights(tx, act.workspace, scopes, &moved).await
-}
-
 /// Settles locked members of whose profiles a directory wrote something, beside the one that its request
 /// is about, where rules look at profiles.
 pub(super) async fn settle_profiles(
@@ -361,29 +320,14 @@ pub(super) async fn settle_profiles(
     act: &Act,
     members: &[MemberId],
 ) -> Result<()> {
-    if let Some((locked, rules)) = of_profiles(tx, app, act, members).await? {
+    if members.is_empty() {
+        return Ok(());
+    }
+    if let Some(rules) = Rules::over_profiles(tx, app, act.workspace).await? {
+        let locked = members::lock(tx, act.workspace, members).await?;
         settle_locked(tx, act, &locked, &rules).await?;
     }
     Ok(())
-}
-
-/// The members as they are now, and the rules, where some of these look at profiles.
-async fn of_profiles(
-    tx: &mut Tx,
-    app: &App,
-    act: &Act,
-    members: &[MemberId],
-) -> Result<Option<(Vec<Member>, Rules)>> {
-    let mark = workspaces::find_rules_mark(tx, act.workspace).await?;
-    if mark.rules_when == 0 || members.is_empty() {
-        return Ok(None);
-    }
-    let (version, live) = rules::of(tx, app, act.workspace, mark).await?;
-    if !Looks::of(&live).at_profiles {
-        return Ok(None);
-    }
-    let locked = members::lock(tx, act.workspace, members).await?;
-    Ok(Some((locked, Rules { version, live })))
 }
 
 /// Settles the members of users that are locked, however many, in batches: for where access that is

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::reach::Among;
 use super::settle::{Rules, settle};
 use crate::app::App;
 use crate::changes::{Act, Origin};
@@ -137,7 +138,8 @@ async fn batch(app: &App, workspace: WorkspaceId, after: Option<MemberId>) -> Re
             let ids: Vec<MemberId> = locked.iter().map(|member| member.id).collect();
             let mut left: BTreeSet<MemberId> = BTreeSet::new();
             for run in runs::list_paused(tx, workspace).await? {
-                left.extend(runs::list_ahead(tx, &run, &ids).await?);
+                let ahead = runs::list_ahead(tx, &run, &ids).await?;
+                left.extend(Among::of_run(&run)?.only(tx, ahead).await?);
             }
             locked.retain(|member| !left.contains(&member.id));
             let rules = Rules::current(tx, &app, &act).await?;

@@ -221,6 +221,12 @@ pub(super) fn text(explanation: &Explanation) -> String {
             of.rule, of.version
         ));
     }
+    lines.extend(explanation.unproved_at.map(|at| {
+        format!(
+            "  nobody has proved since {at} that this is who was expected: rules over profiles wait until \
+             an admin adopts the member or the person proves the mailbox"
+        )
+    }));
     for waits in &explanation.awaiting {
         let kind = format!("{:?}", waits.kind).to_lowercase();
         lines.push(format!(

@@ -57,8 +57,12 @@ pub struct Explanation {
     pub access: Vec<Access>,
     /// The grants that have not ended.
     pub grants: Vec<Why>,
-    /// What was given by hand and waits: a directory brought the person in by an address that nobody
-    /// proved. Rules over profiles wait for that too.
+    /// Since when nobody has proved that this is the person who was expected: a directory brought it in by
+    /// an address of which it has not proved the domain. What was given by hand and rules over profiles
+    /// wait until an admin adopts the member or the person proves the mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproved_at: Option<Timestamp>,
+    /// What was given by hand and waits.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<Awaits>,
 }
@@ -251,6 +255,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         },
     });
     let awaiting = waiting.collect();
+    let unproved_at = awaiting::find_unproved(&mut tx, workspace, member.id).await?;
     let braked = braked(&mut tx, workspace, member).await?;
     let filled = filled(&mut tx, app, (workspace, member), (&rules, &profile)).await?;
     let is_in = member.is_in();
@@ -299,6 +304,7 @@ pub async fn explain(app: &App, workspace: WorkspaceId, member: &Member) -> Resu
         filled,
         access,
         grants: why,
+        unproved_at,
         awaiting,
     })
 }

@@ -12,6 +12,7 @@ use crate::ids::{GrantId, MemberId, RoleId, RuleId, TeamId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::grants::Explained;
 use crate::store::members::Status;
+use crate::store::rule_sources::RuleSource;
 use crate::store::rules::Rule;
 use crate::store::tx::Tx;
 use crate::store::{holders as rows, members, roles, rules, teams, workspaces};
@@ -73,9 +74,11 @@ pub struct HeldRule {
     pub id: RuleId,
     /// The version that gave it.
     pub version: i64,
+    /// What it looks at; none where the rule is gone.
+    pub source: Option<RuleSource>,
     /// The names of its groups, as it was made with them.
     pub groups: Vec<String>,
-    /// What must hold of the user's own attributes.
+    /// What must hold of the user's own attributes, or of the member's profile.
     pub when: Option<String>,
     /// Its place among the rules.
     pub priority: i64,
@@ -201,6 +204,7 @@ fn told(
     HeldRule {
         id,
         version,
+        source: rule.map(|rule| RuleSource::of(rule.directory)),
         groups: asked.get(&id).cloned().unwrap_or_default(),
         when: rule.and_then(|rule| rule.when.clone()),
         priority: terms.map_or(0, |terms| terms.priority),

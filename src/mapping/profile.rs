@@ -62,7 +62,7 @@ const SET_BY_RULES: [&str; 6] = [
 /// What comes of a rule that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gives {
-    /// Teams, roles or permissions.
+    /// Teams, roles or permissions, be it that it keeps others from giving them.
     Rights,
     /// A line or a language alone.
     Fields,

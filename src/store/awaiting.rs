@@ -96,6 +96,21 @@ pub async fn update_unproved(
     Ok(rows == 1)
 }
 
+/// Since when nobody has proved that a member is the one who was expected.
+pub async fn find_unproved(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Option<Timestamp>> {
+    let row: Option<(Option<Timestamp>,)> = tx
+        .query("SELECT unproved_at FROM members WHERE workspace = $1 AND id = $2")
+        .bind(workspace)
+        .bind(member)
+        .fetch_optional()
+        .await?;
+    Ok(row.and_then(|row| row.0))
+}
+
 /// Lets a member wait for nothing any more.
 pub async fn delete(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<u64> {
     tx.query(

@@ -35,6 +35,23 @@ pub struct Profile {
     pub picture: Option<String>,
 }
 
+const COLUMNS: &str = "SELECT id, source, user_name, email, user_id, display_name, given_name, \
+                       family_name, phone, time_zone, manager, picture FROM members \
+                       WHERE workspace = $1 AND status <> 'removed'";
+
+/// The profile of a member who has not left, be it somebody of whom nobody is sure.
+pub async fn find(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Option<Profile>> {
+    tx.query(sqlx::AssertSqlSafe(format!("{COLUMNS} AND id = $2")))
+        .bind(workspace)
+        .bind(member)
+        .fetch_optional()
+        .await
+}
+
 /// The profiles of those of the members who have not left and of whom nobody doubts who they are: somebody
 /// who came in by an address that nobody proved is not yet the one of whom admins wrote it.
 pub async fn list(
@@ -45,9 +62,7 @@ pub async fn list(
     let mut found = Vec::with_capacity(members.len());
     for members in members.chunks(MOST) {
         let sql = format!(
-            "SELECT id, source, user_name, email, user_id, display_name, given_name, family_name, \
-             phone, time_zone, manager, picture FROM members WHERE workspace = $1 \
-             AND status <> 'removed' AND unproved_at IS NULL AND id IN ({})",
+            "{COLUMNS} AND unproved_at IS NULL AND id IN ({})",
             placeholders(2, members.len())
         );
         let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(workspace);

@@ -24,7 +24,7 @@ fn active(is: bool) -> Value {
 }
 
 /// Ada, whom a rule makes an admin, and the path of the group by which it does.
-async fn by_rule(gateway: &Gateway, scim: &Scim) -> (MemberId, String) {
+pub(crate) async fn by_rule(gateway: &Gateway, scim: &Scim) -> (MemberId, String) {
     let rule = NewRule {
         directory: "idp".to_owned(),
         groups: vec!["Admins".to_owned()],
@@ -44,7 +44,7 @@ async fn by_rule(gateway: &Gateway, scim: &Scim) -> (MemberId, String) {
 }
 
 /// Takes everybody out of the group: Ada stays what she is, for there is no other.
-async fn keep(gateway: &Gateway, scim: &Scim, (ada, group): (MemberId, &str)) {
+pub(crate) async fn keep(gateway: &Gateway, scim: &Scim, (ada, group): (MemberId, &str)) {
     let none = operations(json!([{"op": "replace", "path": "members", "value": []}]));
     let (status, _) = scim.send("PATCH", group, Some(&none)).await;
     assert!([200, 204].contains(&status));

@@ -234,6 +234,30 @@ pub(super) async fn keep(
     } else {
         judge(tx, act, &losing, None).await?
     };
+    carry(tx, act, locked, differences, (&held, &undone)).await?;
+    Ok(held.len())
+}
+
+/// The same for what an admin does upon one person, of which nothing is kept: only what was kept of the
+/// member and is wanted again is kept no longer.
+pub(super) async fn pass(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    differences: &mut Differences,
+) -> Result<()> {
+    let nobody = (&BTreeMap::new(), &BTreeSet::new());
+    carry(tx, act, locked, differences, nobody).await
+}
+
+/// Takes out of the differences what is kept for those who are held, and lets go of what is wanted again.
+async fn carry(
+    tx: &mut Tx,
+    act: &Act,
+    locked: &[Member],
+    differences: &mut Differences,
+    (held, undone): (&BTreeMap<MemberId, i64>, &BTreeSet<GrantId>),
+) -> Result<()> {
     let (mut kept, mut freed): (Vec<GrantId>, Vec<GrantId>) = (Vec::new(), Vec::new());
     let mut lifted = Vec::new();
     for member in locked {
@@ -242,7 +266,7 @@ pub(super) async fn keep(
         };
         if let Some(held) = held.get(&member.id) {
             *version = *held;
-            let lost = lost(difference, &undone).map(|grant| grant.id);
+            let lost = lost(difference, undone).map(|grant| grant.id);
             let lost: BTreeSet<GrantId> = lost.collect();
             difference.ended.retain(|grant| !lost.contains(&grant.id));
             kept.extend(lost);
@@ -280,7 +304,7 @@ pub(super) async fn keep(
         }
     }
     differences.retain(|_, (_, it)| !it.begun.is_empty() || !it.ended.is_empty());
-    Ok(held.len())
+    Ok(())
 }
 
 /// The grants of members that a run gave that is undone.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::table::{Fault, Row};
 use crate::admission::entry;
-use crate::admission::settle::settle_shown;
+use crate::admission::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::Act;
 use crate::error::Error;
@@ -135,6 +135,9 @@ pub(super) async fn admit(
     manager: Manager,
 ) -> Result<Came, Refusal> {
     let Batch { app, act, .. } = *batch;
+    let shown = Before::of(tx, app, act, member.as_ref(), Doubted::Seen)
+        .await
+        .map_err(|error| refusal(None, error))?;
     let (member, outcome) = match member {
         None => {
             let made = entry::make(tx, app, act, Source::Import, batch.rules_version).await?;
@@ -180,8 +183,11 @@ pub(super) async fn admit(
         })?;
     let locked = edit::lock(tx, act, member.id).await?;
     let given = give(tx, batch, &locked, row).await?;
-    if locked.version != member.version || outcome.is_some() {
-        settle_shown(tx, app, (act, batch.scopes), member.id)
+    if let Some(shown) = shown
+        && (locked.version != member.version || outcome.is_some())
+    {
+        shown
+            .settle(tx, (act, batch.scopes), member.id)
             .await
             .map_err(|error| refusal(None, error))?;
     }
