@@ -84,6 +84,15 @@ impl Database {
         })
     }
 
+    /// Lets the planner know of the rows that are there by now, as the gateway does by itself.
+    pub(crate) async fn renew_statistics(&self) -> Result<()> {
+        if self.postgres.is_some() {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            execute(&mut connection, "ANALYZE".to_owned()).await?;
+        }
+        Ok(())
+    }
+
     /// Removes it, once no server uses it any more.
     pub(crate) async fn remove(self) -> Result<()> {
         if let Some((server, name)) = &self.postgres {

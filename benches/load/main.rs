@@ -354,7 +354,7 @@ async fn reference_run(options: &Options, engine: &str) -> Result<Vec<Figures>> 
     let log = database.folder.join("reference.log");
     let server = Server::start(&std::env::current_exe()?, &arguments, &log).await?;
     let target = target(options, engine, "reference", &server, ("/scim/v2", "none"))?;
-    let figures = scenarios::reference(&target).await?;
+    let figures = scenarios::reference(&target, &database).await?;
     drop(server);
     database.remove().await?;
     Ok(figures)

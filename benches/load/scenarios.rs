@@ -10,6 +10,7 @@ use gatehouse::virtual_idp::{Dialect, Linked, Request, ScimClient, SyncOptions, 
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::databases::Database;
 use crate::groups;
 use crate::measure::{Figures, Taken, drive, measure};
 use crate::pages;
@@ -116,8 +117,8 @@ pub(crate) async fn gatehouse(target: &Target, users: &[String]) -> Result<Vec<F
     Ok(figures)
 }
 
-/// The scenarios of the reference, on the same number of users.
-pub(crate) async fn reference(target: &Target) -> Result<Vec<Figures>> {
+/// The scenarios of the reference, on the same number of users in that database.
+pub(crate) async fn reference(target: &Target, database: &Database) -> Result<Vec<Figures>> {
     let mut figures = Vec::new();
     let company = company(target);
     let creates = company
@@ -126,6 +127,7 @@ pub(crate) async fn reference(target: &Target) -> Result<Vec<Figures>> {
         .map(|person| Dialect::Entra.create_user(person))
         .collect();
     let users = ids(&target.send(target.clients, creates).await?.result)?;
+    database.renew_statistics().await?;
     single_resources(target, &company, &users, &mut figures).await?;
     Ok(figures)
 }

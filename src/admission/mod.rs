@@ -29,6 +29,7 @@ pub mod exit;
 mod facts;
 mod fields;
 pub mod followed;
+mod foreseen;
 pub mod former_rules;
 pub mod going_live;
 pub mod holds;

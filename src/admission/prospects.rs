@@ -41,7 +41,7 @@ pub(super) async fn of(
     let admitted = users
         .iter()
         .filter(|user| user.outcome != Outcome::Conflict)
-        .map(|user| (user.user, user.member));
+        .map(|user| (user.user, user.member, user.is_doubted));
     let admitted: Vec<_> = admitted.collect();
     let ids: Vec<_> = admitted.iter().map(|of| of.0).collect();
     let members: Vec<_> = admitted.iter().filter_map(|of| of.1).collect();
@@ -50,14 +50,16 @@ pub(super) async fn of(
     let mut by_rule = rights(grants::list_by_rule(tx, place.workspace, &members).await?);
     let mut standing = rights(grants::list_standing(tx, place.workspace, &members).await?);
     let mut prospects = HashMap::new();
-    for (user, member) in admitted {
+    for (user, member, is_doubted) in admitted {
         let mut all = said.remove(&user).unwrap_or_default();
         let (mut has, mut stays) = (BTreeSet::new(), BTreeSet::new());
         if let Some(member) = member {
             let known = known.remove(&member).unwrap_or_default();
             all.groups.extend(known.groups);
             all.users.extend(known.users);
-            all.profile = known.profile.map(|shown| followed(shown, all.profile));
+            // Of whom nobody is sure rules see no profile.
+            let shown = known.profile.filter(|_| !is_doubted);
+            all.profile = shown.map(|shown| followed(shown, all.profile));
             has = by_rule.remove(&member).unwrap_or_default();
             stays = standing.remove(&member).unwrap_or_default();
         }

@@ -10,7 +10,7 @@ use crate::gateway::{Answer, Gateway, Scim, users};
 use crate::rules::group;
 
 impl Gateway {
-    async fn live_plan(&self, scim: &Scim) -> Value {
+    pub(crate) async fn live_plan(&self, scim: &Scim) -> Value {
         let answer = self.of(scim, "POST", "/live/plan", Value::Null).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.body

@@ -168,3 +168,52 @@ async fn of_somebody_in_doubt_nobody_writes_more_than_of_anybody_else() {
     assert_eq!(refused.status, 403, "{}", refused.text);
     gateway.check().await;
 }
+
+// C253: of people whom a directory is about to bring in
+#[tokio::test]
+async fn a_directory_that_goes_live_tells_what_rules_will_see_of_those_whom_it_links() {
+    let gateway = Gateway::new().await;
+    gateway.without_brake().await;
+    let key = gateway.ruler(&["Field", "Named"], &[]).await;
+    gateway
+        .profile_rule(&key, r#"user_id sw "F-""#, json!({"teams": ["Field"]}))
+        .await;
+    gateway
+        .profile_rule(&key, r#"user_name sw "u""#, json!({"teams": ["Named"]}))
+        .await;
+    // Expected, each with what the rule asks for; of one the directory proves the address.
+    let mut expected = Vec::new();
+    for (at, domain) in [(0, "acme.example"), (1, "proved.example")] {
+        let address = format!("u{at}@{domain}");
+        let profile = json!({"email": address, "user_id": format!("F-{at}")});
+        expected.push((gateway.profiled(&key, profile).await, address));
+    }
+    gateway.adopts("proved.example").await;
+    let scim = gateway.collects().await;
+    for (_, address) in &expected {
+        scim.created("/Users", &user(address, address)).await;
+    }
+    let plan = gateway.live_plan(&scim).await;
+    let of = |which: &str| {
+        let listed = plan[which].as_array().unwrap().iter();
+        let named = listed.map(|it| {
+            (
+                it["name"].as_str().unwrap(),
+                it["members"].as_i64().unwrap(),
+            )
+        });
+        named.collect::<Vec<_>>()
+    };
+    assert_eq!((of("gains"), of("losses")), (vec![("Named", 1)], vec![]));
+    gateway
+        .done(&scim, "/live", json!({"hash": plan["hash"]}))
+        .await;
+    gateway.check().await;
+    assert_eq!(
+        (
+            gateway.in_team("Field").await,
+            gateway.in_team("Named").await
+        ),
+        (1, 1)
+    );
+}
