@@ -1,25 +1,22 @@
 //! Adoption: admins say which User of a directory is which member, where names and addresses alone
 //! must not. What stands between the two is listed, and so is who is matched, new and unmatched.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::going_live;
-use super::recognition::{Allowed, Recognized, recognize};
 use super::settle::{Rules, settle};
 use super::shown::{Before, Doubted};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::error::{Error, Result};
-use crate::ids::{DirectoryId, MemberId, UserId, WorkspaceId};
+use crate::ids::{DirectoryId, MemberId, WorkspaceId};
 use crate::scim::fold;
 use crate::store::candidates::{self as rows, Candidate, Unlinked};
 use crate::store::directories::{self, Mode};
-use crate::store::exits::{self, Had};
 use crate::store::members::{self, Member, Status};
 use crate::store::tx::Tx;
-use crate::store::unlinked as unlinked_rows;
 use crate::store::users::{self, Place, User};
 use crate::workspace::awaiting::Reason;
 use crate::workspace::keys::Scopes;
