@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
 use crate::plans;
+use crate::prepared;
 
 /// A gateway; it ends with the test.
 pub(crate) struct Gateway {
@@ -59,7 +60,7 @@ impl Gateway {
     pub(crate) async fn at(clock: Clock, set: impl FnOnce(&mut Config)) -> Self {
         plans::listen();
         let folder = tempfile::tempdir().expect("a folder");
-        let database = Database::new(folder.path()).await;
+        let database = prepared::database(folder.path()).await;
         let mut config = Config::for_tests(&database.url);
         config.database.max_connections = 8;
         set(&mut config);

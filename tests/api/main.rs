@@ -78,6 +78,7 @@ mod people;
 mod placed;
 mod plans;
 mod planted;
+mod prepared;
 mod profile_edits;
 mod profile_fields;
 mod profile_rules;

@@ -13,31 +13,45 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// A database; a file lies in that folder.
+    /// An empty database; a file lies in that folder.
     pub(crate) async fn new(folder: &Path) -> Self {
+        match Self::server() {
+            None => Self::file(folder),
+            Some(server) => Self::at(server, "").await,
+        }
+    }
+
+    /// The server that the test runner names; none for files.
+    pub(crate) fn server() -> Option<String> {
         #[expect(
             clippy::disallowed_methods,
             reason = "how the test runner names the server"
         )]
-        let server = std::env::var("TEST_DATABASE_URL").ok();
-        let Some(server) = server else {
-            return Self::file(folder);
-        };
+        std::env::var("TEST_DATABASE_URL").ok()
+    }
+
+    /// A database at a server, made with these options.
+    pub(crate) async fn at(server: String, options: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut conn = PgConnection::connect(&server)
             .await
             .expect("the server is there");
-        let sql = format!("CREATE DATABASE {name}");
+        let sql = format!("CREATE DATABASE {name} {options}");
         sqlx::query(AssertSqlSafe(sql))
             .execute(&mut conn)
             .await
             .expect("made");
-        let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
         Self {
-            url: format!("{before}/{name}?{after}"),
-            made: Some((server.clone(), name)),
+            url: url_of(&server, &name),
+            made: Some((server, name)),
         }
     }
+}
+
+/// The URL of another database at a server.
+pub(crate) fn url_of(server: &str, name: &str) -> String {
+    let (before, after) = server.split_once("/postgres?").expect("…/postgres?host=…");
+    format!("{before}/{name}?{after}")
 }
 
 impl Database {
