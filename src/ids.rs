@@ -61,6 +61,10 @@ ids! {
     CredentialId,
     /// A key of the management API.
     ApiKeyId,
+    /// A link that opens a session once.
+    LinkId,
+    /// A session of a person.
+    SessionId,
     /// A SCIM resource of type User.
     UserId,
     /// A SCIM resource of type Group.

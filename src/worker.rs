@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::sessions;
 use crate::admission::reports::Waited;
 use crate::admission::{brake, exit, import, phases, runs, sweep};
 use crate::app::{App, repeats};
@@ -267,13 +268,13 @@ impl Worker {
         makers::alert(&self.app).await
     }
 
-    /// Forgets requests that nobody sends again any more, now and then.
+    /// Forgets requests that nobody sends again any more, and sessions that are over, now and then.
     async fn forget(&mut self) -> Result<usize> {
         let now = self.app.clock.now();
         if now < self.forget_at {
             return Ok(0);
         }
-        let forgotten = repeats::forget(&self.app).await?;
+        let forgotten = repeats::forget(&self.app).await? + sessions::forget(&self.app).await?;
         if forgotten == 0 {
             self.forget_at = now.after(FORGET);
         }

@@ -159,7 +159,7 @@ async fn known(tx: &mut Tx, act: &Act, email: Option<&str>) -> Result<Option<Mem
 }
 
 /// A new member, a draft that shows nothing yet.
-pub(super) async fn make(
+pub async fn make(
     tx: &mut Tx,
     app: &App,
     act: &Act,

@@ -23,6 +23,7 @@ use crate::directory::{
 };
 use crate::http;
 use crate::http::server::{self, ServeOptions};
+use crate::login::first_door;
 use crate::mapping::explain;
 use crate::telemetry;
 use crate::virtual_idp::people::Company;
@@ -32,6 +33,9 @@ use crate::workspace::{self, Workspace, members};
 
 /// Where the demo listens.
 const ADDRESS: [u8; 4] = [127, 0, 0, 1];
+
+/// Whom the demo makes an admin.
+const ADMIN: &str = "admin@demo.example";
 
 /// What one IdP pushes: its groups, and the rules that look at them.
 struct Pushed {
@@ -187,6 +191,9 @@ async fn show(app: &App, public_url: &str, database: &str) -> anyhow::Result<()>
         people::text(&explain::explain(app, workspace.id, &member).await?)
     );
 
+    let admin = first_door::admin_link(app, &Origin::cli(), workspace.id, ADMIN).await?;
+    println!("\nTo be signed in as an admin, once and within 30 minutes, open");
+    println!("  {}", admin.link.url.expose_secret());
     println!("\nWhat to try next, in another terminal:");
     println!("  gatehouse members list --workspace demo --database {database}");
     println!("  gatehouse explain --workspace demo --member {name} --database {database}");

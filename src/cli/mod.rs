@@ -14,6 +14,7 @@ mod demo;
 mod directories;
 mod directory_runs;
 mod domains;
+mod doors;
 mod export;
 mod group_restores;
 mod health;
@@ -69,6 +70,9 @@ enum Command {
     /// Workspaces.
     #[command(subcommand)]
     Workspace(workspaces::Command),
+    /// The operator's own way in.
+    #[command(subcommand)]
+    Operator(doors::Operator),
     /// Keys of the management API.
     #[command(subcommand)]
     ApiKey(api_keys::Command),
@@ -205,6 +209,7 @@ pub async fn run() -> ExitCode {
         Command::Serve(command) => command.run().await,
         Command::Demo(command) => Box::pin(command.run()).await,
         Command::Workspace(command) => command.run().await,
+        Command::Operator(command) => command.run().await,
         Command::ApiKey(command) => command.run().await,
         Command::Brake(command) => command.run().await,
         Command::Directory(command) => Box::pin(command.run()).await,

@@ -67,6 +67,8 @@ pub(super) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Make a link that signs in an admin, once; the member of that address, or a new one.
+    AdminLink(super::doors::AdminLink),
     /// Show how the seats of a workspace stand, or set how many there are.
     Seats(super::seats::Seats),
     /// List the workspaces.
@@ -80,6 +82,7 @@ impl Command {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Domain(command) => command.run().await?,
+            Self::AdminLink(link) => link.run().await?,
             Self::Create {
                 slug,
                 name,

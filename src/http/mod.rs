@@ -10,6 +10,7 @@ pub mod health;
 pub mod limits;
 mod measure;
 mod media;
+mod pages;
 mod quotes;
 pub mod scim;
 pub mod server;
@@ -66,6 +67,7 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .merge(api::router(&shared))
         .merge(scim::router(shared.clone()))
+        .merge(pages::router(shared.clone()))
         .merge(health::router(move || {
             let app = ready.clone();
             async move { app.is_ready().await }
@@ -118,6 +120,8 @@ fn render_of(path: &str) -> Render {
     let below = path.strip_prefix(api::BASE);
     if below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
         api::render_error
+    } else if pages::are_at(path) {
+        pages::render_error
     } else {
         |_, status, detail| scim::render_error(status, None, detail)
     }

@@ -1,7 +1,8 @@
 //! Tokens of directories, `ghs_<workspace id>_<secret><check>`, and keys of the management API:
 //! `gha_<workspace id>_<secret><check>` and, for operators, `gho_<secret><check>`. The workspace
 //! stands in clear, so that the look-up is bound to it; the check refuses typing errors before the
-//! database is asked.
+//! database is asked. What people show, one-time links and sessions, is `ghl_` and `ghk_` with
+//! `<secret><check>`.
 
 use std::borrow::Cow;
 
@@ -16,8 +17,10 @@ use crate::ids::WorkspaceId;
 const DIRECTORY: &str = "ghs_";
 const WORKSPACE: &str = "gha_";
 const OPERATOR: &str = "gho_";
+const LINK: &str = "ghl_";
+const SESSION: &str = "ghk_";
 /// How tokens begin, all of one length.
-const PREFIXES: [&str; 3] = [DIRECTORY, WORKSPACE, OPERATOR];
+const PREFIXES: [&str; 5] = [DIRECTORY, WORKSPACE, OPERATOR, LINK, SESSION];
 const PREFIX: usize = 4;
 /// The secret's length in random bytes.
 const SECRET: usize = 32;
@@ -33,6 +36,10 @@ pub enum Door {
     Workspace(WorkspaceId),
     /// The deployment, over the management API.
     Deployment,
+    /// A session, once: what a one-time link has.
+    Link,
+    /// The pages: what a browser keeps of a session.
+    Session,
 }
 
 /// Makes a token: what the client gets, and the hash that is stored.
@@ -48,6 +55,8 @@ pub fn mint(door: Door) -> Result<(SecretString, [u8; 32])> {
             format!("{WORKSPACE}{}_{}", workspace.0.simple(), *secret)
         }
         Door::Deployment => format!("{OPERATOR}{}", *secret),
+        Door::Link => format!("{LINK}{}", *secret),
+        Door::Session => format!("{SESSION}{}", *secret),
     };
     let text = format!("{text}{}", check(&text));
     let hash = sha256(text.as_bytes());
@@ -59,6 +68,8 @@ pub fn parse(text: &str) -> Option<(Door, [u8; 32])> {
     let (prefix, rest) = text.split_at_checked(PREFIX)?;
     let (door, secret) = match prefix {
         OPERATOR => (Door::Deployment, rest),
+        LINK => (Door::Link, rest),
+        SESSION => (Door::Session, rest),
         DIRECTORY | WORKSPACE => {
             let (workspace, secret) = rest.split_once('_')?;
             let workspace = parse_workspace(workspace)?;
@@ -120,12 +131,14 @@ mod tests {
     use super::{Door, masked, mint, parse};
     use crate::ids::WorkspaceId;
 
-    fn doors() -> [Door; 3] {
+    fn doors() -> [Door; 5] {
         let workspace = WorkspaceId::new();
         [
             Door::Directory(workspace),
             Door::Workspace(workspace),
             Door::Deployment,
+            Door::Link,
+            Door::Session,
         ]
     }
 

@@ -326,6 +326,7 @@ pub const OWNED: &[&str] = &[
     "grants",
     "brakes",
     "brake_losses",
+    "session_members",
 ];
 
 /// How many rows of a table belong to no workspace. The schema refuses them; a dump that was loaded

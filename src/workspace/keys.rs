@@ -209,7 +209,7 @@ pub async fn authenticate(app: &App, text: &str) -> Result<Arc<Opened>> {
     let workspace = match door {
         Door::Workspace(workspace) => Some(workspace),
         Door::Deployment => None,
-        Door::Directory(_) => return Err(Error::Unauthenticated),
+        Door::Directory(_) | Door::Link | Door::Session => return Err(Error::Unauthenticated),
     };
     let opened = match app.api_keys.get(&hash) {
         Some(opened) => opened,

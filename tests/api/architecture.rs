@@ -13,10 +13,12 @@ const ORDER: &[&str] = &[
     "app",
     "telemetry",
     "changes",
+    "accounts",
     "workspace",
     "mapping",
     "admission",
     "directory",
+    "login",
     "configuration",
     "backup",
     "http",
@@ -107,6 +109,8 @@ fn libraries_are_named_where_they_belong() {
     let belongs: BTreeMap<&str, &[&str]> = BTreeMap::from([
         // The virtual IdPs' own tests serve a stand-in.
         ("axum", &["http", "virtual_idp"][..]),
+        ("cookie", &["http"][..]),
+        ("fluent_templates", &["http"][..]),
         ("sqlx", &["store", "ids", "clock"][..]),
         ("clap", &["cli"][..]),
         // What customers name outside is looked up in one place.
@@ -199,6 +203,9 @@ const CASES: &[std::ops::RangeInclusive<u16>] = &[
     44..=66,
     72..=74,
     76..=77,
+    182..=182,
+    185..=186,
+    216..=216,
     78..=78,
     79..=80,
     82..=85,

@@ -30,6 +30,7 @@ mod dependencies;
 mod dialects;
 mod discovery;
 mod domains;
+mod doors;
 mod etags;
 mod expiry;
 mod exports;

@@ -65,7 +65,7 @@ const ORDERED: [&str; 3] = [
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 10] = [
+const WALKS: [(&str, &str); 12] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -89,6 +89,14 @@ const WALKS: [(&str, &str); 10] = [
     (
         "DELETE FROM import_rows WHERE workspace",
         "the tables that a deleted workspace had imported",
+    ),
+    (
+        "DELETE FROM one_time_links WHERE workspace",
+        "the links of a deleted workspace that were not followed",
+    ),
+    (
+        "DELETE FROM session_members WHERE workspace",
+        "the sessions of a deleted workspace",
     ),
     (
         "WITH gone",

@@ -1,0 +1,248 @@
+//! Sessions of people. They cross workspaces: a browser shows a secret, and the session names the
+//! members that it opens. A session is valid only while every epoch is the one that it began with.
+
+use uuid::Uuid;
+
+use super::error::Result;
+use super::tx::Tx;
+use crate::clock::Timestamp;
+use crate::ids::{MemberId, SessionId, WorkspaceId};
+
+/// A session as it begins.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// The hash of its token.
+    pub hash: [u8; 32],
+    /// Whether it is an operator's.
+    pub operator: bool,
+    /// What the browser says it is.
+    pub browser: Option<String>,
+    /// When it begins.
+    pub at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+}
+
+/// A session that is valid.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Live {
+    /// Its id.
+    pub id: SessionId,
+    /// Whether it is an operator's.
+    pub operator: bool,
+    /// When it was last seen, to the minute.
+    pub seen_at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+}
+
+/// A member that a session opens a workspace as.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct Opened {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Its slug.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// The member.
+    pub member: MemberId,
+    /// When the person last proved who it is.
+    pub auth_time: Timestamp,
+    /// How (RFC 8176), space-separated.
+    pub amr: String,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+pub struct Listed {
+    /// Its id.
+    pub id: SessionId,
+    /// What the browser said it is.
+    pub browser: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last seen, to the minute.
+    pub seen_at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+}
+
+/// Begins a session that hangs on the deployment's epoch of now.
+pub async fn insert(tx: &mut Tx, session: &NewSession) -> Result<()> {
+    tx.query(
+        "INSERT INTO sessions (id, hash, operator, deployment_epoch, browser, created_at, seen_at, \
+         expires_at) SELECT $1, $2, $3, d.access_epoch, $4, $5, $5, $6 FROM deployment d \
+         WHERE d.id = 1",
+    )
+    .bind(session.id)
+    .bind(session.hash.to_vec())
+    .bind(session.operator)
+    .bind(session.browser.clone())
+    .bind(session.at)
+    .bind(session.expires_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Lets a session open a workspace as a member who is in, by the epochs of now; false if the member
+/// is not in. The member is locked, or kept as it is.
+pub async fn open(
+    tx: &mut Tx,
+    session: SessionId,
+    (workspace, member): (WorkspaceId, MemberId),
+    auth_time: Timestamp,
+    amr: &str,
+) -> Result<bool> {
+    let rows = tx
+        .query(
+            "INSERT INTO session_members (workspace, session, member, workspace_epoch, \
+             member_epoch, auth_time, amr) SELECT m.workspace, $1, m.id, w.access_epoch, \
+             m.access_epoch, $2, $3 FROM members m JOIN workspaces w ON w.id = m.workspace \
+             WHERE m.workspace = $4 AND m.id = $5 AND m.status = 'active' AND w.status = 'active' \
+             AND w.deleted_at IS NULL",
+        )
+        .bind(session)
+        .bind(auth_time)
+        .bind(amr.to_owned())
+        .bind(workspace)
+        .bind(member)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The session of that hash, if neither it nor its time is over, and the deployment's epoch is the one
+/// that it began with. `seen_since` is when it must have been seen last.
+pub async fn find(
+    tx: &mut Tx,
+    hash: &[u8; 32],
+    now: Timestamp,
+    seen_since: Timestamp,
+) -> Result<Option<Live>> {
+    tx.query(
+        "SELECT s.id, s.operator, s.seen_at, s.expires_at FROM sessions s \
+         JOIN deployment d ON d.id = 1 AND d.access_epoch = s.deployment_epoch \
+         WHERE s.hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3",
+    )
+    .bind(hash.to_vec())
+    .bind(now)
+    .bind(seen_since)
+    .fetch_optional()
+    .await
+}
+
+/// The workspaces that a valid session opens now: of whoever is in there still, by the same epochs.
+pub async fn list_opened(tx: &mut Tx, session: SessionId) -> Result<Vec<Opened>> {
+    tx.query(
+        "SELECT o.workspace, w.slug, w.name, o.member, o.auth_time, o.amr FROM session_members o \
+         JOIN workspaces w ON w.id = o.workspace AND w.access_epoch = o.workspace_epoch \
+         AND w.status = 'active' AND w.deleted_at IS NULL \
+         JOIN members m ON m.workspace = o.workspace AND m.id = o.member \
+         AND m.access_epoch = o.member_epoch AND m.status = 'active' AND m.held_at IS NULL \
+         AND m.waiting_at IS NULL \
+         WHERE o.session = $1 ORDER BY w.name, w.slug",
+    )
+    .bind(session)
+    .fetch_all()
+    .await
+}
+
+/// Notes that a session was seen.
+pub async fn touch(tx: &mut Tx, session: SessionId, at: Timestamp) -> Result<()> {
+    tx.query("UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2")
+        .bind(session)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Ends a session; false if it is over already.
+pub async fn end(tx: &mut Tx, session: SessionId, at: Timestamp) -> Result<bool> {
+    let rows = tx
+        .query("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+        .bind(session)
+        .bind(at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// What makes a session of a member live.
+const LIVE: &str = "s.ended_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4";
+
+/// The live sessions by which a member is in a workspace, the newest first.
+pub async fn list_of_member(
+    tx: &mut Tx,
+    (workspace, member): (WorkspaceId, MemberId),
+    now: Timestamp,
+    seen_since: Timestamp,
+) -> Result<Vec<Listed>> {
+    let sql = format!(
+        "SELECT s.id, s.browser, s.created_at, s.seen_at, s.expires_at FROM session_members o \
+         JOIN sessions s ON s.id = o.session \
+         JOIN members m ON m.workspace = o.workspace AND m.id = o.member \
+         AND m.access_epoch = o.member_epoch \
+         WHERE o.workspace = $1 AND o.member = $2 AND {LIVE} ORDER BY s.created_at DESC, s.id DESC"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(workspace)
+        .bind(member)
+        .bind(now)
+        .bind(seen_since)
+        .fetch_all()
+        .await
+}
+
+/// Ends the sessions of a member but for the `spared` newest ones and for one; tells how many.
+pub async fn end_of_member(
+    tx: &mut Tx,
+    (workspace, member): (WorkspaceId, MemberId),
+    (spared, but): (i64, Option<SessionId>),
+    at: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE sessions SET ended_at = $3 WHERE ended_at IS NULL AND id <> $5 AND id IN ( \
+         SELECT o.session FROM session_members o JOIN sessions s ON s.id = o.session \
+         WHERE o.workspace = $1 AND o.member = $2 AND s.ended_at IS NULL \
+         ORDER BY s.created_at DESC, s.id DESC LIMIT 1000000 OFFSET $4)",
+    )
+    .bind(workspace)
+    .bind(member)
+    .bind(at)
+    .bind(spared)
+    .bind(but.map_or_else(Uuid::nil, |session| session.0))
+    .execute()
+    .await
+}
+
+/// Forgets up to so many sessions whose time was over before an instant, with what they opened.
+pub async fn delete_old(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
+    let old = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2";
+    let mut rows = 0;
+    for sql in [
+        format!("DELETE FROM session_members WHERE session IN ({old})"),
+        format!("DELETE FROM sessions WHERE id IN ({old})"),
+    ] {
+        let query = tx.query(sqlx::AssertSqlSafe(sql)).bind(before).bind(most);
+        rows = query.execute().await?;
+    }
+    Ok(rows)
+}
+
+/// Forgets by what a member who is erased was in, and what its browsers said they are.
+pub async fn delete_of_member(tx: &mut Tx, workspace: WorkspaceId, member: MemberId) -> Result<()> {
+    for sql in [
+        "UPDATE sessions SET browser = NULL WHERE id IN \
+         (SELECT session FROM session_members WHERE workspace = $1 AND member = $2)",
+        "DELETE FROM session_members WHERE workspace = $1 AND member = $2",
+    ] {
+        let query = tx.query(sql).bind(workspace).bind(member);
+        query.execute().await?;
+    }
+    Ok(())
+}
