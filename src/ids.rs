@@ -65,6 +65,10 @@ ids! {
     LinkId,
     /// A session of a person.
     SessionId,
+    /// A connection of a workspace.
+    ConnectionId,
+    /// A login that has begun.
+    FlowId,
     /// A SCIM resource of type User.
     UserId,
     /// A SCIM resource of type Group.

@@ -19,6 +19,7 @@ use crate::changes::{refusals, sequencer};
 use crate::clock::Timestamp;
 use crate::directory::retention::Retaining;
 use crate::error::{Error, Result};
+use crate::login::flow;
 use crate::store::deployment;
 use crate::telemetry;
 use crate::workspace::{domains, makers, seats};
@@ -274,7 +275,9 @@ impl Worker {
         if now < self.forget_at {
             return Ok(0);
         }
-        let forgotten = repeats::forget(&self.app).await? + sessions::forget(&self.app).await?;
+        let forgotten = repeats::forget(&self.app).await?
+            + sessions::forget(&self.app).await?
+            + flow::forget(&self.app).await?;
         if forgotten == 0 {
             self.forget_at = now.after(FORGET);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::sessions::{self, Begun, Browser};
+use super::sessions::{self, Begun, Browser, Way};
 use crate::app::App;
 use crate::app::credentials::check_clock;
 use crate::changes::{self, Act, Origin};
@@ -119,7 +119,13 @@ pub async fn follow(
             if let Some(former) = former {
                 sessions::end_former(tx, &former, at).await?;
             }
-            sessions::begin(tx, &minted, (member, AMR), at).await?;
+            let way = Way {
+                auth_time: at,
+                amr: AMR.to_owned(),
+                connection: None,
+                provider_session: None,
+            };
+            sessions::begin(tx, &minted, member.map(|whose| (whose, way)), at).await?;
             if let Some((workspace, member)) = member {
                 let act = Act {
                     origin,

@@ -17,7 +17,7 @@ use crate::store::one_time_links;
 use crate::store::sessions::{self as rows, NewSession};
 use crate::store::tx::Tx;
 
-pub use crate::store::sessions::{Listed, Opened};
+pub use crate::store::sessions::{Listed, Opened, Way};
 
 /// After how long without a request a session is over.
 pub const IDLE: Duration = Duration::from_mins(30);
@@ -108,23 +108,23 @@ pub fn mint(app: &App, browser: Browser) -> Result<Minted> {
 pub async fn begin(
     tx: &mut Tx,
     minted: &Minted,
-    (member, amr): (Option<(WorkspaceId, MemberId)>, &str),
+    opened: Option<((WorkspaceId, MemberId), Way)>,
     at: Timestamp,
 ) -> Result<()> {
     let session = NewSession {
         id: minted.id,
         hash: minted.hash,
-        operator: member.is_none(),
+        operator: opened.is_none(),
         browser: minted.browser.0.clone(),
         at,
         expires_at: at.after(ABSOLUTE),
     };
-    if let Some(member) = member {
-        rows::end_of_member(tx, member, (MOST - 1, None), at).await?;
+    if let Some((member, _)) = &opened {
+        rows::end_of_member(tx, *member, (MOST - 1, None), at).await?;
     }
     rows::insert(tx, &session).await?;
-    if let Some(member) = member
-        && !rows::open(tx, session.id, member, at, amr).await?
+    if let Some((member, way)) = opened
+        && !rows::open(tx, session.id, member, &way).await?
     {
         return Err(Error::Unauthenticated);
     }

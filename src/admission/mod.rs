@@ -28,6 +28,7 @@ pub mod entry;
 pub mod exit;
 mod facts;
 mod fields;
+pub mod first_login;
 pub mod followed;
 mod foreseen;
 pub mod former_rules;

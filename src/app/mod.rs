@@ -5,6 +5,7 @@ pub mod credentials;
 mod dns;
 pub mod exchanges;
 pub mod outside;
+pub mod providers;
 pub mod refusals;
 pub mod rehearsal;
 pub mod repeats;
@@ -39,6 +40,7 @@ pub use crate::store::stats::{Stats, counted};
 
 use exchanges::Exchanges;
 use outside::Outside;
+use providers::Providers;
 use refusals::Refusals;
 
 /// How many rules are kept in memory, those of all workspaces together: some 25 MiB.
@@ -73,6 +75,8 @@ pub struct Parts {
     pub exchanges: Arc<Exchanges>,
     /// The way to what customers name outside.
     pub outside: Outside,
+    /// The way to providers, which customers name too.
+    pub providers: Providers,
     /// How often keys were refused of late.
     pub(crate) refusals: Refusals,
     /// The live rules of a workspace, as they were read last, with the tag of their set.
@@ -117,6 +121,7 @@ impl App {
         let db = Db::open(&options).await?;
         let app = Self(Arc::new(Parts {
             exchanges: Arc::new(Exchanges::new(&config.request_log)),
+            providers: Providers::new(&config.outbound),
             config: Arc::new(config),
             db,
             clock,

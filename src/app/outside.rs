@@ -101,8 +101,8 @@ impl Lookup for Real {
 
 /// An error with its causes, without the URL.
 #[expect(clippy::needless_pass_by_value, reason = "what errors are mapped with")]
-fn told(error: reqwest::Error) -> String {
-    let mut text = "the file could not be read".to_owned();
+pub(super) fn told(error: reqwest::Error) -> String {
+    let mut text = "it could not be read".to_owned();
     let mut cause = std::error::Error::source(&error);
     while let Some(next) = cause {
         text.push_str(": ");
@@ -130,7 +130,7 @@ impl Resolve for World {
 
 /// Whether an address is out in the world: not this machine, a private or special network, or a way to
 /// write one of those.
-fn is_outside(address: IpAddr) -> bool {
+pub(super) fn is_outside(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_outside_v4(address),
         IpAddr::V6(address) => is_outside_v6(address),

@@ -10,6 +10,7 @@ mod api_keys;
 mod backup;
 mod brake;
 mod configuration;
+mod connections;
 mod demo;
 mod directories;
 mod directory_runs;

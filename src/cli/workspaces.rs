@@ -15,6 +15,9 @@ pub(super) enum Command {
     /// Domains that a workspace says are its own.
     #[command(subcommand)]
     Domain(super::domains::Command),
+    /// Connections, through which people sign in.
+    #[command(subcommand)]
+    Connection(super::connections::Command),
     /// Make a workspace.
     Create {
         /// Its name in commands and URLs: 1 to 64 of a-z, 0-9 and -.
@@ -82,6 +85,7 @@ impl Command {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Domain(command) => command.run().await?,
+            Self::Connection(command) => Box::pin(command.run()).await?,
             Self::AdminLink(link) => link.run().await?,
             Self::Create {
                 slug,

@@ -67,6 +67,10 @@ impl Config {
         text.bare("keep_days", log.keep_days);
         text.bare("queue", log.queue);
         text.bare("body_bytes", log.body_bytes);
+        text.section("outbound");
+        text.list("open_networks", &self.outbound.open_networks);
+        text.bare("call_milliseconds", self.outbound.call_milliseconds);
+        text.bare("answer_bytes", self.outbound.answer_bytes);
         let telemetry = &self.telemetry;
         text.section("telemetry");
         text.optional("otlp_endpoint", telemetry.otlp_endpoint.as_ref());

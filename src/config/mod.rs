@@ -15,6 +15,7 @@ use crate::scim::registry::Registry;
 use crate::scim::{json, register};
 
 mod effective;
+mod outbound;
 mod permissions;
 mod problems;
 mod request_log;
@@ -22,6 +23,7 @@ mod retention;
 mod server;
 mod telemetry;
 
+pub use outbound::Outbound;
 pub use permissions::Permissions;
 pub use problems::{Problems, WrongSetting};
 pub use request_log::RequestLog;
@@ -47,6 +49,8 @@ pub struct Config {
     pub scim: Scim,
     /// The request log of directories.
     pub request_log: RequestLog,
+    /// Calls to hosts that customers name.
+    pub outbound: Outbound,
     /// Traces.
     pub telemetry: Telemetry,
     /// The permissions that the apps know.
@@ -285,6 +289,9 @@ impl Config {
             1_000,
         );
         within("database.acquire_seconds", database.acquire_seconds, 1, 60);
+        for (key, value, lowest, highest) in self.outbound.ranges() {
+            within(key, value, lowest, highest);
+        }
         for (key, value, lowest, highest) in self.retention.ranges() {
             within(key, value, lowest, highest);
         }

@@ -217,7 +217,7 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 }
 
 /// Networks; an address alone is one, too.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let names = names(deserializer)?;
     let networks = names.iter().map(|name| {
         let address = IpAddr::from_str(name).map(IpNet::from);

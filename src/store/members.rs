@@ -1,6 +1,7 @@
 //! Members.
 
 use super::error::Result;
+use super::identities;
 use super::tx::{Lock, Tx};
 use super::values::{MOST, list as placeholders, pad};
 use crate::clock::Timestamp;
@@ -296,6 +297,10 @@ pub async fn update(
         .bind(profile.display_name.as_deref().map_or_else(String::new, fold::order_key))
         .execute()
         .await?;
+    if status == Status::Removed {
+        // Whoever leaves is known by no connection any more, however the member leaves.
+        identities::delete_of_member(tx, workspace, id).await?;
+    }
     Ok(rows == 1)
 }
 

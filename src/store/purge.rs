@@ -66,6 +66,8 @@ pub async fn begin(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result
         "DELETE FROM quotas WHERE workspace = $1",
         "DELETE FROM import_rows WHERE workspace = $1",
         "DELETE FROM imports WHERE workspace = $1",
+        "DELETE FROM login_flows WHERE workspace = $1",
+        "DELETE FROM spent_tokens WHERE workspace = $1",
         "DELETE FROM one_time_links WHERE workspace = $1",
         "DELETE FROM session_members WHERE workspace = $1",
         "UPDATE directory_runs SET state = 'done', undo_until = NULL WHERE workspace = $1",

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::error::Result;
 use super::tx::Tx;
 use crate::clock::Timestamp;
-use crate::ids::{MemberId, SessionId, WorkspaceId};
+use crate::ids::{ConnectionId, MemberId, SessionId, WorkspaceId};
 
 /// A session as it begins.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub struct Opened {
     pub auth_time: Timestamp,
     /// How (RFC 8176), space-separated.
     pub amr: String,
+    /// By which connection; none by a link.
+    pub connection: Option<ConnectionId>,
 }
 
 /// A session as its owner sees it.
@@ -68,6 +70,19 @@ pub struct Listed {
     pub seen_at: Timestamp,
     /// When it ends in any case.
     pub expires_at: Timestamp,
+}
+
+/// How somebody came in.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// When the person last proved who it is.
+    pub auth_time: Timestamp,
+    /// How (RFC 8176), space-separated.
+    pub amr: String,
+    /// By which connection, and its epoch; none by a link.
+    pub connection: Option<(ConnectionId, i64)>,
+    /// The session at the connection's provider, where it has a name.
+    pub provider_session: Option<String>,
 }
 
 /// Begins a session that hangs on the deployment's epoch of now.
@@ -94,22 +109,26 @@ pub async fn open(
     tx: &mut Tx,
     session: SessionId,
     (workspace, member): (WorkspaceId, MemberId),
-    auth_time: Timestamp,
-    amr: &str,
+    way: &Way,
 ) -> Result<bool> {
     let rows = tx
         .query(
             "INSERT INTO session_members (workspace, session, member, workspace_epoch, \
-             member_epoch, auth_time, amr) SELECT m.workspace, $1, m.id, w.access_epoch, \
-             m.access_epoch, $2, $3 FROM members m JOIN workspaces w ON w.id = m.workspace \
+             member_epoch, auth_time, amr, connection, connection_epoch, \
+             provider_session) \
+             SELECT m.workspace, $1, m.id, w.access_epoch, m.access_epoch, $2, $3, $6, $7, $8 \
+             FROM members m JOIN workspaces w ON w.id = m.workspace \
              WHERE m.workspace = $4 AND m.id = $5 AND m.status = 'active' AND w.status = 'active' \
              AND w.deleted_at IS NULL",
         )
         .bind(session)
-        .bind(auth_time)
-        .bind(amr.to_owned())
+        .bind(way.auth_time)
+        .bind(way.amr.clone())
         .bind(workspace)
         .bind(member)
+        .bind(way.connection.map(|(id, _)| id))
+        .bind(way.connection.map(|(_, epoch)| epoch))
+        .bind(way.provider_session.clone())
         .execute()
         .await?;
     Ok(rows == 1)
@@ -138,13 +157,17 @@ pub async fn find(
 /// The workspaces that a valid session opens now: of whoever is in there still, by the same epochs.
 pub async fn list_opened(tx: &mut Tx, session: SessionId) -> Result<Vec<Opened>> {
     tx.query(
-        "SELECT o.workspace, w.slug, w.name, o.member, o.auth_time, o.amr FROM session_members o \
+        "SELECT o.workspace, w.slug, w.name, o.member, o.auth_time, o.amr, o.connection \
+         FROM session_members o \
          JOIN workspaces w ON w.id = o.workspace AND w.access_epoch = o.workspace_epoch \
          AND w.status = 'active' AND w.deleted_at IS NULL \
          JOIN members m ON m.workspace = o.workspace AND m.id = o.member \
          AND m.access_epoch = o.member_epoch AND m.status = 'active' AND m.held_at IS NULL \
          AND m.waiting_at IS NULL \
-         WHERE o.session = $1 ORDER BY w.name, w.slug",
+         WHERE o.session = $1 AND (o.connection IS NULL OR EXISTS (SELECT c.id FROM connections c \
+         WHERE c.workspace = o.workspace AND c.id = o.connection \
+         AND c.access_epoch = o.connection_epoch AND c.removed_at IS NULL)) \
+         ORDER BY w.name, w.slug",
     )
     .bind(session)
     .fetch_all()
@@ -220,9 +243,32 @@ pub async fn end_of_member(
     .await
 }
 
+/// Ends the sessions of a member that began by a connection, or those of one session at its provider;
+/// tells how many.
+pub async fn end_by_connection(
+    tx: &mut Tx,
+    (workspace, member, connection): (WorkspaceId, MemberId, ConnectionId),
+    provider_session: Option<&str>,
+    at: Timestamp,
+) -> Result<u64> {
+    tx.query(
+        "UPDATE sessions SET ended_at = $4 WHERE ended_at IS NULL AND id IN (SELECT o.session \
+         FROM session_members o WHERE o.workspace = $1 AND o.member = $2 AND o.connection = $3 \
+         AND ($6 OR o.provider_session = $5))",
+    )
+    .bind(workspace)
+    .bind(member)
+    .bind(connection)
+    .bind(at)
+    .bind(provider_session.unwrap_or_default().to_owned())
+    .bind(provider_session.is_none())
+    .execute()
+    .await
+}
+
 /// Forgets up to so many sessions whose time was over before an instant, with what they opened.
 pub async fn delete_old(tx: &mut Tx, before: Timestamp, most: i64) -> Result<u64> {
-    let old = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2";
+    let old = "SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2";
     let mut rows = 0;
     for sql in [
         format!("DELETE FROM session_members WHERE session IN ({old})"),

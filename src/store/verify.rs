@@ -133,7 +133,15 @@ pub const CHECKS: &[Check] = &[
         holds: "every login name has a source",
         faults: "SELECT COUNT(*) FROM login_names l WHERE l.sources <> (SELECT COUNT(*) \
                  FROM users u WHERE u.workspace = l.workspace AND u.member = l.member \
-                 AND u.user_name_key = l.key)",
+                 AND u.user_name_key = l.key) + (SELECT COUNT(*) FROM identities i \
+                 WHERE i.workspace = l.workspace AND i.member = l.member \
+                 AND i.address_key = l.key)",
+    },
+    Check {
+        promise: 3,
+        holds: "nobody who left is known by a connection",
+        faults: "SELECT COUNT(*) FROM identities i JOIN members m ON m.workspace = i.workspace \
+                 AND m.id = i.member WHERE m.status = 'removed'",
     },
     Check {
         promise: 4,
@@ -327,6 +335,10 @@ pub const OWNED: &[&str] = &[
     "brakes",
     "brake_losses",
     "session_members",
+    "connections",
+    "identities",
+    "login_flows",
+    "spent_tokens",
 ];
 
 /// How many rows of a table belong to no workspace. The schema refuses them; a dump that was loaded

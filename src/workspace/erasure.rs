@@ -28,8 +28,8 @@ use crate::store::members::{Hold, Member, Profile, Status};
 use crate::store::tx::Tx;
 use crate::store::users::Place;
 use crate::store::{
-    details, directories, erasures, former, grants, groups, login_names, members, memberships,
-    one_time_links, sessions, unique_values, users,
+    details, directories, erasures, former, grants, groups, identities, login_names, members,
+    memberships, one_time_links, sessions, unique_values, users,
 };
 
 pub use crate::store::erasures::Erased;
@@ -168,6 +168,7 @@ pub async fn within(tx: &mut Tx, act: &Act, id: MemberId) -> Result<()> {
     erasures::delete_names(tx, act.workspace, id, act.at).await?;
     erasures::blank(tx, act.workspace, id, act.at).await?;
     sessions::delete_of_member(tx, act.workspace, id).await?;
+    identities::delete_of_member(tx, act.workspace, id).await?;
     one_time_links::delete_of_member(tx, act.workspace, id).await?;
     let persons: Vec<_> = persons.into_iter().collect();
     erasures::blank_keys(tx, act.workspace, &persons).await?;

@@ -116,6 +116,8 @@ fn libraries_are_named_where_they_belong() {
         // What customers name outside is looked up in one place.
         ("reqwest", &["virtual_idp", "cli", "app"][..]),
         ("simple_dns", &["app"][..]),
+        ("openidconnect", &["login"][..]),
+        ("oauth2", &["login"][..]),
         ("aws_lc_rs", &["secrets", "changes", "main"][..]),
     ]);
     let mut wrong = Vec::new();
@@ -203,6 +205,9 @@ const CASES: &[std::ops::RangeInclusive<u16>] = &[
     44..=66,
     72..=74,
     76..=77,
+    87..=99,
+    105..=112,
+    113..=114,
     182..=182,
     185..=186,
     216..=216,

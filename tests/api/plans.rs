@@ -13,12 +13,13 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 27] = [
+const SMALL: [&str; 28] = [
     "_sqlx_migrations",
     "adoptions",
     "api_keys",
     "brakes",
     "change_heads",
+    "connections",
     "counters",
     "credentials",
     "deployment",
@@ -65,7 +66,7 @@ const ORDERED: [&str; 3] = [
 ];
 
 /// How statements begin that walk by design.
-const WALKS: [(&str, &str); 12] = [
+const WALKS: [(&str, &str); 14] = [
     (
         "SELECT u.",
         "a client's own filter or order, a page at a time",
@@ -93,6 +94,14 @@ const WALKS: [(&str, &str); 12] = [
     (
         "DELETE FROM one_time_links WHERE workspace",
         "the links of a deleted workspace that were not followed",
+    ),
+    (
+        "DELETE FROM login_flows WHERE workspace",
+        "the logins at a deleted workspace that did not come back",
+    ),
+    (
+        "DELETE FROM spent_tokens WHERE workspace",
+        "the logout tokens of a deleted workspace",
     ),
     (
         "DELETE FROM session_members WHERE workspace",

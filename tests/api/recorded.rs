@@ -9,6 +9,7 @@ use gatehouse::http::api::ROUTES;
 use gatehouse::workspace::keys::Permission;
 use serde_json::{Value, json};
 
+use crate::connections;
 use crate::gateway::{Scim, new_directory, users};
 use crate::keys::new_key;
 use crate::live_runs::small;
@@ -458,6 +459,7 @@ async fn each_change_through_the_api_is_told_with_who_did_it() {
     names(&mut walk).await;
     people(&mut walk, &scim).await;
     domains(&mut walk).await;
+    connections::walked(&mut walk).await;
     rules(&mut walk, &scim).await;
     given_back(&mut walk, &scim, &other).await;
     brake(&mut walk, &scim).await;

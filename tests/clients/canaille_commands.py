@@ -2,18 +2,21 @@
 
 Reads commands as its admins type them, a JSON list a line; answers each with a JSON line: the exit
 code, the output, and what canaille wrote to its log, as it does when SCIM fails. One more command,
-`unlock user NAME`, is what its console can and its command line cannot do.
+`unlock user NAME`, is what its console can and its command line cannot do. With a port as argument
+it serves its pages there, so that people can sign in.
 """
 
 import json
 import logging
 import sys
+from threading import Thread
 
 from canaille import create_app
 from canaille.app import models
 from canaille.backends import Backend
 from canaille.commands import cli
 from canaille.scim import casting
+from werkzeug.serving import make_server
 
 CONFIG = {
     "SECRET_KEY": "only for this run",
@@ -45,7 +48,16 @@ def main():
     # It takes the version of its own copy for the server's, and sends it as If-Match: no server
     # that has versions can accept that (RFC 7644 section 3.14).
     casting.make_etag = lambda _: None
+    server = None
+    if len(sys.argv) > 1:
+        # People sign in there as well.
+        server = make_server("127.0.0.1", int(sys.argv[1]), None, threaded=True)
+        CONFIG["SERVER_NAME"] = f"127.0.0.1:{sys.argv[1]}"
+        CONFIG["PREFERRED_URL_SCHEME"] = "http"
     app = create_app(config=CONFIG)
+    if server:
+        server.app = app
+        Thread(target=server.serve_forever, daemon=True).start()
     kept = Kept()
     app.logger.addHandler(kept)
     runner = app.test_cli_runner()

@@ -12,6 +12,13 @@ import urllib.request
 from dataclasses import dataclass
 
 
+def free_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @dataclass
 class Directory:
     """Where a SCIM client connects to."""
@@ -32,12 +39,12 @@ class Gatehouse:
             **os.environ,
             "GATEHOUSE__SECRETS__KEY": secrets.token_hex(32),
             "GATEHOUSE__LOG__FORMAT": "json",
+            # Where the providers of these tests are.
+            "GATEHOUSE__OUTBOUND__OPEN_NETWORKS": "127.0.0.0/8",
         }
 
     def __enter__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = "127.0.0.1:%d" % free.getsockname()[1]
+        address = "127.0.0.1:%d" % free_port()
         self.url = f"http://{address}"
         command = [self.program, "serve", "--database", self.database]
         command += ["--listen", address, "--public-url", self.url]
@@ -60,10 +67,12 @@ class Gatehouse:
             self.process.wait()
             raise
 
-    def command(self, *arguments):
-        """The JSON that a command answers, beside the running server."""
+    def command(self, *arguments, said=None):
+        """The JSON that a command answers, beside the running server; `said` is what it reads."""
         command = [self.program, *arguments, "--database", self.database, "--json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, input=said
+        )
         if done.returncode != 0:
             raise RuntimeError(f"gatehouse {' '.join(arguments)}: {done.stderr.strip()}")
         return json.loads(done.stdout)

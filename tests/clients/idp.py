@@ -18,12 +18,17 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
 
 class Canaille:
-    """The program, for as long as the `with` block lasts."""
+    """The program, for as long as the `with` block lasts; on a port where people sign in, if it has
+    one."""
+
+    def __init__(self, port=None):
+        self.port = port
 
     def __enter__(self):
+        port = [str(self.port)] if self.port else []
         self.home = tempfile.TemporaryDirectory()  # where it looks for a configuration
         self.process = subprocess.Popen(
-            [PYTHON, "-W", "ignore", HERE / "canaille_commands.py"],
+            [PYTHON, "-W", "ignore", HERE / "canaille_commands.py", *port],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

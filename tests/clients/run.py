@@ -15,6 +15,7 @@ import okta
 import openapi
 import postman
 import sanity
+import signing_in
 import simulator
 import story
 import versions
@@ -29,6 +30,7 @@ CLIENTS = {
     "scim-sanity": sanity,
     "scim-sim": simulator,
     "canaille": idp,
+    "canaille, signing in": signing_in,
     "schemathesis": openapi,
     "Microsoft's Postman collection": postman,
     "Okta's test files": okta,

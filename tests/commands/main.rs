@@ -4,6 +4,7 @@
 mod api_keys;
 mod backup;
 mod brake;
+mod connections;
 mod damaged;
 mod dashboard;
 #[path = "../support/database.rs"]

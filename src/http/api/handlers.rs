@@ -3,9 +3,9 @@
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
-    brake, bulk, configuration, directories, directory_runs, domains, explanations, exports,
-    group_restores, history, imports, keys, members, people, plans, protection, requests, rules,
-    runs, teams, tokens, workspaces,
+    brake, bulk, configuration, connections, directories, directory_runs, domains, explanations,
+    exports, group_restores, history, imports, keys, members, people, plans, protection, requests,
+    rules, runs, teams, tokens, workspaces,
 };
 use crate::http::Shared;
 
@@ -127,6 +127,12 @@ fn of_others(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/runs/{id}/pause" => post(runs::pause),
         "/{workspace}/runs/{id}/resume" => post(runs::resume),
         "/{workspace}/runs/{id}/undo" => post(runs::undo),
+        "/{workspace}/connections" => get(connections::list).post(connections::create),
+        "/{workspace}/connections/{id}" => get(connections::show)
+            .patch(connections::patch)
+            .delete(connections::remove),
+        "/{workspace}/connections/{id}/enable" => post(connections::enable),
+        "/{workspace}/connections/{id}/disable" => post(connections::disable),
         "/{workspace}/domains" => get(domains::list).post(domains::create),
         "/{workspace}/domains/{id}" => patch(domains::patch).delete(domains::remove),
         "/{workspace}/domains/{id}/check" => post(domains::check),

@@ -9,6 +9,7 @@ mod brake;
 mod bulk;
 pub mod caller;
 mod configuration;
+mod connections;
 mod directories;
 mod directory_runs;
 mod docs;

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
 use super::{
-    ROUTES, V1, brake, bulk, configuration, directories, directory_runs, domains, explanations,
-    exports, group_restores, history, idempotency, imports, keys, members, people, plans,
-    protection, requests, rules, runs, teams, tokens, workspaces,
+    ROUTES, V1, brake, bulk, configuration, connections, directories, directory_runs, domains,
+    explanations, exports, group_restores, history, idempotency, imports, keys, members, people,
+    plans, protection, requests, rules, runs, teams, tokens, workspaces,
 };
 use crate::workspace::keys::Permission;
 
@@ -50,6 +50,7 @@ pub(super) fn operations() -> Vec<Operation> {
         configuration::operations(),
         directories::operations(),
         explanations::operations(),
+        connections::operations(),
         domains::operations(),
         rules::operations(),
         plans::operations(),

@@ -329,6 +329,29 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::DirectoriesManage))],
     ),
     (
+        "/workspaces/{workspace}/connections",
+        &[
+            ("GET", Some(Permission::WorkspaceManage)),
+            ("POST", Some(Permission::WorkspaceManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/connections/{id}",
+        &[
+            ("GET", Some(Permission::WorkspaceManage)),
+            ("PATCH", Some(Permission::WorkspaceManage)),
+            ("DELETE", Some(Permission::WorkspaceManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/connections/{id}/enable",
+        &[("POST", Some(Permission::WorkspaceManage))],
+    ),
+    (
+        "/workspaces/{workspace}/connections/{id}/disable",
+        &[("POST", Some(Permission::WorkspaceManage))],
+    ),
+    (
         "/workspaces/{workspace}/domains",
         &[
             ("GET", Some(Permission::WorkspaceManage)),

@@ -25,6 +25,11 @@ use crate::secrets::tokens;
 /// The cookie of a session: to this host alone, by TLS alone, and to no script.
 const SESSION: &str = "__Host-gatehouse_session";
 
+/// The cookie of a browser that has a login under way, which no other browser has.
+const FLOW: &str = "__Host-gatehouse_flow";
+/// How long it is kept, in seconds: as long as a login may take.
+const FLOW_LIFE: i64 = 600;
+
 /// A request of a browser.
 pub(super) struct Visit {
     pub(super) app: App,
@@ -34,6 +39,7 @@ pub(super) struct Visit {
     method: String,
     path: String,
     token: Option<SecretString>,
+    flow: Option<SecretString>,
 }
 
 impl FromRequestParts<Shared> for Visit {
@@ -50,7 +56,8 @@ impl FromRequestParts<Shared> for Visit {
             ident: ident.unwrap_or(RequestIdent(Uuid::nil())),
             method: parts.method.to_string(),
             path: tokens::masked(&path).into_owned(),
-            token: token(parts),
+            token: shown(parts, SESSION),
+            flow: shown(parts, FLOW),
         })
     }
 }
@@ -65,6 +72,11 @@ impl Visit {
     /// What the cookie holds.
     pub(super) fn token(&self) -> Option<&str> {
         self.token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// What the cookie of a login holds.
+    pub(super) fn flow(&self) -> Option<&str> {
+        self.flow.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// The request, as the log names it, by whoever acts.
@@ -90,6 +102,16 @@ impl Visit {
 
     /// The same in other words.
     pub(super) fn refuse_as(&self, status: StatusCode, key: &'static str) -> Response {
+        self.refuse_saying(status, key, "")
+    }
+
+    /// The same with what somebody else says of it, which is shown as text.
+    pub(super) fn refuse_saying(
+        &self,
+        status: StatusCode,
+        key: &'static str,
+        said: &str,
+    ) -> Response {
         let reference = Some(self.ident.0.to_string());
         let texts = &self.texts;
         page(
@@ -97,6 +119,7 @@ impl Visit {
             &Refused {
                 texts,
                 key,
+                said,
                 reference,
             },
         )
@@ -109,16 +132,32 @@ pub(super) fn lead(path: &'static str) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response()
 }
 
+/// Leads on to anywhere.
+pub(super) fn lead_to(url: &str) -> Response {
+    match HeaderValue::from_str(url) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+/// Lets a browser keep what a login of its own is known by.
+pub(super) fn keep_flow(mut response: Response, value: &str) -> Response {
+    let life = cookie::time::Duration::seconds(FLOW_LIFE);
+    let cookie = cookie(FLOW, value.to_owned()).max_age(life).build();
+    set(&mut response, &cookie);
+    response
+}
+
 /// Lets a browser keep a session.
 pub(super) fn keep(mut response: Response, begun: &Begun) -> Response {
-    let cookie = cookie(begun.token.expose_secret().to_owned()).build();
+    let cookie = cookie(SESSION, begun.token.expose_secret().to_owned()).build();
     set(&mut response, &cookie);
     response
 }
 
 /// Has a browser forget its session, and what it keeps of our pages.
 pub(super) fn forget(mut response: Response) -> Response {
-    let mut cookie = cookie(String::new()).build();
+    let mut cookie = cookie(SESSION, String::new()).build();
     cookie.make_removal();
     set(&mut response, &cookie);
     let everything = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
@@ -127,8 +166,8 @@ pub(super) fn forget(mut response: Response) -> Response {
     response
 }
 
-fn cookie(value: String) -> cookie::CookieBuilder<'static> {
-    Cookie::build((SESSION, value))
+fn cookie(name: &'static str, value: String) -> cookie::CookieBuilder<'static> {
+    Cookie::build((name, value))
         .path("/")
         .secure(true)
         .http_only(true)
@@ -141,15 +180,15 @@ fn set(response: &mut Response, cookie: &Cookie<'_>) {
     }
 }
 
-/// The one session that a browser shows; one that shows two shows none: another site below the same
-/// domain may have planted one of them.
-fn token(parts: &Parts) -> Option<SecretString> {
+/// The one cookie of that name that a browser shows; one that shows two shows none: another site below
+/// the same domain may have planted one of them.
+fn shown(parts: &Parts, name: &str) -> Option<SecretString> {
     let headers = parts.headers.get_all(COOKIE).iter();
     let texts = headers.filter_map(|header| header.to_str().ok());
     let mut found = texts
         .flat_map(Cookie::split_parse)
         .filter_map(|cookie| cookie.ok())
-        .filter(|cookie| cookie.name() == SESSION);
+        .filter(|cookie| cookie.name() == name);
     let first = found.next()?;
     if found.next().is_some() {
         return None;

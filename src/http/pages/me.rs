@@ -13,7 +13,9 @@ use super::texts::Texts;
 use crate::accounts::sessions::{self, Listed, Opened, Present};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::ids::SessionId;
+use crate::ids::{ConnectionId, SessionId, WorkspaceId};
+use crate::login::connections::{self, State};
+use crate::login::logout;
 use crate::workspace::members;
 
 /// Leads to one's own page, or says how one comes in.
@@ -52,12 +54,38 @@ struct Membership {
     teams: BTreeSet<String>,
     roles: BTreeSet<String>,
     sessions: Vec<Shown>,
+    /// The workspace's id, for what an admin does there.
+    workspace: WorkspaceId,
+    /// The connections that one may test.
+    connections: Vec<Testable>,
 }
 
 /// A session in a list.
 struct Shown {
     listed: Listed,
     is_this: bool,
+}
+
+/// A connection that one may test.
+struct Testable {
+    id: ConnectionId,
+    name: String,
+    /// How far it is, in `locales`.
+    state: &'static str,
+}
+
+impl From<connections::Shown> for Testable {
+    fn from(shown: connections::Shown) -> Self {
+        Self {
+            id: shown.id,
+            name: shown.name,
+            state: match shown.state {
+                State::Untried => "connection-untried",
+                State::Proved => "connection-proved",
+                State::Enabled => "connection-enabled",
+            },
+        }
+    }
 }
 
 /// Shows who one is.
@@ -87,7 +115,11 @@ async fn membership(app: &App, present: &Present, opened: &Opened) -> Result<Mem
         .listed;
     let shown = member.display_name.or(member.email).or(member.user_name);
     let sessions = sessions::list(app, (opened.workspace, opened.member)).await?;
+    let whose = (opened.workspace, opened.member);
+    let testable = connections::list_for(app, whose).await?;
     Ok(Membership {
+        workspace: opened.workspace,
+        connections: testable.into_iter().map(Testable::from).collect(),
         name: opened.name.clone(),
         shown: shown.unwrap_or_default(),
         teams: member.teams,
@@ -142,8 +174,9 @@ async fn end_all(visit: &Visit) -> Result<()> {
     Ok(())
 }
 
-/// Ends this session.
+/// Ends this session, and says where one signs out at the provider too.
 pub(super) async fn sign_out(visit: Visit) -> Response {
+    let elsewhere = elsewhere(&visit).await;
     if let Some(token) = visit.token() {
         let origin = visit.origin("session".to_owned());
         if let Err(error) = sessions::sign_out(&visit.app, &origin, token).await {
@@ -151,7 +184,14 @@ pub(super) async fn sign_out(visit: Visit) -> Response {
         }
     }
     let texts = &visit.texts;
-    browser::forget(page(StatusCode::OK, &SignedOut { texts }))
+    browser::forget(page(StatusCode::OK, &SignedOut { texts, elsewhere }))
+}
+
+/// Where one signs out at the provider that one came in by.
+async fn elsewhere(visit: &Visit) -> Option<String> {
+    let present = visit.present().await.ok()?;
+    let connection = present.opened.iter().find_map(|it| it.connection)?;
+    logout::at_provider(&visit.app, connection).await
 }
 
 /// The page of whoever has just left.
@@ -159,4 +199,6 @@ pub(super) async fn sign_out(visit: Visit) -> Response {
 #[template(path = "pages/signed_out.html")]
 struct SignedOut<'p> {
     texts: &'p Texts,
+    /// Where one signs out at the provider.
+    elsewhere: Option<String>,
 }

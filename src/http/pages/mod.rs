@@ -4,6 +4,7 @@
 mod browser;
 mod door;
 mod me;
+mod sign_in;
 mod texts;
 
 use askama::Template;
@@ -28,8 +29,16 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base
 
 /// Whether what goes wrong at a path is told by a page.
 pub(super) fn are_at(path: &str) -> bool {
-    let below = ["/link/", "/me/", "/assets/"];
-    ["/", "/me", "/sign-out"].contains(&path) || below.iter().any(|it| path.starts_with(it))
+    let below = [
+        "/link/",
+        "/me/",
+        "/assets/",
+        "/sign-in/",
+        "/w/",
+        "/connections/",
+    ];
+    ["/", "/me", "/sign-out", "/sign-in"].contains(&path)
+        || below.iter().any(|it| path.starts_with(it))
 }
 
 /// The routes of the pages.
@@ -41,8 +50,22 @@ pub(super) fn router(shared: Shared) -> Router<Shared> {
         .route("/me/sessions/{session}/end", post(me::end))
         .route("/me/sessions/end", post(me::end_others))
         .route("/sign-out", post(me::sign_out))
+        .route("/sign-in", get(sign_in::ask))
+        .route("/sign-in/callback/{connection}", get(sign_in::end))
+        .route("/w/{slug}/sign-in", get(sign_in::ways))
+        .route("/w/{slug}/sign-in/{connection}", get(sign_in::begin))
+        .route(
+            "/connections/{workspace}/{connection}/test",
+            get(sign_in::test),
+        )
         .route("/assets/pages.css", get(style))
         .layer(CsrfLayer::new().with_rejection_response(from_elsewhere))
+        // What others begin comes from elsewhere by its nature, and does no more than a link.
+        .route("/sign-in/logout/{connection}", post(sign_in::by_provider))
+        .route(
+            "/sign-in/initiate/{connection}",
+            get(sign_in::initiate).post(sign_in::initiate_by_form),
+        )
         .layer(middleware::from_fn(harden))
         .with_state(shared)
 }
@@ -112,6 +135,8 @@ struct Refused<'p> {
     texts: &'p Texts,
     /// What is said of it in `locales`.
     key: &'static str,
+    /// What somebody else says of it.
+    said: &'p str,
     reference: Option<String>,
 }
 
@@ -127,6 +152,7 @@ fn refused(
         &Refused {
             texts,
             key,
+            said: "",
             reference,
         },
     )

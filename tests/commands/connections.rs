@@ -1,0 +1,66 @@
+//! `gatehouse workspace connection`, `gatehouse workspace admin-link` and `gatehouse operator`.
+
+use serde_json::json;
+
+use crate::with_directory;
+
+#[tokio::test]
+async fn a_connection_is_made_set_and_taken_away() {
+    let (deployment, directory) = with_directory("generic").await;
+    let named = "--workspace acme --connection GitHub";
+    let add = format!(
+        "workspace connection add {named} --kind oauth2 --client-id ours \
+         --authorization-endpoint https://id.example/authorize \
+         --token-endpoint https://id.example/token"
+    );
+    deployment.refuses(&add, 2, "userinfo_endpoint is missing");
+    let add = format!("{add} --userinfo-endpoint https://id.example/user --subject /id");
+    deployment.tells(&add, &["not tested as it is set", "/sign-in/callback/"]);
+    deployment.refuses(&add, 4, "name is already taken");
+    deployment.tells(
+        "workspace connection list --workspace acme",
+        &["GitHub", "not tested"],
+    );
+    let shown = deployment.value(&format!("workspace connection show {named}"));
+    assert_eq!(shown["has_secret"], false);
+    assert_eq!(shown["settings"]["claims"]["subject"], "/id");
+    let set = format!("workspace connection set {named} --directory idp --max-age 600");
+    let set = deployment.value(&format!("{set} --first-login proved-domains"));
+    assert_eq!(set["settings"]["max_age"], 600);
+    assert_eq!(set["settings"]["first_login"], "proved_domains");
+    let matching = &set["settings"]["matching"];
+    assert_eq!(matching["directory"], directory["id"], "{directory}");
+    assert_eq!(matching["attribute"], "externalId");
+    let enable = format!("workspace connection enable {named}");
+    deployment.refuses(&enable, 4, "no test login has shown");
+    let set = format!("workspace connection set {named} --subject id");
+    deployment.refuses(&set, 2, "must be a JSON pointer");
+    let set = deployment.value(&format!("workspace connection set {named} --rename Code"));
+    assert_eq!(set["name"], "Code");
+    let named = "--workspace acme --connection Code";
+    deployment.tells(
+        &format!("workspace connection remove {named}"),
+        &["Code is removed"],
+    );
+    let show = format!("workspace connection show {named}");
+    deployment.refuses(&show, 3, "connection not found");
+}
+
+#[tokio::test]
+async fn a_link_signs_an_admin_in_and_an_operator() {
+    let (deployment, _) = with_directory("generic").await;
+    let link = "workspace admin-link acme --email ada@acme.example";
+    deployment.tells(
+        link,
+        &["an admin of acme, who is new", "/link/ghl_", "works once"],
+    );
+    let again = deployment.value(link);
+    assert_eq!(again["is_new"], json!(false));
+    deployment.tells("operator link", &["an operator", "/link/ghl_"]);
+    deployment.refuses(
+        "workspace admin-link nobody --email ada@acme.example",
+        3,
+        "workspace not found",
+    );
+    deployment.refuses("workspace admin-link acme --email ada", 2, "email");
+}
