@@ -69,6 +69,8 @@ ids! {
     ConnectionId,
     /// A login that has begun.
     FlowId,
+    /// A request to be let in.
+    JoinRequestId,
     /// A SCIM resource of type User.
     UserId,
     /// A SCIM resource of type Group.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::sessions;
 use crate::admission::reports::Waited;
-use crate::admission::{brake, exit, import, phases, runs, sweep};
+use crate::admission::{brake, exit, import, join_requests, phases, runs, sweep};
 use crate::app::{App, repeats};
 use crate::changes::{refusals, sequencer};
 use crate::clock::Timestamp;
@@ -277,7 +277,8 @@ impl Worker {
         }
         let forgotten = repeats::forget(&self.app).await?
             + sessions::forget(&self.app).await?
-            + flow::forget(&self.app).await?;
+            + flow::forget(&self.app).await?
+            + join_requests::forget(&self.app).await?;
         if forgotten == 0 {
             self.forget_at = now.after(FORGET);
         }

@@ -62,6 +62,8 @@ login-several = Mehr als ein Mitglied könnte gemeint sein. Ein Administrator ka
 login-another-identity = Das Mitglied, das Sie zu sein scheinen, ist beim Anmeldedienst Ihres Unternehmens jemand anderes. Fragen Sie einen Administrator.
 login-left = Sie sind kein Mitglied dieses Arbeitsbereichs mehr. Ein Administrator kann Sie zurückholen.
 login-shut-out = Ihr Zugang zu diesem Arbeitsbereich ist gesperrt. Fragen Sie einen Administrator.
+login-asked = Sie sind noch kein Mitglied dieses Arbeitsbereichs. Die Administration weiß, dass Sie Zugang möchten; melden Sie sich wieder an, sobald Sie von dort hören.
+login-declined = Sie sind kein Mitglied dieses Arbeitsbereichs. Ihre Bitte um Zugang wurde abgelehnt.
 login-no-seat = Alle Plätze dieses Arbeitsbereichs sind vergeben. Fragen Sie einen Administrator.
 
 connections-title = Verbindungen
@@ -77,6 +79,7 @@ tested-by-identity = Sie würden als { $member } angemeldet; damit sind Sie verk
 tested-by-directory = Sie würden mit { $member } aus dem Verzeichnis Ihres Unternehmens verknüpft und angemeldet.
 tested-by-address = Sie würden mit { $member } verknüpft, wo es Ihre Adresse gibt, und angemeldet.
 tested-new = Sie würden ein neues Mitglied.
+tested-asks = Sie würden nicht angemeldet: Die Administration würde gefragt, ob Sie Zugang bekommen.
 tested-warnings = Was so nicht gelingen wird
 tested-claims = Was über Sie gesagt wurde
 tested-claim = Angabe

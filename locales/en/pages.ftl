@@ -62,6 +62,8 @@ login-several = More than one member might be meant. An administrator can link t
 login-another-identity = The member that you seem to be is somebody else at your company's sign-in service. Ask an administrator.
 login-left = You are not a member of this workspace any more. An administrator can bring you back.
 login-shut-out = Your access to this workspace is suspended. Ask an administrator.
+login-asked = You are not a member of this workspace yet. Its administrator was told that you ask to come in; sign in again once you hear from there.
+login-declined = You are not a member of this workspace. An administrator declined your request to come in.
 login-no-seat = All seats of this workspace are taken. Ask an administrator.
 
 connections-title = Connections
@@ -77,6 +79,7 @@ tested-by-identity = You would be signed in as { $member }, who is linked to you
 tested-by-directory = You would be linked to { $member }, whom your company's directory pushed, and signed in.
 tested-by-address = You would be linked to { $member }, who has your address, and signed in.
 tested-new = You would become a new member.
+tested-asks = You would not be signed in: an administrator would be asked to let you in.
 tested-warnings = What will not work like this
 tested-claims = What was said of you
 tested-claim = Claim

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::entry;
 use super::shown::{Before, Doubted};
+use super::{entry, join_requests};
 use crate::app::App;
 use crate::changes::{self, Act};
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ use crate::store::workspaces;
 use crate::workspace::awaiting::{self, Reason};
 use crate::workspace::edit::profile_of;
 use crate::workspace::keys::Scopes;
+use crate::workspace::manual::{self, Right};
 use crate::workspace::{guard, persons, seats, told};
 
 pub use crate::store::identities::Identity;
@@ -43,8 +44,23 @@ pub struct Visitor {
     pub given_name: Option<String>,
     /// Last name.
     pub family_name: Option<String>,
-    /// Whether somebody whom the workspace does not have may become a member.
-    pub may_be_new: bool,
+    /// What becomes of somebody whom the workspace does not have.
+    pub newcomer: Newcomer,
+    /// The teams and roles of a new member, by id; those that are gone are left out.
+    pub rights: Vec<Right>,
+}
+
+/// What becomes of somebody whom the workspace does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomer {
+    /// Nothing.
+    Refused,
+    /// A new member, where the provider vouches for an address in a proved domain.
+    Proved,
+    /// An admin is asked.
+    Asks,
+    /// A new member: an admin said so.
+    Welcome,
 }
 
 /// How a directory names somebody.
@@ -73,6 +89,10 @@ pub enum Why {
     ShutOut,
     /// The member waits for a seat.
     NoSeat,
+    /// An admin is asked.
+    Asked,
+    /// An admin was asked, and declined.
+    Declined,
 }
 
 impl Why {
@@ -86,6 +106,8 @@ impl Why {
             Self::Left => "left",
             Self::ShutOut => "shut_out",
             Self::NoSeat => "no_seat",
+            Self::Asked => "asked",
+            Self::Declined => "declined",
         }
     }
 }
@@ -109,6 +131,8 @@ pub enum Recognized {
     Member(MemberId, Found),
     /// Nobody, who may become a member.
     New,
+    /// Nobody, who may ask to become one.
+    Asks,
     /// Nobody, or nobody who may come in.
     Refused(Why),
 }
@@ -151,11 +175,12 @@ pub async fn recognize(tx: &mut Tx, act: &Act, visitor: &Visitor) -> Result<Reco
     if identities::has_left(tx, workspace, (key.as_deref(), external_id)).await? {
         return Ok(Recognized::Refused(Why::Left));
     }
-    if visitor.may_be_new && is_proved {
-        Ok(Recognized::New)
-    } else {
-        Ok(Recognized::Refused(Why::Unknown))
-    }
+    Ok(match visitor.newcomer {
+        Newcomer::Proved if is_proved => Recognized::New,
+        Newcomer::Welcome => Recognized::New,
+        Newcomer::Asks => Recognized::Asks,
+        Newcomer::Refused | Newcomer::Proved => Recognized::Refused(Why::Unknown),
+    })
 }
 
 /// The one of those who were found; none if there is none.
@@ -216,7 +241,12 @@ pub async fn admit(
         let mark = workspaces::lock_whole(tx, workspace).await?;
         match recognize(tx, act, visitor).await? {
             Recognized::Refused(why) => return Ok(Err(why)),
-            Recognized::New => make(tx, app, (act, mark.rules_version), visitor).await?,
+            Recognized::Asks => return Ok(Err(join_requests::note(tx, app, act, visitor).await?)),
+            Recognized::New => {
+                // What a connection gives is what the workspace's admins said, whoever comes in.
+                let by = (act, &Scopes::everything());
+                make(tx, app, by, mark.rules_version, visitor).await?
+            }
             Recognized::Member(member, how) => {
                 let member = lock(tx, act, member).await?;
                 match link(tx, app, act, visitor, (member, how)).await? {
@@ -230,6 +260,28 @@ pub async fn admit(
         Some(why) => Err(why),
         None => Ok(member),
     })
+}
+
+/// Lets somebody in as an admin says, linked from now on, or says why not. The workspace is locked as
+/// a whole.
+pub(super) async fn welcome(
+    tx: &mut Tx,
+    app: &App,
+    by: (&Act, &Scopes),
+    rules_version: i64,
+    visitor: &Visitor,
+) -> Result<Result<Member, Why>> {
+    let act = by.0;
+    match recognize(tx, act, visitor).await? {
+        Recognized::Refused(why) => Ok(Err(why)),
+        Recognized::Asks => Ok(Err(Why::Unknown)),
+        Recognized::New => make(tx, app, by, rules_version, visitor).await.map(Ok),
+        Recognized::Member(member, Found::Identity) => lock(tx, act, member).await.map(Ok),
+        Recognized::Member(member, how) => {
+            let member = lock(tx, act, member).await?;
+            link(tx, app, act, visitor, (member, how)).await
+        }
+    }
 }
 
 fn kept_out(member: &Member) -> Option<Why> {
@@ -260,7 +312,7 @@ async fn link(
     let before = Before::of(tx, app, act, Some(&member), Doubted::Unseen).await?;
     know(tx, act, visitor, member.id).await?;
     let member = if is_expected {
-        let profile = filled(&member, visitor);
+        let profile = filled(&member, visitor, is_proved(tx, act, visitor).await?);
         come_in(tx, app, act, (&member, profile)).await?
     } else {
         member
@@ -284,15 +336,24 @@ async fn link(
 async fn make(
     tx: &mut Tx,
     app: &App,
-    (act, rules_version): (&Act, i64),
+    (act, scopes): (&Act, &Scopes),
+    rules_version: i64,
     visitor: &Visitor,
 ) -> Result<Member> {
     let before = Before::of(tx, app, act, None, Doubted::Seen).await?;
     let made = entry::make(tx, app, act, Source::Login, rules_version).await?;
-    let profile = filled(&made, visitor);
+    let profile = filled(&made, visitor, is_proved(tx, act, visitor).await?);
     fold::check_key(profile.email_key.as_deref().unwrap_or_default(), "email")?;
     know(tx, act, visitor, made.id).await?;
     let member = come_in(tx, app, act, (&made, profile)).await?;
+    let mut rights = Vec::new();
+    for right in &visitor.rights {
+        if manual::is_there(tx, app, act, right).await? {
+            rights.push(right.clone());
+        }
+    }
+    manual::give_within(tx, app, (act, scopes), &member, &rights).await?;
+    let member = lock(tx, act, member.id).await?;
     settled(tx, act, before, member).await
 }
 
@@ -328,10 +389,12 @@ async fn come_in(
     lock(tx, act, member.id).await
 }
 
-/// What the member shows, and what the provider says where it shows nothing.
-fn filled(member: &Member, visitor: &Visitor) -> Profile {
+/// What the member shows, and what the provider says where it shows nothing. An address that nothing
+/// proves is not shown: it would find the member for whoever proves later that it is theirs.
+fn filled(member: &Member, visitor: &Visitor, is_proved: bool) -> Profile {
     let before = profile_of(member);
-    let email = before.email.clone().or_else(|| visitor.email.clone());
+    let proved = visitor.email.clone().filter(|_| is_proved);
+    let email = before.email.clone().or(proved);
     Profile {
         display_name: before.display_name.or_else(|| visitor.display_name.clone()),
         given_name: before.given_name.or_else(|| visitor.given_name.clone()),

@@ -36,6 +36,7 @@ pub mod going_live;
 pub mod holds;
 pub mod import;
 pub mod intended;
+pub mod join_requests;
 mod linking;
 pub mod live_plans;
 pub mod outlook;

@@ -93,6 +93,7 @@ enum MatchedBy {
 enum First {
     Refuse,
     ProvedDomains,
+    Queue,
 }
 
 /// What a connection is set to; what is left out stays as it is, or as the kind of provider has it.
@@ -164,6 +165,12 @@ pub(super) struct Said {
     /// What becomes of somebody whom the workspace does not have.
     #[arg(long)]
     first_login: Option<First>,
+    /// The teams of a new member, with commas between.
+    #[arg(long, value_delimiter = ',')]
+    newcomer_teams: Option<Vec<String>>,
+    /// The roles of a new member, with commas between.
+    #[arg(long, value_delimiter = ',')]
+    newcomer_roles: Option<Vec<String>>,
     /// How long ago somebody may have proved who it is, in seconds; 0 for any time.
     #[arg(long)]
     max_age: Option<u64>,
@@ -224,7 +231,10 @@ impl Said {
             first_login: self.first_login.map(|first| match first {
                 First::Refuse => FirstLogin::Refuse,
                 First::ProvedDomains => FirstLogin::ProvedDomains,
+                First::Queue => FirstLogin::Queue,
             }),
+            newcomer_teams: list(self.newcomer_teams),
+            newcomer_roles: list(self.newcomer_roles),
             max_age: self.max_age,
             acr_values: list(self.acr_values),
             amr: set(self.amr),

@@ -20,6 +20,7 @@ mod export;
 mod group_restores;
 mod health;
 mod import;
+mod join_requests;
 mod members;
 mod passages;
 mod people;

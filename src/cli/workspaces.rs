@@ -18,6 +18,9 @@ pub(super) enum Command {
     /// Connections, through which people sign in.
     #[command(subcommand)]
     Connection(super::connections::Command),
+    /// People who signed in for the first time and ask to be let in.
+    #[command(subcommand)]
+    JoinRequest(super::join_requests::Command),
     /// Make a workspace.
     Create {
         /// Its name in commands and URLs: 1 to 64 of a-z, 0-9 and -.
@@ -86,6 +89,7 @@ impl Command {
         match self {
             Self::Domain(command) => command.run().await?,
             Self::Connection(command) => Box::pin(command.run()).await?,
+            Self::JoinRequest(command) => Box::pin(command.run()).await?,
             Self::AdminLink(link) => link.run().await?,
             Self::Create {
                 slug,

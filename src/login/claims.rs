@@ -8,10 +8,12 @@ use super::presets::TEMPLATE;
 use super::provider::Provider;
 use super::refused::Refused;
 use super::settings::{Attribute, FirstLogin, Settings};
-use crate::admission::first_login::{Identity, KnownAs, Visitor};
+use crate::admission::first_login::{Identity, KnownAs, Newcomer, Visitor};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::store::connections::ConnectionKind;
+use crate::workspace::manual::Right;
+use crate::workspace::members::GrantKind;
 use crate::workspace::profile::{Edit, Say};
 
 /// The longest name of a person at a provider, in bytes.
@@ -118,7 +120,12 @@ pub(super) fn person(
             display_name: display_name.and_then(|edit| edit.display_name.set().cloned()),
             given_name: given_name.and_then(|edit| edit.given_name.set().cloned()),
             family_name: family_name.and_then(|edit| edit.family_name.set().cloned()),
-            may_be_new: settings.first_login == FirstLogin::ProvedDomains,
+            newcomer: match settings.first_login {
+                FirstLogin::Refuse => Newcomer::Refused,
+                FirstLogin::ProvedDomains => Newcomer::Proved,
+                FirstLogin::Queue => Newcomer::Asks,
+            },
+            rights: rights(settings),
         },
         auth_time: auth_time
             .and_then(|seconds| seconds.checked_mul(1_000_000))
@@ -130,6 +137,16 @@ pub(super) fn person(
             .map(str::to_owned),
         claims: claims.clone(),
     })
+}
+
+/// What a new member has.
+fn rights(settings: &Settings) -> Vec<Right> {
+    let right = |kind, name| Right { kind, name };
+    let teams = settings.newcomer_teams.iter();
+    let teams = teams.map(|id| right(GrantKind::Team, id.to_string()));
+    let roles = settings.newcomer_roles.iter();
+    let roles = roles.map(|id| right(GrantKind::Role, id.to_string()));
+    teams.chain(roles).collect()
 }
 
 /// Refuses whoever comes from elsewhere: only claims say so, exactly.

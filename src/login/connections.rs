@@ -8,15 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-use super::presets;
-use super::provider;
 use super::settings::{Edit, Settings};
+use super::{named, presets, provider};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
-use crate::directory;
 use crate::error::{Error, Result};
-use crate::ids::{ConnectionId, DirectoryId, MemberId, WorkspaceId};
+use crate::ids::{ConnectionId, MemberId, WorkspaceId};
 use crate::secrets::Keyring;
 use crate::store::api_keys;
 use crate::store::connections as rows;
@@ -205,8 +203,8 @@ pub async fn create(
     let name = name.ok_or_else(|| Error::value("name is missing"))?;
     let key = name_key(&name, "name")?;
     refuse_less(scopes)?;
-    let directory = named_directory(app, workspace, edit).await?;
-    let settings = presets::of(kind, edit).edited(edit, directory);
+    let found = named::find(app, workspace, edit).await?;
+    let settings = presets::of(kind, edit).edited(edit, &found);
     settings.check(kind)?;
     provider::check(app, kind, &settings).await?;
     let act = Act::of(app, origin, workspace);
@@ -260,9 +258,8 @@ pub async fn edit(
             "a connection stays of the kind that it was made as".to_owned(),
         ));
     }
-    let directory = named_directory(app, workspace, edit).await?;
     let before = settings(&found)?;
-    let after = before.edited(edit, directory);
+    let after = before.edited(edit, &named::find(app, workspace, edit).await?);
     after.check(found.kind)?;
     if before.issuer != after.issuer {
         provider::check(app, found.kind, &after).await?;
@@ -396,25 +393,6 @@ async fn find_row(app: &App, workspace: WorkspaceId, named: &str) -> Result<Conn
         .into_iter()
         .find(|it| Some(it.id) == id || key.is_some() && name_key(&it.name, "name").ok() == key);
     found.ok_or(Error::NotFound("connection"))
-}
-
-/// The directory that an edit names, by name or id; the empty text names none.
-async fn named_directory(
-    app: &App,
-    workspace: WorkspaceId,
-    edit: &Edit,
-) -> Result<Option<Option<DirectoryId>>> {
-    match edit.directory.as_deref() {
-        None => Ok(None),
-        Some("") => Ok(Some(None)),
-        Some(named) => {
-            let found = match named.parse() {
-                Ok(id) => directory::find_by_id(app, workspace, id).await?,
-                Err(_) => directory::find(app, workspace, named).await?,
-            };
-            Ok(Some(Some(found.id)))
-        }
-    }
 }
 
 fn refuse_less(scopes: &Scopes) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod connections;
 pub mod first_door;
 pub mod flow;
 pub mod logout;
+mod named;
 mod paths;
 mod presets;
 mod provider;

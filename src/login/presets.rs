@@ -40,6 +40,8 @@ pub(super) fn of(kind: ConnectionKind, edit: &Edit) -> Settings {
         },
         matching: None,
         first_login: FirstLogin::Refuse,
+        newcomer_teams: BTreeSet::new(),
+        newcomer_roles: BTreeSet::new(),
         max_age: None,
         acr_values: Vec::new(),
         amr: BTreeSet::new(),

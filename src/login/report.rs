@@ -39,6 +39,8 @@ pub enum Outcome {
     Member(String, Found),
     /// A new member.
     New,
+    /// A request, about which an admin decides.
+    Asks,
     /// Nobody, and why.
     Refused(Why),
 }
@@ -112,6 +114,7 @@ pub async fn prove(
             Outcome::Member(name.unwrap_or_default(), how)
         }
         Recognized::New => Outcome::New,
+        Recognized::Asks => Outcome::Asks,
         Recognized::Refused(why) => Outcome::Refused(why),
     };
     drop(tx);

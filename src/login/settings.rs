@@ -9,8 +9,9 @@ use url::Url;
 
 use super::presets;
 use crate::error::{Error, Result};
-use crate::ids::DirectoryId;
+use crate::ids::{DirectoryId, RoleId, TeamId};
 use crate::store::connections::ConnectionKind;
+use crate::workspace::profile::Say;
 
 /// The longest text of a setting, in characters.
 const LENGTH: usize = 512;
@@ -53,6 +54,8 @@ pub enum FirstLogin {
     /// A new member, where the provider says that the address is the person's own and its domain is
     /// proved.
     ProvedDomains,
+    /// A request, about which an admin decides.
+    Queue,
 }
 
 /// Which claims say what. Each is a JSON pointer (RFC 6901) into the ID token, or into what `userinfo`
@@ -119,6 +122,10 @@ pub struct Settings {
     pub matching: Option<Matching>,
     /// What becomes of somebody whom the workspace does not have.
     pub first_login: FirstLogin,
+    /// The teams of a new member, by id.
+    pub newcomer_teams: BTreeSet<TeamId>,
+    /// The roles of a new member, by id.
+    pub newcomer_roles: BTreeSet<RoleId>,
     /// How long ago somebody may have proved at the provider who it is, in seconds; any time if not
     /// set.
     pub max_age: Option<u64>,
@@ -181,6 +188,10 @@ pub struct Edit {
     pub matching_attribute: Option<Attribute>,
     /// What becomes of somebody whom the workspace does not have.
     pub first_login: Option<FirstLogin>,
+    /// The teams of a new member, by name or id.
+    pub newcomer_teams: Option<Vec<String>>,
+    /// The roles of a new member, by name or id.
+    pub newcomer_roles: Option<Vec<String>>,
     /// How long ago somebody may have proved who it is, in seconds; 0 for any time.
     pub max_age: Option<u64>,
     /// The authentication contexts of which a login must have met one.
@@ -189,9 +200,20 @@ pub struct Edit {
     pub amr: Option<BTreeSet<String>>,
 }
 
+/// What an edit names, as it was found.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// The directory.
+    pub directory: Say<DirectoryId>,
+    /// The teams.
+    pub teams: Option<BTreeSet<TeamId>>,
+    /// The roles.
+    pub roles: Option<BTreeSet<RoleId>>,
+}
+
 impl Settings {
-    /// What an edit makes of them. `directory` is the one that the edit names, if it names one.
-    pub fn edited(&self, edit: &Edit, directory: Option<Option<DirectoryId>>) -> Self {
+    /// What an edit makes of them.
+    pub fn edited(&self, edit: &Edit, named: &Named) -> Self {
         let mut now = self.clone();
         let text = |to: &mut String, from: &Option<String>| {
             if let Some(from) = from {
@@ -224,15 +246,17 @@ impl Settings {
         set(&mut now.tenants, edit.tenants.as_ref());
         set(&mut now.hosted_domains, edit.hosted_domains.as_ref());
         set(&mut now.first_login, edit.first_login.as_ref());
+        set(&mut now.newcomer_teams, named.teams.as_ref());
+        set(&mut now.newcomer_roles, named.roles.as_ref());
         set(&mut now.acr_values, edit.acr_values.as_ref());
         set(&mut now.amr, edit.amr.as_ref());
         if let Some(seconds) = edit.max_age {
             now.max_age = Some(seconds).filter(|seconds| *seconds > 0);
         }
-        now.matching = match directory {
-            None => now.matching,
-            Some(None) => None,
-            Some(Some(directory)) => {
+        now.matching = match &named.directory {
+            Say::Nothing => now.matching,
+            Say::Clear => None,
+            &Say::Set(directory) => {
                 let (claim, attribute) = presets::matching(&now);
                 Some(Matching {
                     directory,
@@ -255,6 +279,7 @@ impl Settings {
             it.scopes = Vec::new();
             it.client_auth = ClientAuth::Basic;
             it.first_login = FirstLogin::Refuse;
+            (it.newcomer_teams, it.newcomer_roles) = (BTreeSet::new(), BTreeSet::new());
             it.hosted_domains = BTreeSet::new();
             it.tenants = BTreeSet::new();
             (it.max_age, it.acr_values, it.amr) = (None, Vec::new(), BTreeSet::new());

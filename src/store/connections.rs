@@ -273,6 +273,7 @@ pub async fn delete(
     for sql in [
         "DELETE FROM login_flows WHERE workspace = $1 AND connection = $2",
         "DELETE FROM spent_tokens WHERE workspace = $1 AND connection = $2",
+        "DELETE FROM join_requests WHERE workspace = $1 AND connection = $2",
     ] {
         tx.query(sql).bind(workspace).bind(id).execute().await?;
     }

@@ -50,6 +50,7 @@ pub mod holders;
 pub mod idempotency;
 pub mod identities;
 pub mod imports;
+pub mod join_requests;
 pub mod live_rules;
 pub mod login_flows;
 pub mod login_names;

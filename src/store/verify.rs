@@ -339,6 +339,7 @@ pub const OWNED: &[&str] = &[
     "identities",
     "login_flows",
     "spent_tokens",
+    "join_requests",
 ];
 
 /// How many rows of a table belong to no workspace. The schema refuses them; a dump that was loaded

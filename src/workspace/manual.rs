@@ -258,6 +258,15 @@ async fn write(tx: &mut Tx, act: &Act, member: &Member, difference: Difference) 
 }
 
 /// The id of what a right names.
+/// Whether a team, role or permission is there still.
+pub async fn is_there(tx: &mut Tx, app: &App, act: &Act, right: &Right) -> Result<bool> {
+    match find(tx, app, act, right).await {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn find(tx: &mut Tx, app: &App, act: &Act, right: &Right) -> Result<Uuid> {
     let key = fold::key(&right.name);
     let id = right.name.parse::<Uuid>().ok();

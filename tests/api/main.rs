@@ -54,6 +54,7 @@ mod id_tokens;
 mod idempotency;
 mod identity;
 mod imports;
+mod join_requests;
 mod kept_admins;
 mod keys;
 mod lapses;

@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 28] = [
+const SMALL: [&str; 29] = [
     "_sqlx_migrations",
     "adoptions",
     "api_keys",
@@ -27,6 +27,7 @@ const SMALL: [&str; 28] = [
     "directory_runs",
     "domains",
     "imports",
+    "join_requests",
     "leases",
     "operator_acts",
     "permissions",

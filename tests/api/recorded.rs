@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::connections;
 use crate::gateway::{Scim, new_directory, users};
+use crate::join_requests;
 use crate::keys::new_key;
 use crate::live_runs::small;
 use crate::rules::group;
@@ -460,6 +461,7 @@ async fn each_change_through_the_api_is_told_with_who_did_it() {
     people(&mut walk, &scim).await;
     domains(&mut walk).await;
     connections::walked(&mut walk).await;
+    join_requests::walked(&mut walk).await;
     rules(&mut walk, &scim).await;
     given_back(&mut walk, &scim, &other).await;
     brake(&mut walk, &scim).await;

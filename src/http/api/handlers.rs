@@ -4,8 +4,8 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     brake, bulk, configuration, connections, directories, directory_runs, domains, explanations,
-    exports, group_restores, history, imports, keys, members, people, plans, protection, requests,
-    rules, runs, teams, tokens, workspaces,
+    exports, group_restores, history, imports, join_requests, keys, members, people, plans,
+    protection, requests, rules, runs, teams, tokens, workspaces,
 };
 use crate::http::Shared;
 
@@ -133,6 +133,10 @@ fn of_others(path: &str) -> MethodRouter<Shared> {
             .delete(connections::remove),
         "/{workspace}/connections/{id}/enable" => post(connections::enable),
         "/{workspace}/connections/{id}/disable" => post(connections::disable),
+        "/{workspace}/join-requests" => get(join_requests::list),
+        "/{workspace}/join-requests/{id}" => delete(join_requests::remove),
+        "/{workspace}/join-requests/{id}/approve" => post(join_requests::approve),
+        "/{workspace}/join-requests/{id}/decline" => post(join_requests::decline),
         "/{workspace}/domains" => get(domains::list).post(domains::create),
         "/{workspace}/domains/{id}" => patch(domains::patch).delete(domains::remove),
         "/{workspace}/domains/{id}/check" => post(domains::check),

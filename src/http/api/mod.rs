@@ -21,6 +21,7 @@ mod handlers;
 mod history;
 mod idempotency;
 mod imports;
+mod join_requests;
 mod keys;
 mod members;
 mod openapi;

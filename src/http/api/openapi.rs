@@ -19,8 +19,8 @@ use super::operation::{Answer, Operation};
 use super::problem::{CODES, Told};
 use super::{
     ROUTES, V1, brake, bulk, configuration, connections, directories, directory_runs, domains,
-    explanations, exports, group_restores, history, idempotency, imports, keys, members, people,
-    plans, protection, requests, rules, runs, teams, tokens, workspaces,
+    explanations, exports, group_restores, history, idempotency, imports, join_requests, keys,
+    members, people, plans, protection, requests, rules, runs, teams, tokens, workspaces,
 };
 use crate::workspace::keys::Permission;
 
@@ -51,6 +51,7 @@ pub(super) fn operations() -> Vec<Operation> {
         directories::operations(),
         explanations::operations(),
         connections::operations(),
+        join_requests::operations(),
         domains::operations(),
         rules::operations(),
         plans::operations(),

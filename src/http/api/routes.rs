@@ -352,6 +352,22 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::WorkspaceManage))],
     ),
     (
+        "/workspaces/{workspace}/join-requests",
+        &[("GET", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/join-requests/{id}",
+        &[("DELETE", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/join-requests/{id}/approve",
+        &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
+        "/workspaces/{workspace}/join-requests/{id}/decline",
+        &[("POST", Some(Permission::MembersManage))],
+    ),
+    (
         "/workspaces/{workspace}/domains",
         &[
             ("GET", Some(Permission::WorkspaceManage)),

@@ -284,6 +284,7 @@ async fn shown(visit: &Visit, person: &Person, tested: &connections::Connection)
         Outcome::Member(name, Found::Directory) => ("tested-by-directory", name.as_str()),
         Outcome::Member(name, Found::Address) => ("tested-by-address", name.as_str()),
         Outcome::New => ("tested-new", ""),
+        Outcome::Asks => ("tested-asks", ""),
         Outcome::Refused(why) => (of_person(*why), ""),
     };
     page(
@@ -329,5 +330,7 @@ fn of_person(why: Why) -> &'static str {
         Why::Left => "login-left",
         Why::ShutOut => "login-shut-out",
         Why::NoSeat => "login-no-seat",
+        Why::Asked => "login-asked",
+        Why::Declined => "login-declined",
     }
 }
