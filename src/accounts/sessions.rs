@@ -14,15 +14,21 @@ use crate::error::{Error, Result};
 use crate::ids::{MemberId, SessionId, WorkspaceId};
 use crate::secrets::tokens::{self, Door};
 use crate::store::one_time_links;
-use crate::store::sessions::{self as rows, NewSession};
+use crate::store::sessions::{self as rows, NewSession, Times};
+use crate::store::sign_in_policies;
 use crate::store::tx::Tx;
 
 pub use crate::store::sessions::{Listed, Opened, Way};
+pub use crate::store::sign_in_policies::Policy;
 
-/// After how long without a request a session is over.
+/// After how long without a request a session is over, unless a workspace says otherwise.
 pub const IDLE: Duration = Duration::from_mins(30);
-/// After how long it is over in any case.
+/// After how long it is over in any case, unless a workspace says otherwise.
 pub const ABSOLUTE: Duration = Duration::from_hours(12);
+/// The most that a workspace may say of either.
+pub const IDLE_MOST: Duration = Duration::from_hours(24);
+/// The same of the other.
+pub const ABSOLUTE_MOST: Duration = Duration::from_hours(30 * 24);
 /// How many live sessions a member has at most; the oldest ends with the next.
 pub const MOST: i64 = 50;
 /// How exactly it is known when a session was last seen.
@@ -103,6 +109,29 @@ pub fn mint(app: &App, browser: Browser) -> Result<Minted> {
     })
 }
 
+/// How people may sign in to a workspace, and for how long.
+pub async fn policy(tx: &mut Tx, workspace: WorkspaceId) -> Result<Policy> {
+    let own = sign_in_policies::find(tx, workspace).await?;
+    Ok(own.unwrap_or_else(|| Policy {
+        sso_enforced: false,
+        idle_seconds: seconds(IDLE),
+        absolute_seconds: seconds(ABSOLUTE),
+    }))
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// What the time is, and what holds where a workspace says nothing.
+fn times(now: Timestamp) -> Times {
+    Times {
+        now,
+        idle_seconds: seconds(IDLE),
+        absolute_seconds: seconds(ABSOLUTE),
+    }
+}
+
 /// Begins a session for a member who is in and locked, or for an operator. The member's oldest one
 /// ends where there are [`MOST`].
 pub async fn begin(
@@ -111,13 +140,18 @@ pub async fn begin(
     opened: Option<((WorkspaceId, MemberId), Way)>,
     at: Timestamp,
 ) -> Result<()> {
+    let absolute = match &opened {
+        Some(((workspace, _), _)) => policy(tx, *workspace).await?.absolute_seconds,
+        None => seconds(ABSOLUTE),
+    };
+    let life = Duration::from_secs(u64::try_from(absolute).unwrap_or_default());
     let session = NewSession {
         id: minted.id,
         hash: minted.hash,
         operator: opened.is_none(),
         browser: minted.browser.0.clone(),
         at,
-        expires_at: at.after(ABSOLUTE),
+        expires_at: at.after(life),
     };
     if let Some((member, _)) = &opened {
         rows::end_of_member(tx, *member, (MOST - 1, None), at).await?;
@@ -133,7 +167,7 @@ pub async fn begin(
 
 /// Ends the session that a browser showed before it got another.
 pub async fn end_former(tx: &mut Tx, hash: &[u8; 32], at: Timestamp) -> Result<()> {
-    if let Some(former) = rows::find(tx, hash, at, at.before(IDLE)).await? {
+    if let Some(former) = rows::find(tx, hash, at, at.before(IDLE_MOST)).await? {
         rows::end(tx, former.id, at).await?;
     }
     Ok(())
@@ -144,11 +178,12 @@ pub async fn present(app: &App, token: &str) -> Result<Present> {
     check_clock(app)?;
     let (hash, now) = (hash(token).ok_or(Error::Unauthenticated)?, app.clock.now());
     let mut tx = app.db.read().await?;
-    let live = rows::find(&mut tx, &hash, now, now.before(IDLE)).await?;
+    let live = rows::find(&mut tx, &hash, now, now.before(IDLE_MOST)).await?;
     let live = live.ok_or(Error::Unauthenticated)?;
-    let opened = rows::list_opened(&mut tx, live.id).await?;
+    let opened = rows::list_opened(&mut tx, live.id, times(now)).await?;
     drop(tx);
-    if opened.is_empty() && !live.operator {
+    let is_operator = live.operator && live.seen_at > now.before(IDLE);
+    if opened.is_empty() && !is_operator {
         return Err(Error::Unauthenticated);
     }
     if live.seen_at < now.before(SEEN) {
@@ -187,7 +222,7 @@ pub async fn sign_out(app: &App, origin: &Origin, token: &str) -> Result<()> {
 /// The live sessions of a member, the newest first.
 pub async fn list(app: &App, member: (WorkspaceId, MemberId)) -> Result<Vec<Listed>> {
     let (mut tx, now) = (app.db.one().await?, app.clock.now());
-    Ok(rows::list_of_member(&mut tx, member, now, now.before(IDLE)).await?)
+    Ok(rows::list_of_member(&mut tx, member, times(now)).await?)
 }
 
 /// Ends one live session of a member; another's is [`Error::NotFound`].
@@ -201,7 +236,7 @@ pub async fn end(
     app.write(move |tx| {
         let origin = origin.clone();
         Box::pin(async move {
-            let live = rows::list_of_member(tx, member, at, at.before(IDLE)).await?;
+            let live = rows::list_of_member(tx, member, times(at)).await?;
             if !live.iter().any(|it| it.id == session) || !rows::end(tx, session, at).await? {
                 return Err(Error::NotFound("session"));
             }

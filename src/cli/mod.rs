@@ -35,6 +35,7 @@ mod seats;
 mod selftest;
 mod serve;
 mod service;
+mod sign_in;
 mod teams;
 mod verify;
 mod workspaces;

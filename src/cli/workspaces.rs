@@ -18,6 +18,11 @@ pub(super) enum Command {
     /// Connections, through which people sign in.
     #[command(subcommand)]
     Connection(super::connections::Command),
+    /// Show how people may sign in to a workspace, and for how long, or set it.
+    SignIn(super::sign_in::SignIn),
+    /// Sessions of members.
+    #[command(subcommand)]
+    Session(super::sign_in::Command),
     /// People who signed in for the first time and ask to be let in.
     #[command(subcommand)]
     JoinRequest(super::join_requests::Command),
@@ -89,6 +94,8 @@ impl Command {
         match self {
             Self::Domain(command) => command.run().await?,
             Self::Connection(command) => Box::pin(command.run()).await?,
+            Self::SignIn(command) => command.run().await?,
+            Self::Session(command) => command.run().await?,
             Self::JoinRequest(command) => Box::pin(command.run()).await?,
             Self::AdminLink(link) => link.run().await?,
             Self::Create {

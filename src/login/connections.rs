@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::settings::{Edit, Settings};
-use super::{named, presets, provider};
+use super::{named, policy, presets, provider};
 use crate::app::App;
 use crate::changes::{self, Act, Origin};
 use crate::clock::Timestamp;
@@ -20,6 +20,7 @@ use crate::store::api_keys;
 use crate::store::connections as rows;
 use crate::store::error::OnDuplicate;
 use crate::store::tx::Tx;
+use crate::store::workspaces;
 use crate::workspace::keys::Scopes;
 use crate::workspace::name_key;
 
@@ -336,6 +337,7 @@ async fn switch(
     app.write(move |tx| {
         let act = act.clone();
         Box::pin(async move {
+            workspaces::lock(tx, act.workspace).await?;
             let mut now = lock(tx, &act, found.id).await?;
             if now.enabled_at.is_some() == on {
                 return Ok(());
@@ -351,6 +353,7 @@ async fn switch(
             }
             let key = name_key(&now.name, "name")?;
             rows::update(tx, &now, &key, act.at).await?;
+            policy::check_way_in(tx, act.workspace).await?;
             let kind = if on {
                 "connection.enabled"
             } else {
@@ -376,8 +379,10 @@ pub async fn remove(
     app.write(move |tx| {
         let act = act.clone();
         Box::pin(async move {
+            workspaces::lock(tx, act.workspace).await?;
             let now = lock(tx, &act, found.id).await?;
             rows::delete(tx, act.workspace, now.id, act.at).await?;
+            policy::check_way_in(tx, act.workspace).await?;
             tell(tx, &act, "connection.removed", &now).await
         })
     })

@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use crate::accounts::links::{self, Made};
+use crate::accounts::sessions;
 use crate::admission::entry;
 use crate::admission::shown::{Before, Doubted};
 use crate::app::App;
@@ -37,7 +38,7 @@ pub struct AdminLink {
 
 /// Makes or finds the member of that address, makes sure that it is in and an admin, and makes a link
 /// that opens a session as it. Whoever is shut out is [`Error::Conflict`], and so is an address that
-/// several members have.
+/// several members have, and a workspace whose people come in through connections alone.
 pub async fn admin_link(
     app: &App,
     origin: &Origin,
@@ -93,6 +94,13 @@ pub async fn operator_link(app: &App) -> Result<Made> {
 async fn find_or_make(tx: &mut Tx, app: &App, act: &Act, edit: &Edit) -> Result<(Member, bool)> {
     // Two links for one address at once would both find nobody; so would a directory.
     let mark = workspaces::lock_whole(tx, act.workspace).await?;
+    if sessions::policy(tx, act.workspace).await?.sso_enforced {
+        return Err(Error::Conflict(
+            "people come in to this workspace through connections alone; lift that first: gatehouse \
+             workspace sign-in SLUG --sso-enforced false"
+                .to_owned(),
+        ));
+    }
     let key = edit.email.set().map(|email| fold::key(email));
     let key = key.ok_or_else(|| Error::value("email is missing"))?;
     let found = members::find_by_email(tx, act.workspace, &key).await?;

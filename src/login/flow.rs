@@ -350,17 +350,17 @@ async fn sign_in(
             let (app, mut act) = (app_.clone(), act.clone());
             let (minted, person, wanted) = (kept.clone(), person.clone(), wanted.clone());
             Box::pin(async move {
-                // Whoever switches it off waits, or the session is not begun.
+                act.origin.actor = Some(format!("connection {}", wanted.id));
+                let admitted = first_login::admit(tx, &app, &act, &person.visitor).await?;
+                // Whoever switches it off waits, or nothing comes of it. It is locked after the
+                // workspace and the member, as whoever switches it off does.
                 let now = rows::keep(tx, act.workspace, wanted.id).await?;
                 let now = now.filter(|now| now.enabled_at.is_some());
-                let Some(now) = now.filter(|now| now.version == wanted.version) else {
-                    return Ok(Err(None));
-                };
-                act.origin.actor = Some(format!("connection {}", now.id));
-                let admitted = first_login::admit(tx, &app, &act, &person.visitor).await?;
+                let now = now.filter(|now| now.version == wanted.version);
+                let now = now.ok_or(Error::VersionMismatch)?;
                 let member = match admitted {
                     Ok(member) => member,
-                    Err(why) => return Ok(Err(Some(why))),
+                    Err(why) => return Ok(Some(why)),
                 };
                 if let Some(former) = former {
                     sessions::end_former(tx, &former, act.at).await?;
@@ -379,14 +379,14 @@ async fn sign_in(
                 let subject = ("member", member.id.0);
                 let change = act.change("session.started", subject, None, &detail);
                 changes::record(tx, act.workspace, &[change]).await?;
-                Ok(Ok(()))
+                Ok(None)
             })
         })
         .await;
     match admitted {
-        Ok(Ok(())) => Ok(minted.begun()),
-        Ok(Err(Some(why))) => Err(Refused::Person(why)),
-        Ok(Err(None)) => Err(Refused::Connection),
+        Ok(None) => Ok(minted.begun()),
+        Ok(Some(why)) => Err(Refused::Person(why)),
+        Err(Error::VersionMismatch) => Err(Refused::Connection),
         // What somebody new does not find is a seat.
         Err(Error::Conflict(_)) => Err(Refused::Person(Why::NoSeat)),
         Err(error) => Err(error.into()),

@@ -107,6 +107,19 @@ pub async fn list(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<Connection>
     .await
 }
 
+/// How many connections of a workspace people sign in by.
+pub async fn count_open(tx: &mut Tx, workspace: WorkspaceId) -> Result<i64> {
+    let row: (i64,) = tx
+        .query(
+            "SELECT COUNT(*) FROM connections WHERE workspace = $1 AND enabled_at IS NOT NULL \
+             AND removed_at IS NULL",
+        )
+        .bind(workspace)
+        .fetch_one()
+        .await?;
+    Ok(row.0)
+}
+
 /// The connections by which people sign in to the workspace of that slug, by name, with the
 /// workspace's own name; none where it is shut.
 pub async fn list_open(tx: &mut Tx, slug: &str) -> Result<Vec<Open>> {

@@ -87,6 +87,7 @@ pub mod schemas;
 pub mod search;
 pub mod seats;
 pub mod sessions;
+pub mod sign_in_policies;
 pub mod spent_tokens;
 pub mod spots;
 mod standing;

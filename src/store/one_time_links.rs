@@ -38,7 +38,9 @@ pub struct Link {
 const OPENS: &str = "l.hash = $1 AND l.spent_at IS NULL AND l.expires_at > $2 \
      AND l.deployment_epoch = d.access_epoch AND (l.workspace IS NULL \
      OR (w.status = 'active' AND w.deleted_at IS NULL AND l.workspace_epoch = w.access_epoch \
-     AND m.status = 'active' AND l.member_epoch = m.access_epoch))";
+     AND m.status = 'active' AND l.member_epoch = m.access_epoch \
+     AND NOT EXISTS (SELECT p.workspace FROM sign_in_policies p WHERE p.workspace = l.workspace \
+     AND p.sso_enforced)))";
 
 /// Keeps a link that hangs on the epochs of now; false if its member is not there.
 pub async fn insert(tx: &mut Tx, link: &NewLink) -> Result<bool> {

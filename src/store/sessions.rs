@@ -58,7 +58,8 @@ pub struct Opened {
 }
 
 /// A session as its owner sees it.
-#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, serde::Serialize, schemars::JsonSchema, sqlx::FromRow)]
+#[schemars(rename = "Session")]
 pub struct Listed {
     /// Its id.
     pub id: SessionId,
@@ -84,6 +85,22 @@ pub struct Way {
     /// The session at the connection's provider, where it has a name.
     pub provider_session: Option<String>,
 }
+
+/// What the time is, and what holds where a workspace has no policy of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Now.
+    pub now: Timestamp,
+    /// After how long without a request a session opens nothing, in seconds.
+    pub idle_seconds: i64,
+    /// After how long it opens nothing in any case, in seconds.
+    pub absolute_seconds: i64,
+}
+
+/// What must hold by the policy of a workspace: of a session `s`, by which a member is in by `o`.
+const MEETS: &str = "s.seen_at + COALESCE(p.idle_seconds, $4) * 1000000 > $3 \
+     AND s.created_at + COALESCE(p.absolute_seconds, $5) * 1000000 > $3 \
+     AND (p.workspace IS NULL OR NOT p.sso_enforced OR o.connection IS NOT NULL)";
 
 /// Begins a session that hangs on the deployment's epoch of now.
 pub async fn insert(tx: &mut Tx, session: &NewSession) -> Result<()> {
@@ -154,24 +171,32 @@ pub async fn find(
     .await
 }
 
-/// The workspaces that a valid session opens now: of whoever is in there still, by the same epochs.
-pub async fn list_opened(tx: &mut Tx, session: SessionId) -> Result<Vec<Opened>> {
-    tx.query(
+/// The workspaces that a valid session opens now: of whoever is in there still, by the same epochs
+/// and the policy of now.
+pub async fn list_opened(tx: &mut Tx, session: SessionId, times: Times) -> Result<Vec<Opened>> {
+    let sql = format!(
         "SELECT o.workspace, w.slug, w.name, o.member, o.auth_time, o.amr, o.connection \
-         FROM session_members o \
+         FROM session_members o JOIN sessions s ON s.id = o.session \
+         LEFT JOIN sign_in_policies p ON p.workspace = o.workspace \
          JOIN workspaces w ON w.id = o.workspace AND w.access_epoch = o.workspace_epoch \
          AND w.status = 'active' AND w.deleted_at IS NULL \
          JOIN members m ON m.workspace = o.workspace AND m.id = o.member \
          AND m.access_epoch = o.member_epoch AND m.status = 'active' AND m.held_at IS NULL \
          AND m.waiting_at IS NULL \
-         WHERE o.session = $1 AND (o.connection IS NULL OR EXISTS (SELECT c.id FROM connections c \
+         WHERE o.session = $1 AND s.expires_at > $2 AND {MEETS} \
+         AND (o.connection IS NULL OR EXISTS (SELECT c.id FROM connections c \
          WHERE c.workspace = o.workspace AND c.id = o.connection \
          AND c.access_epoch = o.connection_epoch AND c.removed_at IS NULL)) \
-         ORDER BY w.name, w.slug",
-    )
-    .bind(session)
-    .fetch_all()
-    .await
+         ORDER BY w.name, w.slug"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(session)
+        .bind(times.now)
+        .bind(times.now)
+        .bind(times.idle_seconds)
+        .bind(times.absolute_seconds)
+        .fetch_all()
+        .await
 }
 
 /// Notes that a session was seen.
@@ -195,28 +220,27 @@ pub async fn end(tx: &mut Tx, session: SessionId, at: Timestamp) -> Result<bool>
     Ok(rows == 1)
 }
 
-/// What makes a session of a member live.
-const LIVE: &str = "s.ended_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4";
-
 /// The live sessions by which a member is in a workspace, the newest first.
 pub async fn list_of_member(
     tx: &mut Tx,
     (workspace, member): (WorkspaceId, MemberId),
-    now: Timestamp,
-    seen_since: Timestamp,
+    times: Times,
 ) -> Result<Vec<Listed>> {
     let sql = format!(
         "SELECT s.id, s.browser, s.created_at, s.seen_at, s.expires_at FROM session_members o \
          JOIN sessions s ON s.id = o.session \
          JOIN members m ON m.workspace = o.workspace AND m.id = o.member \
          AND m.access_epoch = o.member_epoch \
-         WHERE o.workspace = $1 AND o.member = $2 AND {LIVE} ORDER BY s.created_at DESC, s.id DESC"
+         LEFT JOIN sign_in_policies p ON p.workspace = o.workspace \
+         WHERE o.workspace = $1 AND o.member = $2 AND s.ended_at IS NULL AND s.expires_at > $3 \
+         AND {MEETS} ORDER BY s.created_at DESC, s.id DESC"
     );
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)
         .bind(member)
-        .bind(now)
-        .bind(seen_since)
+        .bind(times.now)
+        .bind(times.idle_seconds)
+        .bind(times.absolute_seconds)
         .fetch_all()
         .await
 }
@@ -262,6 +286,18 @@ pub async fn end_by_connection(
     .bind(at)
     .bind(provider_session.unwrap_or_default().to_owned())
     .bind(provider_session.is_none())
+    .execute()
+    .await
+}
+
+/// Ends the sessions that opened a workspace by a link; tells how many.
+pub async fn end_by_links(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<u64> {
+    tx.query(
+        "UPDATE sessions SET ended_at = $2 WHERE ended_at IS NULL AND id IN (SELECT o.session \
+         FROM session_members o WHERE o.workspace = $1 AND o.connection IS NULL)",
+    )
+    .bind(workspace)
+    .bind(at)
     .execute()
     .await
 }

@@ -340,6 +340,7 @@ pub const OWNED: &[&str] = &[
     "login_flows",
     "spent_tokens",
     "join_requests",
+    "sign_in_policies",
 ];
 
 /// How many rows of a table belong to no workspace. The schema refuses them; a dump that was loaded

@@ -121,6 +121,7 @@ mod seats_kept;
 mod secure;
 mod shapes;
 mod sign_in;
+mod sign_in_policies;
 mod sorting;
 mod standard;
 mod steps;

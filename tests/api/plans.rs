@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 /// Tables that hold few rows however large a directory is.
-const SMALL: [&str; 29] = [
+const SMALL: [&str; 30] = [
     "_sqlx_migrations",
     "adoptions",
     "api_keys",
@@ -42,6 +42,7 @@ const SMALL: [&str; 29] = [
     "schemas",
     "seats",
     "teams",
+    "sign_in_policies",
     "workspaces",
 ];
 

@@ -15,6 +15,7 @@ use crate::join_requests;
 use crate::keys::new_key;
 use crate::live_runs::small;
 use crate::rules::group;
+use crate::sign_in_policies;
 use crate::walk::Walk;
 
 fn text(value: &Value) -> String {
@@ -462,6 +463,7 @@ async fn each_change_through_the_api_is_told_with_who_did_it() {
     domains(&mut walk).await;
     connections::walked(&mut walk).await;
     join_requests::walked(&mut walk).await;
+    sign_in_policies::walked(&mut walk).await;
     rules(&mut walk, &scim).await;
     given_back(&mut walk, &scim, &other).await;
     brake(&mut walk, &scim).await;

@@ -64,3 +64,28 @@ async fn a_link_signs_an_admin_in_and_an_operator() {
     );
     deployment.refuses("workspace admin-link acme --email ada", 2, "email");
 }
+
+#[tokio::test]
+async fn how_people_sign_in_is_shown_and_set() {
+    let (deployment, _) = with_directory("generic").await;
+    let link = "workspace admin-link acme --email ada@acme.example";
+    deployment.tells(link, &["works once"]);
+    let policy = "workspace sign-in acme";
+    deployment.tells(policy, &["or by a link", "30 minutes", "720 minutes"]);
+    let set = deployment.value(&format!("{policy} --idle-minutes 60"));
+    assert_eq!(set["idle_seconds"], 3_600);
+    let enforce = format!("{policy} --sso-enforced true");
+    deployment.refuses(&enforce, 4, "switch one on first");
+    deployment.refuses(&format!("{policy} --idle-minutes 1"), 2, "idle_seconds");
+    let member = "--workspace acme --member ada@acme.example";
+    deployment.tells(&format!("workspace session list {member}"), &["session"]);
+    let end = format!("workspace session end {member}");
+    deployment.tells(&end, &["0 sessions ended"]);
+    let asking = "workspace join-request list --workspace acme";
+    deployment.tells(asking, &["request"]);
+    let id = "01890000-0000-7000-8000-000000000000";
+    for how in ["approve", "decline", "remove"] {
+        let decide = format!("workspace join-request {how} --workspace acme {id}");
+        deployment.refuses(&decide, 3, "join request not found");
+    }
+}

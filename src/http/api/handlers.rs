@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use super::{
     brake, bulk, configuration, connections, directories, directory_runs, domains, explanations,
     exports, group_restores, history, imports, join_requests, keys, members, people, plans,
-    protection, requests, rules, runs, teams, tokens, workspaces,
+    protection, requests, rules, runs, sessions, sign_in_policy, teams, tokens, workspaces,
 };
 use crate::http::Shared;
 
@@ -41,6 +41,8 @@ fn of_members(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/members/{id}/export" => get(people::export),
         "/{workspace}/members/{id}/restore" => post(history::put_back),
         "/{workspace}/members/{id}/erase" => post(people::erase),
+        "/{workspace}/members/{id}/sessions" => get(sessions::list).delete(sessions::end_all),
+        "/{workspace}/members/{id}/sessions/{session}" => delete(sessions::end),
         _ => MethodRouter::new(),
     }
 }
@@ -133,6 +135,7 @@ fn of_others(path: &str) -> MethodRouter<Shared> {
             .delete(connections::remove),
         "/{workspace}/connections/{id}/enable" => post(connections::enable),
         "/{workspace}/connections/{id}/disable" => post(connections::disable),
+        "/{workspace}/sign-in-policy" => get(sign_in_policy::show).patch(sign_in_policy::patch),
         "/{workspace}/join-requests" => get(join_requests::list),
         "/{workspace}/join-requests/{id}" => delete(join_requests::remove),
         "/{workspace}/join-requests/{id}/approve" => post(join_requests::approve),

@@ -36,6 +36,8 @@ mod requests;
 mod routes;
 mod rules;
 mod runs;
+mod sessions;
+mod sign_in_policy;
 mod streamed;
 mod taking;
 mod teams;

@@ -352,6 +352,24 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::WorkspaceManage))],
     ),
     (
+        "/workspaces/{workspace}/sign-in-policy",
+        &[
+            ("GET", Some(Permission::WorkspaceManage)),
+            ("PATCH", Some(Permission::WorkspaceManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/sessions",
+        &[
+            ("GET", Some(Permission::MembersRead)),
+            ("DELETE", Some(Permission::MembersManage)),
+        ],
+    ),
+    (
+        "/workspaces/{workspace}/members/{id}/sessions/{session}",
+        &[("DELETE", Some(Permission::MembersManage))],
+    ),
+    (
         "/workspaces/{workspace}/join-requests",
         &[("GET", Some(Permission::MembersManage))],
     ),
