@@ -16,6 +16,7 @@ link-once = Er gilt einmal, innerhalb von 30 Minuten. Wenn Sie ihn nicht erwarte
 
 me-title = Wer Sie sind
 me-operator = Sie sind Betreiber dieser Installation.
+me-another = Bei einem anderen Arbeitsbereich anmelden
 me-shown = Name
 me-teams = Teams
 me-roles = Rollen

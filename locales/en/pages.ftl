@@ -16,6 +16,7 @@ link-once = It works once, within 30 minutes of its making. If you did not expec
 
 me-title = Who you are
 me-operator = You are an operator of this deployment.
+me-another = Sign in to another workspace
 me-shown = Name
 me-teams = Teams
 me-roles = Roles

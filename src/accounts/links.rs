@@ -116,9 +116,6 @@ pub async fn follow(
             if !rows::spend(tx, link.id, at).await? {
                 return Err(Error::Unauthenticated);
             }
-            if let Some(former) = former {
-                sessions::end_former(tx, &former, at).await?;
-            }
             let way = Way {
                 auth_time: at,
                 amr: AMR.to_owned(),
@@ -126,6 +123,9 @@ pub async fn follow(
                 provider_session: None,
             };
             sessions::begin(tx, &minted, member.map(|whose| (whose, way)), at).await?;
+            if let Some(former) = former {
+                sessions::follow(tx, &minted, &former, link.workspace, at).await?;
+            }
             if let Some((workspace, member)) = member {
                 let act = Act {
                     origin,

@@ -154,7 +154,7 @@ pub async fn begin(
         expires_at: at.after(life),
     };
     if let Some((member, _)) = &opened {
-        rows::end_of_member(tx, *member, (MOST - 1, None), at).await?;
+        rows::end_of_member(tx, *member, (MOST - 1, None)).await?;
     }
     rows::insert(tx, &session).await?;
     if let Some((member, way)) = opened
@@ -165,9 +165,19 @@ pub async fn begin(
     Ok(())
 }
 
-/// Ends the session that a browser showed before it got another.
-pub async fn end_former(tx: &mut Tx, hash: &[u8; 32], at: Timestamp) -> Result<()> {
-    if let Some(former) = rows::find(tx, hash, at, at.before(IDLE_MOST)).await? {
+/// Ends the session that a browser showed before it got another, which opens from now on what that one
+/// opened beside a workspace. Without a workspace nothing is taken along.
+pub async fn follow(
+    tx: &mut Tx,
+    minted: &Minted,
+    former: &[u8; 32],
+    workspace: Option<WorkspaceId>,
+    at: Timestamp,
+) -> Result<()> {
+    if let Some(former) = rows::find(tx, former, at, at.before(IDLE_MOST)).await? {
+        if let Some(workspace) = workspace {
+            rows::carry(tx, (former.id, minted.id), workspace, times(at)).await?;
+        }
         rows::end(tx, former.id, at).await?;
     }
     Ok(())
@@ -188,8 +198,13 @@ pub async fn present(app: &App, token: &str) -> Result<Present> {
     }
     if live.seen_at < now.before(SEEN) {
         let session = live.id;
-        app.write(move |tx| Box::pin(async move { Ok(rows::touch(tx, session, now).await?) }))
-            .await?;
+        app.write(move |tx| {
+            Box::pin(async move {
+                rows::close_over(tx, session, times(now)).await?;
+                Ok(rows::touch(tx, session, now).await?)
+            })
+        })
+        .await?;
     }
     Ok(Present {
         session: live.id,
@@ -225,7 +240,7 @@ pub async fn list(app: &App, member: (WorkspaceId, MemberId)) -> Result<Vec<List
     Ok(rows::list_of_member(&mut tx, member, times(now)).await?)
 }
 
-/// Ends one live session of a member; another's is [`Error::NotFound`].
+/// Ends one live session of a member, as far as it opens the member's workspace; another's is [`Error::NotFound`].
 pub async fn end(
     app: &App,
     origin: &Origin,
@@ -237,7 +252,7 @@ pub async fn end(
         let origin = origin.clone();
         Box::pin(async move {
             let live = rows::list_of_member(tx, member, times(at)).await?;
-            if !live.iter().any(|it| it.id == session) || !rows::end(tx, session, at).await? {
+            if !live.iter().any(|it| it.id == session) || !rows::close(tx, member, session).await? {
                 return Err(Error::NotFound("session"));
             }
             tell_ended(tx, &origin, member, session, at).await
@@ -246,7 +261,8 @@ pub async fn end(
     .await
 }
 
-/// Ends the sessions of a member, but for one; tells how many.
+/// Ends the sessions of a member, but for one, as far as they open the member's workspace; tells how
+/// many.
 pub async fn end_all(
     app: &App,
     origin: &Origin,
@@ -257,7 +273,7 @@ pub async fn end_all(
     app.write(move |tx| {
         let act = act.clone();
         Box::pin(async move {
-            let count = rows::end_of_member(tx, member, (0, but), act.at).await?;
+            let count = rows::end_of_member(tx, member, (0, but)).await?;
             if count > 0 {
                 let subject = ("member", member.1.0);
                 let detail = json!({"count": count});

@@ -55,6 +55,8 @@ pub struct Wanted {
     pub return_to: Option<String>,
     /// Who is probably signing in.
     pub login_hint: Option<String>,
+    /// What the provider is to ask, in its own words (`prompt`): `login` or `select_account`.
+    pub prompt: Option<String>,
     /// Whose people are to sign in, where somebody else says so (OpenID Connect Core 1.0 section 4).
     pub iss: Option<String>,
     /// The session of an admin who tests the connection; else somebody signs in.
@@ -158,6 +160,7 @@ pub async fn begin(
         provider: &provider,
         redirect_uri,
         hint: wanted.login_hint.as_deref(),
+        prompt: wanted.prompt.as_deref(),
     };
     let url = asked.url(state, nonce, challenge)?;
     app.write(move |tx| {
@@ -177,6 +180,7 @@ struct Asked<'a> {
     provider: &'a Provider,
     redirect_uri: String,
     hint: Option<&'a str>,
+    prompt: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -225,9 +229,15 @@ impl Asked<'_> {
         for acr in &settings.acr_values {
             request = request.add_auth_context_value(AuthenticationContextClass::new(acr.clone()));
         }
-        if self.provider.issuer == "https://accounts.google.com" {
-            // Whoever has several accounts there says which.
-            request = request.add_prompt(CoreAuthPrompt::SelectAccount);
+        // Whoever has several accounts at Google says which.
+        let is_google = self.provider.issuer == "https://accounts.google.com";
+        let prompt = match self.prompt {
+            Some("login") => Some(CoreAuthPrompt::Login),
+            Some("select_account") => Some(CoreAuthPrompt::SelectAccount),
+            _ => is_google.then_some(CoreAuthPrompt::SelectAccount),
+        };
+        if let Some(prompt) = prompt {
+            request = request.add_prompt(prompt);
         }
         Ok(request.url().0.into())
     }
@@ -362,9 +372,6 @@ async fn sign_in(
                     Ok(member) => member,
                     Err(why) => return Ok(Some(why)),
                 };
-                if let Some(former) = former {
-                    sessions::end_former(tx, &former, act.at).await?;
-                }
                 let whose = (act.workspace, member.id);
                 let way = sessions::Way {
                     auth_time: person.auth_time,
@@ -373,6 +380,10 @@ async fn sign_in(
                     provider_session: person.provider_session.clone(),
                 };
                 sessions::begin(tx, &minted, Some((whose, way)), act.at).await?;
+                if let Some(former) = former {
+                    let workspace = Some(act.workspace);
+                    sessions::follow(tx, &minted, &former, workspace, act.at).await?;
+                }
                 let detail = json!({
                     "session": minted.id, "connection": now.id, "amr": person.amr,
                 });

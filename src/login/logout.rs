@@ -75,7 +75,7 @@ pub async fn by_provider(
                 };
                 let of = (act.workspace, member, found.id);
                 let only = provider_session.as_deref();
-                let count = sessions::end_by_connection(tx, of, only, act.at).await?;
+                let count = sessions::end_by_connection(tx, of, only).await?;
                 if count > 0 {
                     let subject = ("member", member.0);
                     let detail = json!({"connection": found.id, "count": count});

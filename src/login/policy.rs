@@ -98,7 +98,7 @@ pub async fn edit(
             rows::update(tx, act.workspace, &after, act.at).await?;
             if after.sso_enforced && !before.sso_enforced {
                 // For good: they do not come back where it is lifted again.
-                store_sessions::end_by_links(tx, act.workspace, act.at).await?;
+                store_sessions::end_by_links(tx, act.workspace).await?;
             }
             let shown = Shown::from(after);
             let detail = json!({

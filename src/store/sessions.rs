@@ -99,7 +99,7 @@ pub struct Times {
 
 /// What must hold by the policy of a workspace: of a session `s`, by which a member is in by `o`.
 const MEETS: &str = "s.seen_at + COALESCE(p.idle_seconds, $4) * 1000000 > $3 \
-     AND s.created_at + COALESCE(p.absolute_seconds, $5) * 1000000 > $3 \
+     AND COALESCE(o.begun_at, s.created_at) + COALESCE(p.absolute_seconds, $5) * 1000000 > $3 \
      AND (p.workspace IS NULL OR NOT p.sso_enforced OR o.connection IS NOT NULL)";
 
 /// Begins a session that hangs on the deployment's epoch of now.
@@ -245,61 +245,116 @@ pub async fn list_of_member(
         .await
 }
 
-/// Ends the sessions of a member but for the `spared` newest ones and for one; tells how many.
+/// Lets no session open a workspace as a member any more, but for the `spared` newest ones and for one;
+/// tells how many did. What else they open is nobody's business there.
 pub async fn end_of_member(
     tx: &mut Tx,
     (workspace, member): (WorkspaceId, MemberId),
     (spared, but): (i64, Option<SessionId>),
-    at: Timestamp,
 ) -> Result<u64> {
     tx.query(
-        "UPDATE sessions SET ended_at = $3 WHERE ended_at IS NULL AND id <> $5 AND id IN ( \
+        "DELETE FROM session_members WHERE workspace = $1 AND session <> $4 AND session IN ( \
          SELECT o.session FROM session_members o JOIN sessions s ON s.id = o.session \
          WHERE o.workspace = $1 AND o.member = $2 AND s.ended_at IS NULL \
-         ORDER BY s.created_at DESC, s.id DESC LIMIT 1000000 OFFSET $4)",
+         ORDER BY s.created_at DESC, s.id DESC LIMIT 1000000 OFFSET $3)",
     )
     .bind(workspace)
     .bind(member)
-    .bind(at)
     .bind(spared)
     .bind(but.map_or_else(Uuid::nil, |session| session.0))
     .execute()
     .await
 }
 
-/// Ends the sessions of a member that began by a connection, or those of one session at its provider;
-/// tells how many.
+/// Lets one session open a workspace as a member no more; false if it does not.
+pub async fn close(
+    tx: &mut Tx,
+    (workspace, member): (WorkspaceId, MemberId),
+    session: SessionId,
+) -> Result<bool> {
+    let rows = tx
+        .query("DELETE FROM session_members WHERE workspace = $1 AND session = $2 AND member = $3")
+        .bind(workspace)
+        .bind(session)
+        .bind(member)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Lets no session that began by a connection open the workspace as a member any more, or none of one
+/// session at its provider; tells how many did.
 pub async fn end_by_connection(
     tx: &mut Tx,
     (workspace, member, connection): (WorkspaceId, MemberId, ConnectionId),
     provider_session: Option<&str>,
-    at: Timestamp,
 ) -> Result<u64> {
     tx.query(
-        "UPDATE sessions SET ended_at = $4 WHERE ended_at IS NULL AND id IN (SELECT o.session \
-         FROM session_members o WHERE o.workspace = $1 AND o.member = $2 AND o.connection = $3 \
-         AND ($6 OR o.provider_session = $5))",
+        "DELETE FROM session_members WHERE workspace = $1 AND member = $2 AND connection = $3 \
+         AND ($5 OR provider_session = $4) AND session IN (SELECT s.id FROM sessions s \
+         WHERE s.id = session_members.session AND s.ended_at IS NULL)",
     )
     .bind(workspace)
     .bind(member)
     .bind(connection)
-    .bind(at)
     .bind(provider_session.unwrap_or_default().to_owned())
     .bind(provider_session.is_none())
     .execute()
     .await
 }
 
-/// Ends the sessions that opened a workspace by a link; tells how many.
-pub async fn end_by_links(tx: &mut Tx, workspace: WorkspaceId, at: Timestamp) -> Result<u64> {
-    tx.query(
-        "UPDATE sessions SET ended_at = $2 WHERE ended_at IS NULL AND id IN (SELECT o.session \
-         FROM session_members o WHERE o.workspace = $1 AND o.connection IS NULL)",
-    )
-    .bind(workspace)
-    .bind(at)
-    .execute()
-    .await
+/// Lets no session open a workspace that opened it by a link; tells how many did.
+pub async fn end_by_links(tx: &mut Tx, workspace: WorkspaceId) -> Result<u64> {
+    tx.query("DELETE FROM session_members WHERE workspace = $1 AND connection IS NULL")
+        .bind(workspace)
+        .execute()
+        .await
+}
+
+/// Lets a session open what another opens now, but for one workspace.
+pub async fn carry(
+    tx: &mut Tx,
+    (from, to): (SessionId, SessionId),
+    but: WorkspaceId,
+    times: Times,
+) -> Result<u64> {
+    let sql = format!(
+        "INSERT INTO session_members (workspace, session, member, workspace_epoch, member_epoch, \
+         auth_time, amr, connection, connection_epoch, provider_session, begun_at) \
+         SELECT o.workspace, $6, o.member, o.workspace_epoch, o.member_epoch, o.auth_time, o.amr, \
+         o.connection, o.connection_epoch, o.provider_session, COALESCE(o.begun_at, s.created_at) \
+         FROM session_members o JOIN sessions s ON s.id = o.session \
+         LEFT JOIN sign_in_policies p ON p.workspace = o.workspace \
+         WHERE o.session = $1 AND o.workspace <> $2 AND {MEETS}"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(from)
+        .bind(but)
+        .bind(times.now)
+        .bind(times.idle_seconds)
+        .bind(times.absolute_seconds)
+        .bind(to)
+        .execute()
+        .await
+}
+
+/// Closes what a session opened and opens no more by the policies of now: to be seen again elsewhere
+/// does not open it anew.
+pub async fn close_over(tx: &mut Tx, session: SessionId, times: Times) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM session_members WHERE session = $1 AND workspace IN (SELECT o.workspace \
+         FROM session_members o JOIN sessions s ON s.id = o.session \
+         LEFT JOIN sign_in_policies p ON p.workspace = o.workspace \
+         WHERE o.session = $2 AND NOT ({MEETS}))"
+    );
+    tx.query(sqlx::AssertSqlSafe(sql))
+        .bind(session)
+        .bind(session)
+        .bind(times.now)
+        .bind(times.idle_seconds)
+        .bind(times.absolute_seconds)
+        .execute()
+        .await
 }
 
 /// Forgets up to so many sessions whose time was over before an instant, with what they opened.

@@ -119,6 +119,7 @@ mod search_members;
 mod seats;
 mod seats_kept;
 mod secure;
+mod several;
 mod shapes;
 mod sign_in;
 mod sign_in_policies;

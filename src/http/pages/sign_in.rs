@@ -30,6 +30,7 @@ pub(super) struct Who {
 pub(super) struct Hints {
     return_to: Option<String>,
     login_hint: Option<String>,
+    prompt: Option<String>,
 }
 
 /// A login that a provider or somebody else begins (OpenID Connect Core 1.0 section 4).
@@ -119,6 +120,7 @@ impl Hints {
         for (name, value) in [
             ("login_hint", &self.login_hint),
             ("return_to", &self.return_to),
+            ("prompt", &self.prompt),
         ] {
             if let Some(value) = value.as_ref().filter(|value| value.len() <= 512) {
                 query.append_pair(name, value);
@@ -144,6 +146,7 @@ pub(super) async fn begin(
     let wanted = Wanted {
         return_to: hints.return_to,
         login_hint: hints.login_hint,
+        prompt: hints.prompt,
         ..Wanted::default()
     };
     off(&visit, open.id, &wanted).await
@@ -178,7 +181,7 @@ async fn initiated(visit: &Visit, connection: &str, said: Initiated) -> Response
         return_to: said.target_link_uri,
         login_hint: said.login_hint,
         iss: said.iss,
-        tester: None,
+        ..Wanted::default()
     };
     off(visit, connection, &wanted).await
 }
