@@ -7,7 +7,7 @@ use gatehouse::login::settings::{Edit, FirstLogin};
 use gatehouse::workspace::keys::Permission;
 use serde_json::{Value, json};
 
-use crate::provider::{CLIENT, HANGS};
+use crate::provider::{CLIENT, HANGS, Signed};
 use crate::visitors::{Browser, ada, edit, gateway, is_degraded, opened, pushed, way};
 
 // C097
@@ -286,6 +286,16 @@ async fn keys_are_asked_for_when_they_are_missed_and_seldom() {
     let answer = browser.get(&gateway, &back).await;
     assert_eq!(answer.status, 303, "{}", answer.text);
     assert_eq!(provider.asked("/keys"), first + 2);
+    // What the former key signs is good for as long as the key set is kept, and no longer.
+    gateway.app.clock.advance(Duration::from_secs(31));
+    provider.rotate("four");
+    provider.twist(|it| it.signed = Signed::Formerly);
+    let answer = browser.through(&gateway, &provider, &way(&open)).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    gateway.app.clock.advance(Duration::from_mins(10));
+    let refused = browser.through(&gateway, &provider, &way(&open)).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    provider.twist(|_| {});
 
     // Whatever its key set answers, unknown names of keys cost one look in half a minute.
     let instead = |answer: Option<(u16, &'static str, Vec<u8>)>| {

@@ -50,6 +50,8 @@ pub(crate) enum Signed {
     Well,
     /// By a key that nobody knows.
     Elsewhere,
+    /// By the key of before the last rotation.
+    Formerly,
     /// Not at all.
     Not,
     /// With a key that everybody knows.
@@ -72,6 +74,7 @@ pub(crate) struct Inner {
     twist: Twist,
     issuer: String,
     keys: Vec<(String, EcdsaKeyPair)>,
+    former: Option<(String, EcdsaKeyPair)>,
     codes: BTreeMap<String, BTreeMap<String, String>>,
     asked: BTreeMap<String, usize>,
     clock: Clock,
@@ -102,6 +105,7 @@ impl Provider {
             twist: Arc::new(|_| {}),
             issuer: base.clone(),
             keys: vec![("one".to_owned(), key())],
+            former: None,
             codes: BTreeMap::new(),
             asked: BTreeMap::new(),
             clock: clock.clone(),
@@ -142,7 +146,9 @@ impl Provider {
 
     /// Signs by another key from now on; the former ones go.
     pub(crate) fn rotate(&self, kid: &str) {
-        self.set().keys = vec![(kid.to_owned(), key())];
+        let mut inner = self.set();
+        let mut before = std::mem::replace(&mut inner.keys, vec![(kid.to_owned(), key())]);
+        inner.former = Some(before.swap_remove(0));
     }
 
     /// Publishes so many keys besides its own.
@@ -229,11 +235,16 @@ impl Inner {
             signed: Signed::Well,
         };
         make(&mut token);
+        let mut key = key;
+        if let (Signed::Formerly, Some((kid, former))) = (token.signed, &self.former) {
+            token.header["kid"] = kid.clone().into();
+            key = former;
+        }
         let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let text = format!("{}.{}", part(&token.header), part(&token.claims));
         let random = SystemRandom::new();
         let signature = match token.signed {
-            Signed::Well => key
+            Signed::Well | Signed::Formerly => key
                 .sign(&random, text.as_bytes())
                 .unwrap()
                 .as_ref()

@@ -167,7 +167,7 @@ async fn every_login_asks_with_a_challenge_a_state_and_a_nonce_of_its_own() {
     provider.person(ada());
     let open = gateway.open(&provider, &edit(&provider)).await;
     let mut seen = HashSet::new();
-    let count = 100;
+    let count = 1_000;
     for _ in 0..count {
         let url = Browser::default().led(&gateway, &way(&open)).await;
         let url = url::Url::parse(&url).unwrap();
