@@ -8,7 +8,8 @@ use openidconnect::core::{
     CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
 use openidconnect::{
-    ClaimsVerificationError as Fault, ClientId, IssuerUrl, SignatureVerificationError,
+    ClaimsVerificationError as Fault, ClientId, IssuerUrl, JsonWebTokenType, Nonce,
+    SignatureVerificationError,
 };
 use serde_json::Value;
 
@@ -124,12 +125,42 @@ impl Checks<'_> {
 
 /// The claims of a token before anything is known of them.
 pub(super) fn payload(token: &CoreIdToken) -> Result<Value, Refused> {
+    part(token, 1)
+}
+
+/// What a token says of itself.
+pub(super) fn header(token: &CoreIdToken) -> Result<Value, Refused> {
+    part(token, 0)
+}
+
+fn part(token: &CoreIdToken, at: usize) -> Result<Value, Refused> {
     let malformed = || Refused::Token("id_token");
     let text = token.to_string();
-    let part = text.split('.').nth(1).ok_or_else(malformed)?;
+    let part = text.split('.').nth(at).ok_or_else(malformed)?;
     let bytes = BASE64URL_NOPAD.decode(part.as_bytes());
     let bytes = bytes.map_err(|_| malformed())?;
     serde_json::from_slice(&bytes).map_err(|_| malformed())
+}
+
+/// Whether a token that is no ID token is of one of those types, and has no nonce: so that neither passes
+/// for the other.
+pub(super) fn is_of_type(
+    token: &CoreIdToken,
+    verifier: CoreIdTokenVerifier<'static>,
+    types: &[&str],
+) -> Result<(), Fault> {
+    let types = types.iter().filter_map(|name| {
+        let name = JsonWebTokenType::new((*name).to_owned());
+        name.normalize().ok()
+    });
+    let verifier = verifier.set_allowed_jose_types(types);
+    let none = |nonce: Option<&Nonce>| {
+        nonce
+            .is_none()
+            .then_some(())
+            .ok_or_else(|| "a nonce".to_owned())
+    };
+    token.claims(&verifier, none).map(drop)
 }
 
 fn instant(seconds: i64) -> SystemTime {

@@ -62,6 +62,8 @@ pub struct Shown {
     pub redirect_uri: String,
     /// Where the provider says that somebody is out, if it does (back-channel logout URI).
     pub logout_uri: String,
+    /// Where Okta asks for the end of all sessions of somebody (Universal Logout).
+    pub revocation_uri: String,
     /// What it is set to.
     pub settings: Settings,
     /// Whether there is a client's secret.
@@ -94,6 +96,7 @@ impl Shown {
             state,
             redirect_uri: redirect_uri(app, connection.id).await?,
             logout_uri: logout_uri(app, connection.id).await?,
+            revocation_uri: revocation_uri(app, connection.id).await?,
             settings: settings(connection)?,
             has_secret: connection.secret.is_some(),
             version: connection.version,
@@ -111,6 +114,13 @@ async fn logout_uri(app: &App, id: ConnectionId) -> Result<String> {
     let base = app.public_url().await?;
     let base = base.trim_end_matches('/');
     Ok(format!("{base}/sign-in/logout/{id}"))
+}
+
+/// Where a provider asks for the end of all sessions of somebody.
+pub(super) async fn revocation_uri(app: &App, id: ConnectionId) -> Result<String> {
+    let base = app.public_url().await?;
+    let base = base.trim_end_matches('/');
+    Ok(format!("{base}/sign-in/revoke/{id}"))
 }
 
 /// Where a provider sends people back to: each connection has its own, so that no provider's answer

@@ -1,10 +1,7 @@
 //! The provider says that somebody is out (OpenID Connect Back-Channel Logout 1.0), or is told.
 
-use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier};
-use openidconnect::{
-    ClaimsVerificationError as Fault, ClientId, EndSessionUrl, JsonWebTokenType, LogoutRequest,
-    Nonce,
-};
+use openidconnect::core::CoreIdToken;
+use openidconnect::{ClientId, EndSessionUrl, LogoutRequest};
 use serde_json::json;
 
 use super::checks::{self, Checks};
@@ -31,7 +28,7 @@ const TYPES: [&str; 2] = ["jwt", "logout+jwt"];
 /// The longest token, in bytes.
 const LONGEST: usize = 16 * 1_024;
 /// How long a token that was spent is remembered, at least: none is taken whose time is further off.
-const REMEMBERED: std::time::Duration = std::time::Duration::from_hours(1);
+pub(super) const REMEMBERED: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// Whose sessions end.
 struct Out {
@@ -128,7 +125,7 @@ async fn read(app: &App, connection: &Connection, text: &str) -> Result<Out, Ref
         algorithms,
     };
     checks
-        .hold(|verifier| is_no_id_token(&token, verifier))
+        .hold(|verifier| checks::is_of_type(&token, verifier, &TYPES))
         .await?;
     checks.check_raw(&raw)?;
     let is_event = raw["events"][EVENT].is_object();
@@ -152,23 +149,4 @@ async fn read(app: &App, connection: &Connection, text: &str) -> Result<Out, Ref
         provider_session: raw["sid"].as_str().map(str::to_owned),
         jti: jti.ok_or_else(malformed)?.to_owned(),
     })
-}
-
-/// A logout token is checked like an ID token, and has no nonce, so that neither passes for the other.
-fn is_no_id_token(
-    token: &CoreIdToken,
-    verifier: CoreIdTokenVerifier<'static>,
-) -> Result<(), Fault> {
-    let types = TYPES.into_iter().filter_map(|name| {
-        let name = JsonWebTokenType::new(name.to_owned());
-        name.normalize().ok()
-    });
-    let verifier = verifier.set_allowed_jose_types(types);
-    let none = |nonce: Option<&Nonce>| {
-        nonce
-            .is_none()
-            .then_some(())
-            .ok_or_else(|| "a nonce".to_owned())
-    };
-    token.claims(&verifier, none).map(drop)
 }

@@ -17,6 +17,7 @@ mod presets;
 mod provider;
 mod refused;
 pub mod report;
+pub mod revocation;
 pub mod sessions;
 pub mod settings;
 mod tokens;

@@ -171,3 +171,101 @@ async fn whoever_leaves_is_told_where_to_sign_out_at_the_provider() {
         assert!(!browser.is_in(&gateway).await);
     }
 }
+
+const REVOCATION: &str = "global-token-revocation+jwt";
+
+/// A good token by which the provider asks for the end of all sessions of somebody.
+fn revoking(provider: &Provider, open: &Shown, jti: &str, twist: impl Fn(&mut Token)) -> String {
+    provider.sign(|it| {
+        it.header["typ"] = REVOCATION.into();
+        it.claims["sub"] = "okta".into();
+        it.claims["aud"] = open.revocation_uri.clone().into();
+        it.claims["jti"] = jti.into();
+        twist(it);
+    })
+}
+
+async fn revoke(gateway: &Gateway, open: &Shown, token: &str, body: &Value) -> u16 {
+    let url = url::Url::parse(&open.revocation_uri).unwrap();
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", bearer.as_str()),
+    ];
+    let body = Some(body.to_string());
+    gateway
+        .exchange("POST", url.path(), &headers, body)
+        .await
+        .status
+}
+
+// C252
+#[tokio::test]
+async fn a_provider_ends_all_sessions_of_whom_it_names_once() {
+    let (gateway, provider, open) = opened().await;
+    let mut browser = Browser::default();
+    browser.through(&gateway, &provider, &way(&open)).await;
+    let other = Edit {
+        name: Some("Other".to_owned()),
+        ..edit(&provider)
+    };
+    let beside = gateway.open(&provider, &other).await;
+    let who =
+        |sub: &str| json!({"sub_id": {"format": "iss_sub", "iss": provider.base, "sub": sub}});
+    let rows: [Row; 9] = [
+        ("not signed", |it| {
+            it.header = json!({"alg": "none"});
+            it.signed = Signed::Not;
+        }),
+        ("signed elsewhere", |it| it.signed = Signed::Elsewhere),
+        ("for another", |it| it.claims["aud"] = "gate house".into()),
+        ("of another", |it| {
+            it.claims["iss"] = "https://other.example".into()
+        }),
+        ("an ID token", |it| it.header["typ"] = "JWT".into()),
+        ("a logout token", |it| {
+            it.header["typ"] = "logout+jwt".into()
+        }),
+        ("without a type", |it| {
+            drop(it.header.as_object_mut().unwrap().remove("typ"))
+        }),
+        ("an hour old", |it| {
+            it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() - 3_600)
+        }),
+        ("without a name", |it| {
+            drop(it.claims.as_object_mut().unwrap().remove("jti"))
+        }),
+    ];
+    for (what, twist) in rows {
+        let token = revoking(&provider, &open, "one", twist);
+        assert_eq!(
+            revoke(&gateway, &open, &token, &who("00u1")).await,
+            401,
+            "{what}"
+        );
+        assert!(browser.is_in(&gateway).await, "{what}");
+    }
+    // By another connection, whose address the token does not name; of its own it knows nobody.
+    let token = revoking(&provider, &open, "one", |_| {});
+    assert_eq!(revoke(&gateway, &beside, &token, &who("00u1")).await, 401);
+    let token = revoking(&provider, &beside, "one", |_| {});
+    assert_eq!(revoke(&gateway, &beside, &token, &who("00u1")).await, 404);
+    // An address is nobody's name.
+    let email = json!({"sub_id": {"format": "email", "email": "ada@acme.example"}});
+    let token = revoking(&provider, &open, "two", |_| {});
+    assert_eq!(revoke(&gateway, &open, &token, &email).await, 400);
+    assert!(browser.is_in(&gateway).await);
+
+    let token = revoking(&provider, &open, "three", |_| {});
+    assert_eq!(revoke(&gateway, &open, &token, &who("00u1")).await, 204);
+    assert!(!browser.is_in(&gateway).await);
+    browser.through(&gateway, &provider, &way(&open)).await;
+    assert_eq!(revoke(&gateway, &open, &token, &who("00u1")).await, 401);
+    assert!(browser.is_in(&gateway).await, "it counts once");
+    // As earlier drafts write it.
+    let token = revoking(&provider, &open, "four", |_| {});
+    let earlier = json!({"subject": who("00u1")["sub_id"]});
+    assert_eq!(revoke(&gateway, &open, &token, &earlier).await, 204);
+    assert!(!browser.is_in(&gateway).await);
+    gateway.check().await;
+}

@@ -62,6 +62,7 @@ pub(super) fn router(shared: Shared) -> Router<Shared> {
         .layer(CsrfLayer::new().with_rejection_response(from_elsewhere))
         // What others begin comes from elsewhere by its nature, and does no more than a link.
         .route("/sign-in/logout/{connection}", post(sign_in::by_provider))
+        .route("/sign-in/revoke/{connection}", post(sign_in::revoke))
         .route(
             "/sign-in/initiate/{connection}",
             get(sign_in::initiate).post(sign_in::initiate_by_form),

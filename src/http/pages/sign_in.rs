@@ -1,8 +1,10 @@
 //! Signing in through a connection: which there are, off to the provider, and back.
 
 use askama::Template;
+use axum::Json;
 use axum::extract::{Form, Path, Query};
-use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -17,6 +19,7 @@ use crate::login::connections::{self, Open};
 use crate::login::flow::{self, Answer, Ended, Started, Wanted};
 use crate::login::logout;
 use crate::login::report::{self, Outcome, Report};
+use crate::login::revocation;
 use crate::login::{Person, Refused};
 
 /// Who wants to sign in, by an address or a workspace's name.
@@ -260,6 +263,30 @@ pub(super) async fn by_provider(
     let origin = visit.origin("provider".to_owned());
     match logout::by_provider(&visit.app, &origin, connection, &out.logout_token).await {
         Ok(_) => StatusCode::OK.into_response(),
+        Err(refused) => refuse(&visit, &refused),
+    }
+}
+
+/// Ends all sessions of somebody as a provider asks (Global Token Revocation).
+pub(super) async fn revoke(
+    visit: Visit,
+    Path(connection): Path<String>,
+    headers: HeaderMap,
+    Json(asked): Json<revocation::Asked>,
+) -> Response {
+    let Ok(connection) = connection.parse() else {
+        return visit.refuse(&Error::NotFound("connection"));
+    };
+    let shown = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+    let Some(token) = shown.and_then(|it| it.strip_prefix("Bearer ")) else {
+        return visit.refuse(&Error::Unauthenticated);
+    };
+    let origin = visit.origin("provider".to_owned());
+    match revocation::by_provider(&visit.app, &origin, connection, token, &asked).await {
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(Refused::Token(_) | Refused::Issuer | Refused::Tenant) => {
+            visit.refuse(&Error::Unauthenticated)
+        }
         Err(refused) => refuse(&visit, &refused),
     }
 }
