@@ -22,6 +22,12 @@ find_postgres() {
     return 1
 }
 
+# The browser that pages are looked at with.
+install_browser() {
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+        install_packages --no-install-recommends chromium
+}
+
 # install_python FOLDER LIST: a private environment with what its list names.
 install_python() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv

@@ -7,6 +7,7 @@ mod api;
 mod databases;
 mod groups;
 mod imports;
+mod logins;
 mod mapping;
 mod measure;
 mod members;
@@ -98,6 +99,9 @@ struct Options {
     /// Rows of an import
     #[arg(long, default_value_t = 10_000)]
     import_rows: usize,
+    /// Measures logins, and nothing else
+    #[arg(long, conflicts_with_all = ["reference_only", "mapping"])]
+    logins: bool,
     /// Measures the reference only
     #[arg(long)]
     reference_only: bool,
@@ -135,6 +139,10 @@ async fn main() -> Result<()> {
             eprintln!("run {run} of {}, {engine}", options.runs);
             if options.mapping {
                 figures.extend(mapping_run(&options, engine).await?);
+                continue;
+            }
+            if options.logins {
+                figures.extend(logins_run(&options, engine).await?);
                 continue;
             }
             if !options.reference_only {
@@ -265,6 +273,25 @@ async fn mapping_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
     if !options.keep {
         database.remove().await?;
     }
+    Ok(figures)
+}
+
+/// Logins, on a database of their own.
+async fn logins_run(options: &Options, engine: &str) -> Result<Vec<Figures>> {
+    let program = &options.gatehouse;
+    let database = database(options, engine, "gatehouse_logins").await?;
+    let seeded = set_up(program, &database.url)?;
+    let log = database.folder.join("serve.log");
+    let server = Server::start(program, &arguments(options, &database), &log).await?;
+    let access = (&*seeded.path, &*seeded.token);
+    let target = target(options, engine, "gatehouse", &server, access)?;
+    scenarios::sync(&target).await?;
+    let at = ["--database", &database.url, "--json"];
+    let run = |arguments: &[&str]| json_command(program, &[arguments, &at].concat());
+    let measured = logins::logins(&target, &server.url, run).await;
+    let figures = measured.with_context(|| format!("see {}", log.display()))?;
+    drop(server);
+    database.remove().await?;
     Ok(figures)
 }
 

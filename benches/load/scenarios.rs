@@ -132,6 +132,14 @@ pub(crate) async fn reference(target: &Target, database: &Database) -> Result<Ve
     Ok(figures)
 }
 
+/// How the provider knows the directory's people.
+pub(crate) fn external_ids(target: &Target) -> Vec<String> {
+    let company = company(target);
+    let ids = company.people.iter();
+    ids.map(|person| Dialect::Entra.external_id(person))
+        .collect()
+}
+
 fn company(target: &Target) -> Company {
     Company::generate_numbered(target.users, GROUPS, GROUP_MEMBERS, "acme.example", 1)
 }

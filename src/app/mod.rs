@@ -21,7 +21,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::{self, Clock};
-use crate::config::{Config, WrongSetting};
+use crate::config::{Config, Logo, WrongSetting};
 use crate::error::{Error, Result};
 use crate::ids::WorkspaceId;
 use crate::scim::registry::Registry;
@@ -75,6 +75,8 @@ pub struct Parts {
     pub exchanges: Arc<Exchanges>,
     /// The way to what customers name outside.
     pub outside: Outside,
+    /// The logo on pages for people.
+    pub logo: Option<Logo>,
     /// The way to providers, which customers name too.
     pub providers: Providers,
     /// How often keys were refused of late.
@@ -118,10 +120,12 @@ impl App {
     pub async fn with_keys(config: Config, clock: Clock, keys: Arc<Keyring>) -> Result<Self> {
         let options = Options::from(&config.database);
         let documents = config.scim.documents()?;
+        let logo = config.brand.logo()?;
         let db = Db::open(&options).await?;
         let app = Self(Arc::new(Parts {
             exchanges: Arc::new(Exchanges::new(&config.request_log)),
             providers: Providers::new(&config.outbound),
+            logo,
             config: Arc::new(config),
             db,
             clock,

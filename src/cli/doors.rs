@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 
-use super::Settings;
+use super::{Settings, table};
 use crate::accounts::links::Made;
 use crate::changes::Origin;
+use crate::ids::RequestId;
 use crate::login::first_door;
 use crate::workspace;
+use crate::workspace::activity::{self, Spot};
 
 /// A link for an admin of a workspace.
 #[derive(Debug, Args)]
@@ -39,6 +41,40 @@ impl AdminLink {
         };
         let about = format!("an admin of {}, {whom}: {}", self.slug, self.email);
         self.settings.print(&value, || told(&made.link, &about))
+    }
+}
+
+/// Logins of a workspace.
+#[derive(Debug, Args)]
+pub(super) struct Logins {
+    /// The workspace's slug.
+    slug: String,
+    /// The reference that somebody who was refused names.
+    #[arg(long)]
+    reference: Option<RequestId>,
+    /// How many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Logins {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let app = self.settings.open().await?;
+        let workspace = workspace::find(&app, &self.slug).await?;
+        let from = Spot::newest();
+        let found = activity::logins(&app, workspace.id, self.reference, from, self.limit).await?;
+        self.settings.print(&found, || {
+            let rows = found.iter().map(|event| {
+                let said = |name: &str| event.detail[name].as_str().unwrap_or_default().to_owned();
+                let whom = format!("{} {}", event.subject_kind, event.subject);
+                let at = event.at.to_string();
+                let request = event.by.request.to_string();
+                vec![at, event.kind.clone(), said("reason"), whom, request]
+            });
+            table(&["when", "what", "why", "whom or where", "reference"], rows)
+        })
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) enum Command {
     AdminLink(super::doors::AdminLink),
     /// Show how the seats of a workspace stand, or set how many there are.
     Seats(super::seats::Seats),
+    /// List who signed in, and who was refused and why, newest first.
+    Logins(super::doors::Logins),
     /// List the workspaces.
     List {
         #[command(flatten)]
@@ -98,6 +100,7 @@ impl Command {
             Self::Session(command) => command.run().await?,
             Self::JoinRequest(command) => Box::pin(command.run()).await?,
             Self::AdminLink(link) => link.run().await?,
+            Self::Logins(logins) => logins.run().await?,
             Self::Create {
                 slug,
                 name,

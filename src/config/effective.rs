@@ -71,6 +71,10 @@ impl Config {
         text.list("open_networks", &self.outbound.open_networks);
         text.bare("call_milliseconds", self.outbound.call_milliseconds);
         text.bare("answer_bytes", self.outbound.answer_bytes);
+        text.section("brand");
+        text.quoted("name", &self.brand.name);
+        let logo = self.brand.logo.as_ref();
+        text.optional("logo", logo.map(|path| path.display()));
         let telemetry = &self.telemetry;
         text.section("telemetry");
         text.optional("otlp_endpoint", telemetry.otlp_endpoint.as_ref());

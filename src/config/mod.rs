@@ -14,6 +14,7 @@ use crate::error;
 use crate::scim::registry::Registry;
 use crate::scim::{json, register};
 
+mod brand;
 mod effective;
 mod outbound;
 mod permissions;
@@ -23,6 +24,7 @@ mod retention;
 mod server;
 mod telemetry;
 
+pub use brand::{Brand, Logo};
 pub use outbound::Outbound;
 pub use permissions::Permissions;
 pub use problems::{Problems, WrongSetting};
@@ -51,6 +53,8 @@ pub struct Config {
     pub request_log: RequestLog,
     /// Calls to hosts that customers name.
     pub outbound: Outbound,
+    /// What people see on pages.
+    pub brand: Brand,
     /// Traces.
     pub telemetry: Telemetry,
     /// The permissions that the apps know.
@@ -367,6 +371,7 @@ impl Config {
         within("request_log.keep_days", log.keep_days.into(), 1, 90);
         within("request_log.queue", size(log.queue), 1, 65_536);
         within("request_log.body_bytes", size(log.body_bytes), 0, 262_144);
+        self.brand.check(problems);
         if let Err(error) = scim.documents().and_then(|all| Registry::with(&all)) {
             problems.add("scim.schema_folder", &error.to_string());
         }

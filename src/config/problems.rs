@@ -7,8 +7,8 @@ use config::{FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, Database, Limits, Log, Outbound, Permissions, RequestLog, Retention, Scim, Secrets,
-    Server, Telemetry,
+    Brand, Config, Database, Limits, Log, Outbound, Permissions, RequestLog, Retention, Scim,
+    Secrets, Server, Telemetry,
 };
 
 /// The prefix of variables of the environment.
@@ -123,6 +123,7 @@ pub(super) fn read(mut tree: Tree) -> Result<Config, Problems> {
         scim: section::<Scim>(&mut tree, "scim", &mut problems),
         request_log: section::<RequestLog>(&mut tree, "request_log", &mut problems),
         outbound: section::<Outbound>(&mut tree, "outbound", &mut problems),
+        brand: section::<Brand>(&mut tree, "brand", &mut problems),
         telemetry: section::<Telemetry>(&mut tree, "telemetry", &mut problems),
         permissions: section::<Permissions>(&mut tree, "permissions", &mut problems),
         retention: section::<Retention>(&mut tree, "retention", &mut problems),

@@ -52,7 +52,7 @@ const WORKSPACES: u64 = 10_000;
 pub struct RequestIdent(pub Uuid);
 
 /// Renders an error of this layer in the wire format of a surface.
-pub type Render = fn(RequestIdent, StatusCode, &str) -> Response;
+pub type Render = fn(&Config, RequestIdent, StatusCode, &str) -> Response;
 
 /// What holds for every request of a router.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ async fn guard(State(guarding): State<Guard>, mut request: Request, next: Next) 
     let started = Instant::now();
     let ident = Uuid::now_v7();
     let render = render(request.uri().path());
-    let render = |status, detail| render(RequestIdent(ident), status, detail);
+    let render = |status, detail| render(&config, RequestIdent(ident), status, detail);
     request.extensions_mut().insert(RequestIdent(ident));
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();

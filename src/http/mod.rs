@@ -97,32 +97,32 @@ async fn to_its_end<T: Send + 'static>(
     tokio::spawn(work.instrument(Span::current())).await
 }
 
-async fn nowhere(request: Request) -> Response {
+async fn nowhere(State(shared): State<Shared>, request: Request) -> Response {
     let detail = "there is nothing at this path";
-    rendered(&request, StatusCode::NOT_FOUND, detail)
+    rendered(&shared, &request, StatusCode::NOT_FOUND, detail)
 }
 
-async fn other_method(request: Request) -> Response {
+async fn other_method(State(shared): State<Shared>, request: Request) -> Response {
     let detail = "this method is not offered here";
-    rendered(&request, StatusCode::METHOD_NOT_ALLOWED, detail)
+    rendered(&shared, &request, StatusCode::METHOD_NOT_ALLOWED, detail)
 }
 
-fn rendered(request: &Request, status: StatusCode, detail: &str) -> Response {
+fn rendered(shared: &Shared, request: &Request, status: StatusCode, detail: &str) -> Response {
     let path = request.extensions().get::<OriginalUri>();
     let path = path.map_or(request.uri().path(), |uri| uri.path());
     let ident = request.extensions().get::<RequestIdent>().copied();
     let ident = ident.unwrap_or(RequestIdent(Uuid::nil()));
-    render_of(path)(ident, status, detail)
+    render_of(path)(&shared.app.config, ident, status, detail)
 }
 
 /// How errors are told to whoever asked for a path.
 fn render_of(path: &str) -> Render {
     let below = path.strip_prefix(api::BASE);
     if below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
-        api::render_error
+        |_, ident, status, detail| api::render_error(ident, status, detail)
     } else if pages::are_at(path) {
         pages::render_error
     } else {
-        |_, status, detail| scim::render_error(status, None, detail)
+        |_, _, status, detail| scim::render_error(status, None, detail)
     }
 }

@@ -32,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::ids::{ConnectionId, FlowId, SessionId};
 use crate::secrets::sha256;
 use crate::store::connections as rows;
+use crate::store::identities;
 use crate::store::login_flows::{self, Flow, Returned};
 use crate::store::spent_tokens;
 
@@ -370,7 +371,11 @@ async fn sign_in(
                 let now = now.ok_or(Error::VersionMismatch)?;
                 let member = match admitted {
                     Ok(member) => member,
-                    Err(why) => return Ok(Some(why)),
+                    Err(why) => {
+                        let identity = &person.visitor.identity;
+                        let member = identities::find(tx, act.workspace, identity).await?;
+                        return Ok(Some((why, member)));
+                    }
                 };
                 let whose = (act.workspace, member.id);
                 let way = sessions::Way {
@@ -396,10 +401,13 @@ async fn sign_in(
         .await;
     match admitted {
         Ok(None) => Ok(minted.begun()),
-        Ok(Some(why)) => Err(Refused::Person(why)),
+        Ok(Some((why, member))) => Err(Refused::Person { why, member }),
         Err(Error::VersionMismatch) => Err(Refused::Connection),
         // What somebody new does not find is a seat.
-        Err(Error::Conflict(_)) => Err(Refused::Person(Why::NoSeat)),
+        Err(Error::Conflict(_)) => Err(Refused::Person {
+            why: Why::NoSeat,
+            member: None,
+        }),
         Err(error) => Err(error.into()),
     }
 }
@@ -446,11 +454,17 @@ async fn tell(app: &App, origin: &Origin, flow: &Returned, refused: &Refused) ->
         "connection": flow.connection, "reason": refused.code(), "provider_said": said,
         "test": flow.tester.is_some(),
     });
-    let connection = flow.connection;
+    // It is the member's to see, where it is known whose it was.
+    let subject = match refused {
+        Refused::Person {
+            member: Some(member),
+            ..
+        } => ("member", member.0),
+        _ => ("connection", flow.connection.0),
+    };
     app.write(move |tx| {
         let (act, detail) = (act.clone(), detail.clone());
         Box::pin(async move {
-            let subject = ("connection", connection.0);
             let change = act.change("login.refused", subject, None, &detail);
             changes::record(tx, act.workspace, &[change]).await
         })

@@ -27,7 +27,11 @@ pub(super) fn of(kind: ConnectionKind, edit: &Edit) -> Settings {
         client_id: String::new(),
         client_auth: ClientAuth::default(),
         scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-        userinfo: !is_oidc,
+        // These say all of it in the ID token; others there nothing but who it is.
+        userinfo: !matches!(
+            kind,
+            ConnectionKind::Entra | ConnectionKind::EntraMultiTenant | ConnectionKind::Google
+        ),
         tenants: BTreeSet::new(),
         hosted_domains: BTreeSet::new(),
         claims: Claims {

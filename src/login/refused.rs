@@ -2,6 +2,7 @@
 
 use crate::admission::first_login::Why;
 use crate::error::Error;
+use crate::ids::MemberId;
 use crate::store::error::DbError;
 
 /// Why a login ends without a session.
@@ -37,7 +38,12 @@ pub enum Refused {
     /// The person proved too little, or too long ago, who it is.
     Weak,
     /// The provider vouches for the person, and the workspace does not let it in.
-    Person(Why),
+    Person {
+        /// Why.
+        why: Why,
+        /// Whom the identity is linked to, if it is.
+        member: Option<MemberId>,
+    },
     /// Something else.
     Other(Error),
 }
@@ -58,7 +64,7 @@ impl Refused {
             Self::Claim(name) => name,
             Self::Tenant => "tenant",
             Self::Weak => "weak",
-            Self::Person(why) => why.code(),
+            Self::Person { why, .. } => why.code(),
             Self::Other(_) => "other",
         }
     }

@@ -64,7 +64,7 @@ pub struct Head {
     pub hash: Vec<u8>,
 }
 
-const COLUMNS: &str = "id, kind, subject_kind, subject, subject_version, directory, detail, \
+pub(super) const COLUMNS: &str = "id, kind, subject_kind, subject, subject_version, directory, detail, \
                        person, sealed, request, credential, actor, method, path, at";
 
 /// Writes changes, without numbers.

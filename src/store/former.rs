@@ -106,7 +106,7 @@ pub async fn list_subjects(
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// When a member's own API keys were used last, to the minute.
+/// When a member was last there: in a session, or by an API key of its own; to the minute.
 pub async fn find_last_use(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -114,8 +114,13 @@ pub async fn find_last_use(
 ) -> Result<Option<Timestamp>> {
     let row: (Option<Timestamp>,) = tx
         .query(
-            "SELECT CAST(MAX(last_used_at) AS BIGINT) AS last_used_at FROM api_keys \
-             WHERE workspace = $1 AND member = $2",
+            "SELECT CAST(MAX(at) AS BIGINT) AS at FROM ( \
+             SELECT last_used_at AS at FROM api_keys WHERE workspace = $1 AND member = $2 \
+             UNION ALL SELECT seen_at FROM session_members \
+             JOIN sessions ON sessions.id = session_members.session \
+             WHERE session_members.workspace = $1 AND session_members.member = $2 \
+             UNION ALL SELECT at FROM changes WHERE workspace = $1 AND subject = $2 \
+             AND kind = 'session.started') AS uses",
         )
         .bind(workspace)
         .bind(member)

@@ -54,6 +54,7 @@ pub mod join_requests;
 pub mod live_rules;
 pub mod login_flows;
 pub mod login_names;
+pub mod logins;
 pub mod managers;
 mod measure;
 pub mod member_search;

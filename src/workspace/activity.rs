@@ -18,12 +18,12 @@ use crate::ids::{
 use crate::secrets::PersonKey;
 use crate::store::changes::{self as rows, Logged};
 use crate::store::tx::Tx;
-use crate::store::{causes, former, members as member_rows, spots};
+use crate::store::{causes, former, logins, members as member_rows, spots};
 
 /// What happened to a member, a page of it.
 #[derive(Debug, Serialize)]
 pub struct Activity {
-    /// When the person was seen last: when an API key of its own was used, to the minute.
+    /// When the person was seen last, in a session or by an API key of its own, to the minute.
     pub last_seen: Option<Timestamp>,
     /// Newest first.
     pub events: Vec<Event>,
@@ -40,7 +40,8 @@ pub struct Event {
     pub at: Timestamp,
     /// What, such as `member.suspended`.
     pub kind: String,
-    /// What it happened to: `member`, `user` or `api_key`.
+    /// What it happened to: `member`, `user`, `api_key`, or the `connection` of a login
+    /// that was refused to nobody known.
     pub subject_kind: String,
     /// The id of that.
     pub subject: Uuid,
@@ -129,6 +130,32 @@ pub async fn page(
     }
     told.sort_by_key(|told| std::cmp::Reverse((told.change.at, told.change.id)));
     told.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    events(tx, app, workspace, told).await
+}
+
+/// Logins of a workspace, refused ones too: a page of them from a place on, newest first, or those of the
+/// request that whoever was refused names.
+pub async fn logins(
+    app: &App,
+    workspace: WorkspaceId,
+    request: Option<RequestId>,
+    from: Spot,
+    most: i64,
+) -> Result<Vec<Event>> {
+    let mut tx = app.db.read().await?;
+    let told = match request {
+        Some(request) => logins::list_of_request(&mut tx, workspace, request).await?,
+        None => logins::list(&mut tx, workspace, (from.0, from.1), most).await?,
+    };
+    events(&mut tx, app, workspace, told).await
+}
+
+async fn events(
+    tx: &mut Tx,
+    app: &App,
+    workspace: WorkspaceId,
+    told: Vec<Logged>,
+) -> Result<Vec<Event>> {
     let names = members::names(tx, workspace).await?;
     let mut keys = Keys::new(app, workspace);
     let mut events = Vec::with_capacity(told.len());

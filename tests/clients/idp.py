@@ -23,6 +23,7 @@ class Canaille:
 
     def __init__(self, port=None):
         self.port = port
+        self.url = f"http://127.0.0.1:{port}"
 
     def __enter__(self):
         port = [str(self.port)] if self.port else []

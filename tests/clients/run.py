@@ -8,6 +8,8 @@ import tempfile
 import time
 import traceback
 
+import certified
+import chromium
 import conformance
 import features
 import idp
@@ -31,6 +33,8 @@ CLIENTS = {
     "scim-sim": simulator,
     "canaille": idp,
     "canaille, signing in": signing_in,
+    "oidc-provider": certified,
+    "Chromium": chromium,
     "schemathesis": openapi,
     "Microsoft's Postman collection": postman,
     "Okta's test files": okta,

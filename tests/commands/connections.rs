@@ -56,6 +56,11 @@ async fn a_link_signs_an_admin_in_and_an_operator() {
     );
     let again = deployment.value(link);
     assert_eq!(again["is_new"], json!(false));
+    // Nobody has followed it yet.
+    deployment.tells("workspace logins acme", &["when", "reference"]);
+    let none = "--reference 00000000-0000-0000-0000-000000000000 --limit 5";
+    let none = deployment.value(&format!("workspace logins acme {none}"));
+    assert_eq!(none, json!([]));
     deployment.tells("operator link", &["an operator", "/link/ghl_"]);
     deployment.refuses(
         "workspace admin-link nobody --email ada@acme.example",

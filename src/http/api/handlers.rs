@@ -4,7 +4,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::{
     brake, bulk, configuration, connections, directories, directory_runs, domains, explanations,
-    exports, group_restores, history, imports, join_requests, keys, members, people, plans,
+    exports, group_restores, history, imports, join_requests, keys, logins, members, people, plans,
     protection, requests, rules, runs, sessions, sign_in_policy, teams, tokens, workspaces,
 };
 use crate::http::Shared;
@@ -133,6 +133,7 @@ fn of_others(path: &str) -> MethodRouter<Shared> {
         "/{workspace}/connections/{id}" => get(connections::show)
             .patch(connections::patch)
             .delete(connections::remove),
+        "/{workspace}/logins" => get(logins::list),
         "/{workspace}/connections/{id}/enable" => post(connections::enable),
         "/{workspace}/connections/{id}/disable" => post(connections::disable),
         "/{workspace}/sign-in-policy" => get(sign_in_policy::show).patch(sign_in_policy::patch),

@@ -23,6 +23,7 @@ mod idempotency;
 mod imports;
 mod join_requests;
 mod keys;
+mod logins;
 mod members;
 mod openapi;
 mod operation;

@@ -20,8 +20,8 @@ use super::problem::{CODES, Told};
 use super::{
     ROUTES, V1, brake, bulk, configuration, connections, directories, directory_runs, domains,
     explanations, exports, group_restores, history, idempotency, imports, join_requests, keys,
-    members, people, plans, protection, requests, rules, runs, sessions, sign_in_policy, teams,
-    tokens, workspaces,
+    logins, members, people, plans, protection, requests, rules, runs, sessions, sign_in_policy,
+    teams, tokens, workspaces,
 };
 use crate::workspace::keys::Permission;
 
@@ -55,6 +55,7 @@ pub(super) fn operations() -> Vec<Operation> {
         join_requests::operations(),
         sign_in_policy::operations(),
         sessions::operations(),
+        logins::operations(),
         domains::operations(),
         rules::operations(),
         plans::operations(),

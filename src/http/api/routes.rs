@@ -386,6 +386,10 @@ pub const ROUTES: &[(&str, &[Offered])] = &[
         &[("POST", Some(Permission::MembersManage))],
     ),
     (
+        "/workspaces/{workspace}/logins",
+        &[("GET", Some(Permission::MembersRead))],
+    ),
+    (
         "/workspaces/{workspace}/domains",
         &[
             ("GET", Some(Permission::WorkspaceManage)),

@@ -51,7 +51,10 @@ impl FromRequestParts<Shared> for Visit {
         let path: String = parts.uri.path().chars().take(200).collect();
         Ok(Self {
             app: shared.app.clone(),
-            texts: Texts::asked_for(header(ACCEPT_LANGUAGE).unwrap_or_default()),
+            texts: Texts::asked_for(
+                header(ACCEPT_LANGUAGE).unwrap_or_default(),
+                &shared.app.config.brand,
+            ),
             browser: Browser::of(header(USER_AGENT)),
             ident: ident.unwrap_or(RequestIdent(Uuid::nil())),
             method: parts.method.to_string(),

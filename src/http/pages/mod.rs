@@ -10,7 +10,7 @@ mod texts;
 use askama::Template;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -20,6 +20,7 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::Shared;
 use super::limits::RequestIdent;
+use crate::config::Config;
 use crate::error::Error;
 use texts::Texts;
 
@@ -43,6 +44,8 @@ pub(super) fn are_at(path: &str) -> bool {
 
 /// The routes of the pages.
 pub(super) fn router(shared: Shared) -> Router<Shared> {
+    let texts = Texts::asked_for("", &shared.app.config.brand);
+    let from_elsewhere = move |_: ProtectionError| from_elsewhere(&texts);
     Router::new()
         .route("/", get(me::start))
         .route("/link/{link}", get(door::show).post(door::follow))
@@ -59,6 +62,7 @@ pub(super) fn router(shared: Shared) -> Router<Shared> {
             get(sign_in::test),
         )
         .route("/assets/pages.css", get(style))
+        .route("/assets/logo", get(logo))
         .layer(CsrfLayer::new().with_rejection_response(from_elsewhere))
         // What others begin comes from elsewhere by its nature, and does no more than a link.
         .route("/sign-in/logout/{connection}", post(sign_in::by_provider))
@@ -75,6 +79,16 @@ async fn style() -> Response {
     let kind = HeaderValue::from_static("text/css; charset=utf-8");
     let text = include_str!("../../../assets/pages.css");
     ([(CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn logo(State(shared): State<Shared>) -> Response {
+    match &shared.app.logo {
+        None => StatusCode::NOT_FOUND.into_response(),
+        Some(logo) => {
+            let kind = HeaderValue::from_static(logo.media);
+            ([(CONTENT_TYPE, kind)], logo.bytes.clone()).into_response()
+        }
+    }
 }
 
 /// What every page has around it.
@@ -100,19 +114,24 @@ async fn harden(request: Request, next: Next) -> Response {
 }
 
 /// A form that another site sent here.
-fn from_elsewhere(_: ProtectionError) -> Response<Body> {
-    let texts = Texts::default();
-    refused(&texts, None, StatusCode::FORBIDDEN, "refused-elsewhere")
+fn from_elsewhere(texts: &Texts) -> Response<Body> {
+    refused(texts, None, StatusCode::FORBIDDEN, "refused-elsewhere")
 }
 
 /// Says what went wrong before a page was reached.
-pub(super) fn render_error(ident: RequestIdent, status: StatusCode, _: &str) -> Response {
+pub(super) fn render_error(
+    config: &Config,
+    ident: RequestIdent,
+    status: StatusCode,
+    _: &str,
+) -> Response {
     let key = if status.is_server_error() {
         "refused-fault"
     } else {
         "refused-request"
     };
-    refused(&Texts::default(), Some(ident), status, key)
+    let texts = Texts::asked_for("", &config.brand);
+    refused(&texts, Some(ident), status, key)
 }
 
 /// What a page says of an error: the words are those of `locales`, and none of them tells why a

@@ -346,7 +346,7 @@ fn refuse(visit: &Visit, refused: &Refused) -> Response {
         | Refused::Claim(_) => (StatusCode::BAD_REQUEST, "login-answer"),
         Refused::Tenant => (StatusCode::FORBIDDEN, "login-tenant"),
         Refused::Weak => (StatusCode::FORBIDDEN, "login-weak"),
-        Refused::Person(why) => (StatusCode::FORBIDDEN, of_person(*why)),
+        Refused::Person { why, .. } => (StatusCode::FORBIDDEN, of_person(*why)),
     };
     visit.refuse_as(status, key)
 }

@@ -7,6 +7,8 @@ use fluent_langneg::{NegotiationStrategy, accepted_languages, negotiate_language
 use fluent_templates::fluent_bundle::FluentValue;
 use fluent_templates::{LanguageIdentifier, Loader, static_loader};
 
+use crate::config::Brand;
+
 static_loader! {
     static LOCALES = {
         locales: "./locales",
@@ -14,43 +16,54 @@ static_loader! {
     };
 }
 
-/// The texts in one language.
+/// The texts in one language, and the name and logo beside them.
 #[derive(Debug, Clone)]
-pub(super) struct Texts(LanguageIdentifier);
-
-impl Default for Texts {
-    /// In English.
-    fn default() -> Self {
-        Self::asked_for("")
-    }
+pub(super) struct Texts {
+    language: LanguageIdentifier,
+    brand: String,
+    has_logo: bool,
 }
 
 impl Texts {
     /// In the first language of an `Accept-Language` header that there is.
-    pub(super) fn asked_for(header: &str) -> Self {
+    pub(super) fn asked_for(header: &str, brand: &Brand) -> Self {
         let there: Vec<_> = LOCALES.locales().cloned().collect();
         let asked = accepted_languages::parse(header);
         let english = LOCALES.fallback().clone();
         let strategy = NegotiationStrategy::Lookup;
         let found = negotiate_languages(&asked, &there, Some(&english), strategy);
-        Self(found.first().map_or(english.clone(), |it| (*it).clone()))
+        Self {
+            language: found.first().map_or(english.clone(), |it| (*it).clone()),
+            brand: brand.name.clone(),
+            has_logo: brand.logo.is_some(),
+        }
+    }
+
+    /// What this deployment is called.
+    pub(super) fn brand(&self) -> &str {
+        &self.brand
+    }
+
+    /// Whether it has a logo.
+    pub(super) fn has_logo(&self) -> bool {
+        self.has_logo
     }
 
     /// The language, as HTML names it.
     pub(super) fn lang(&self) -> String {
-        self.0.to_string()
+        self.language.to_string()
     }
 
     /// A text.
     pub(super) fn of(&self, key: &str) -> String {
-        LOCALES.lookup(&self.0, key)
+        LOCALES.lookup(&self.language, key)
     }
 
     /// A text with one value in it.
     pub(super) fn with(&self, key: &str, name: &'static str, value: &str) -> String {
         let values: HashMap<Cow<'static, str>, FluentValue<'_>> =
             HashMap::from([(Cow::Borrowed(name), FluentValue::from(value))]);
-        LOCALES.lookup_with_args(&self.0, key, &values)
+        LOCALES.lookup_with_args(&self.language, key, &values)
     }
 }
 
@@ -81,7 +94,7 @@ mod tests {
             .collect();
         for key in english {
             for header in ["en", "de"] {
-                let language = Texts::asked_for(header).0;
+                let language = Texts::asked_for(header, &Brand::default()).language;
                 let text = LOCALES.lookup_with_args(&language, key, &values);
                 assert!(!text.contains("Unknown localization"), "{header} {key}");
             }
@@ -98,7 +111,11 @@ mod tests {
             ("fr", "en"),
             ("%%%, \u{0}", "en"),
         ] {
-            assert_eq!(Texts::asked_for(header).lang(), lang, "{header}");
+            assert_eq!(
+                Texts::asked_for(header, &Brand::default()).lang(),
+                lang,
+                "{header}"
+            );
         }
     }
 }
