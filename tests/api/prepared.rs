@@ -19,11 +19,11 @@ pub(crate) async fn database(folder: &Path) -> Database {
     match Database::server() {
         None => {
             fs::copy(file().await, folder.join("gatehouse.db")).expect("copied");
-            Database::file(folder)
+            Database::new(folder, "").await
         }
         Some(server) => {
             let name = at(&server).await;
-            Database::at(server, &format!("TEMPLATE {name}")).await
+            Database::new(folder, &format!("TEMPLATE {name}")).await
         }
     }
 }

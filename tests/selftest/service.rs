@@ -39,7 +39,7 @@ impl Service {
 
     async fn with(kind: DirectoryKind, strict: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let database = Database::new(folder.path()).await;
+        let database = Database::new(folder.path(), "").await;
         let mut config = Config::for_tests(&database.url);
         config.database.max_connections = 4;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -13,11 +13,11 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// An empty database; a file lies in that folder.
-    pub(crate) async fn new(folder: &Path) -> Self {
+    /// A database: a file in that folder, or one at the server that is made with these options.
+    pub(crate) async fn new(folder: &Path, options: &str) -> Self {
         match Self::server() {
             None => Self::file(folder),
-            Some(server) => Self::at(server, "").await,
+            Some(server) => Self::at(server, options).await,
         }
     }
 
@@ -30,8 +30,7 @@ impl Database {
         std::env::var("TEST_DATABASE_URL").ok()
     }
 
-    /// A database at a server, made with these options.
-    pub(crate) async fn at(server: String, options: &str) -> Self {
+    async fn at(server: String, options: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut conn = PgConnection::connect(&server)
             .await

@@ -26,7 +26,7 @@ impl Deployment {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self {
-            database: Database::new(folder.path()).await,
+            database: Database::new(folder.path(), "").await,
             folder,
         }
     }
