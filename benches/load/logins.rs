@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::rand::SystemRandom;
@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use data_encoding::BASE64URL_NOPAD;
+use gatehouse::clock::{Clock, Timestamp};
 use gatehouse::virtual_idp::Request;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, StatusCode};
@@ -54,10 +55,11 @@ impl Provider {
     }
 
     fn token(&self, subject: &str, nonce: &str) -> Result<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let now = Clock::system().now();
+        let seconds = |at: Timestamp| at.0 / 1_000_000;
         let claims = json!({
-            "iss": self.base, "aud": "bench", "sub": subject, "nonce": nonce, "iat": now.as_secs(),
-            "exp": (now + LIFE).as_secs(), "name": subject,
+            "iss": self.base, "aud": "bench", "sub": subject, "nonce": nonce, "iat": seconds(now),
+            "exp": seconds(now.after(LIFE)), "name": subject,
         });
         let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let signed = format!(
@@ -179,12 +181,15 @@ pub(crate) async fn logins(
     let path = connect(&provider, &browser, run).await?;
     let people = Arc::new(external_ids(target));
     let mut figures = Vec::new();
-    let sign_in = |index: usize| {
-        let (browser, people, path) = (Arc::clone(&browser), Arc::clone(&people), path.clone());
-        async move {
-            let person = &people[index % people.len()];
-            let end = StatusCode::SEE_OTHER;
-            browser.login(&path, person, "", end).await.map(drop)
+    let sign_in = {
+        let people = Arc::clone(&people);
+        move |index: usize| {
+            let (browser, people, path) = (Arc::clone(&browser), Arc::clone(&people), path.clone());
+            async move {
+                let person = &people[index % people.len()];
+                let end = StatusCode::SEE_OTHER;
+                browser.login(&path, person, "", end).await.map(drop)
+            }
         }
     };
     let total = target.requests.min(people.len());

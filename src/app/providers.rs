@@ -249,7 +249,6 @@ impl Providers {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what errors are mapped with")]
 fn away(error: reqwest::Error) -> Away {
     Away(told(error))
 }

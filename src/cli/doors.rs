@@ -68,10 +68,17 @@ impl Logins {
         self.settings.print(&found, || {
             let rows = found.iter().map(|event| {
                 let said = |name: &str| event.detail[name].as_str().unwrap_or_default().to_owned();
+                let why = [said("reason"), said("provider_said")].join(" ");
                 let whom = format!("{} {}", event.subject_kind, event.subject);
                 let at = event.at.to_string();
                 let request = event.by.request.to_string();
-                vec![at, event.kind.clone(), said("reason"), whom, request]
+                vec![
+                    at,
+                    event.kind.clone(),
+                    why.trim_end().to_owned(),
+                    whom,
+                    request,
+                ]
             });
             table(&["when", "what", "why", "whom or where", "reference"], rows)
         })

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// The largest logo, in bytes.
 const LOGO: u64 = 256 * 1024;
+/// What a file must be called.
+const ENDS: &str = "must end with .svg, .png or .webp";
 /// The longest name, in characters.
 const NAME: usize = 64;
 
@@ -45,13 +47,9 @@ impl Brand {
         let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else {
             return Ok(None);
         };
-        let told = |problem: &str| Error::value(format!("{}: {problem}", file.display()));
-        let media = match file.extension().and_then(|end| end.to_str()) {
-            Some("svg") => "image/svg+xml",
-            Some("png") => "image/png",
-            Some("webp") => "image/webp",
-            _ => return Err(told("must be a file that ends with .svg, .png or .webp")),
-        };
+        let told =
+            |problem: &str| Error::value(format!("brand.logo: {}: {problem}", file.display()));
+        let media = media(file).ok_or_else(|| told(ENDS))?;
         let about = std::fs::metadata(file).map_err(|error| told(&error.to_string()))?;
         if !about.is_file() || about.len() > LOGO {
             return Err(told(&format!("must be a file of at most {LOGO} bytes")));
@@ -65,8 +63,20 @@ impl Brand {
         if self.name.trim().is_empty() || length > NAME || self.name.contains(char::is_control) {
             problems.add("brand.name", &format!("must have 1 to {NAME} characters"));
         }
-        if let Err(error) = self.logo() {
-            problems.add("brand.logo", &error.to_string());
+        let file = self.logo.as_ref();
+        let mut file = file.filter(|file| !file.as_os_str().is_empty()).into_iter();
+        if file.any(|file| media(file).is_none()) {
+            problems.add("brand.logo", ENDS);
         }
+    }
+}
+
+/// What a file is by its name.
+fn media(file: &Path) -> Option<&'static str> {
+    match file.extension()?.to_str()? {
+        "svg" => Some("image/svg+xml"),
+        "png" => Some("image/png"),
+        "webp" => Some("image/webp"),
+        _ => None,
     }
 }

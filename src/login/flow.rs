@@ -324,7 +324,7 @@ async fn vouched(
     if let Some(code) = &answer.error {
         return Err(said(code, answer.error_description.as_deref()));
     }
-    let code = answer.code.clone().ok_or(Refused::Exchange)?;
+    let code = answer.code.clone().ok_or(Refused::Exchange(None))?;
     let key = app.keys.of_workspace(flow.workspace, PURPOSE)?;
     let sealed = key.open(&binding(flow.id), &flow.sealed)?;
     let sealed: Sealed = serde_json::from_slice(&sealed).map_err(Error::internal)?;
@@ -446,12 +446,8 @@ async fn find(app: &App, id: ConnectionId) -> Result<Connection> {
 /// Tells that somebody was not signed in, and why.
 async fn tell(app: &App, origin: &Origin, flow: &Returned, refused: &Refused) -> Result<()> {
     let act = Act::of(app, origin, flow.workspace);
-    let said = match refused {
-        Refused::Provider { code, .. } => Some(code.clone()),
-        _ => None,
-    };
     let detail = json!({
-        "connection": flow.connection, "reason": refused.code(), "provider_said": said,
+        "connection": flow.connection, "reason": refused.code(), "provider_said": refused.provider_said(),
         "test": flow.tester.is_some(),
     });
     // It is the member's to see, where it is known whose it was.

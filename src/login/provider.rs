@@ -158,7 +158,7 @@ fn metadata(kind: ConnectionKind, issuer: &str, body: &[u8]) -> Option<Provider>
         issuer: says.to_owned(),
         authorization_endpoint: metadata.authorization_endpoint().to_string(),
         token_endpoint: metadata.token_endpoint()?.to_string(),
-        userinfo_endpoint: metadata.userinfo_endpoint().map(|url| url.to_string()),
+        userinfo_endpoint: metadata.userinfo_endpoint().map(ToString::to_string),
         keys: Some((
             metadata.jwks_uri().to_string(),
             algorithms.cloned().collect(),

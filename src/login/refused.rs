@@ -25,8 +25,8 @@ pub enum Refused {
     },
     /// The provider cannot be asked.
     Away,
-    /// The provider exchanged no code for tokens.
-    Exchange,
+    /// The provider exchanged no code for tokens; the code of its error, if it gave one.
+    Exchange(Option<String>),
     /// The ID token does not hold; which check it is that failed.
     Token(&'static str),
     /// What `userinfo` says is not about the same person, or cannot be read.
@@ -58,7 +58,7 @@ impl Refused {
             Self::Issuer => "issuer",
             Self::Provider { .. } => "provider",
             Self::Away => "away",
-            Self::Exchange => "exchange",
+            Self::Exchange(_) => "exchange",
             Self::Token(check) => check,
             Self::UserInfo => "userinfo",
             Self::Claim(name) => name,
@@ -66,6 +66,15 @@ impl Refused {
             Self::Weak => "weak",
             Self::Person { why, .. } => why.code(),
             Self::Other(_) => "other",
+        }
+    }
+
+    /// What the provider says of it: a code of OAuth 2.0.
+    pub fn provider_said(&self) -> Option<&str> {
+        match self {
+            Self::Provider { code, .. } => Some(code),
+            Self::Exchange(code) => code.as_deref(),
+            _ => None,
         }
     }
 }

@@ -93,7 +93,7 @@ pub async fn by_provider(
         .and_then(|exp| exp.checked_mul(1_000_000));
     let jti = raw["jti"].as_str().filter(|jti| !jti.is_empty());
     let jti = sha256(jti.ok_or_else(malformed)?.as_bytes());
-    if !expires.is_some_and(|exp| Timestamp(exp) <= soonest) {
+    if expires.is_none_or(|exp| Timestamp(exp) > soonest) {
         return Err(malformed());
     }
     let subject = &asked.sub_id;

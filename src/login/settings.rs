@@ -213,6 +213,7 @@ pub struct Named {
 
 impl Settings {
     /// What an edit makes of them.
+    #[must_use]
     pub fn edited(&self, edit: &Edit, named: &Named) -> Self {
         let mut now = self.clone();
         let text = |to: &mut String, from: &Option<String>| {

@@ -274,7 +274,7 @@ where
         }
         ServerResponse(said) => {
             tracing::info!(connection = %id, said = %said, "a provider exchanged no code");
-            Refused::Exchange
+            Refused::Exchange(code(&said.to_string()))
         }
         Parse(error, body) => {
             tracing::info!(connection = %id, at = %error.path(), "tokens could not be read");
@@ -282,9 +282,17 @@ where
             if answer.is_some_and(|answer| answer.get("id_token").is_some()) {
                 Refused::Token("id_token")
             } else {
-                Refused::Exchange
+                Refused::Exchange(None)
             }
         }
-        Other(_) => Refused::Exchange,
+        Other(_) => Refused::Exchange(None),
     }
+}
+
+/// The code that a provider's error begins with, if that is one.
+fn code(said: &str) -> Option<String> {
+    let code = said.split(':').next().unwrap_or_default();
+    let is_code = |c: char| c.is_ascii_lowercase() || c == '_';
+    let is_one = (1..=64).contains(&code.len()) && code.chars().all(is_code);
+    is_one.then(|| code.to_owned())
 }

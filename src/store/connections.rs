@@ -31,7 +31,7 @@ pub enum ConnectionKind {
     EntraMultiTenant,
     /// Google Workspace.
     Google,
-    /// PingOne or PingFederate.
+    /// `PingOne` or `PingFederate`.
     Ping,
     /// Anything that speaks OpenID Connect.
     Oidc,

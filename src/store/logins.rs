@@ -29,7 +29,7 @@ pub async fn list(
         .await
 }
 
-/// Those of one request.
+/// Those of one request, of which there are few, in no order: one would have SQLite go by the other index.
 pub async fn list_of_request(
     tx: &mut Tx,
     workspace: WorkspaceId,
@@ -37,7 +37,7 @@ pub async fn list_of_request(
 ) -> Result<Vec<Logged>> {
     let sql = format!(
         "SELECT number, {COLUMNS} FROM changes WHERE workspace = $1 AND {KINDS} \
-         AND request = $2 ORDER BY at DESC, id DESC"
+         AND request = $2"
     );
     tx.query(sqlx::AssertSqlSafe(sql))
         .bind(workspace)

@@ -128,8 +128,7 @@ pub async fn page(
         let before = (from.0, from.1);
         told.extend(rows::list_about(tx, workspace, subject, before, most).await?);
     }
-    told.sort_by_key(|told| std::cmp::Reverse((told.change.at, told.change.id)));
-    told.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    newest(&mut told, most);
     events(tx, app, workspace, told).await
 }
 
@@ -144,10 +143,21 @@ pub async fn logins(
 ) -> Result<Vec<Event>> {
     let mut tx = app.db.read().await?;
     let told = match request {
-        Some(request) => logins::list_of_request(&mut tx, workspace, request).await?,
+        Some(request) => {
+            let mut told = logins::list_of_request(&mut tx, workspace, request).await?;
+            told.retain(|told| (told.change.at, told.change.id) < (from.0, from.1));
+            newest(&mut told, most);
+            told
+        }
         None => logins::list(&mut tx, workspace, (from.0, from.1), most).await?,
     };
     events(&mut tx, app, workspace, told).await
+}
+
+/// The newest so many, newest first.
+fn newest(told: &mut Vec<Logged>, most: i64) {
+    told.sort_by_key(|told| std::cmp::Reverse((told.change.at, told.change.id)));
+    told.truncate(usize::try_from(most).unwrap_or(usize::MAX));
 }
 
 async fn events(

@@ -74,14 +74,14 @@ async fn what_says_who_is_who_stays_while_people_sign_in_by_it() {
         subject: Some("/email".to_owned()),
         ..Edit::default()
     };
-    let refused = change(subject.clone()).await;
+    let refused = Box::pin(change(subject.clone())).await;
     assert!(matches!(refused, Err(Error::Conflict(_))));
     // A new secret is no other provider.
     let secret = Edit {
         client_secret: Some("another".to_owned().into()),
         ..Edit::default()
     };
-    let edited = change(secret).await.unwrap();
+    let edited = Box::pin(change(secret)).await.unwrap();
     assert_eq!(edited.state, State::Enabled);
     assert!(browser.is_in(&gateway).await);
     assert!(!gateway.told("another").await && !gateway.told(SECRET).await);
@@ -89,7 +89,7 @@ async fn what_says_who_is_who_stays_while_people_sign_in_by_it() {
     let off = connections::disable(&gateway.app, by, workspace, "Okta").await;
     assert_eq!(off.unwrap().state, State::Proved);
     assert!(!browser.is_in(&gateway).await);
-    let edited = change(subject).await.unwrap();
+    let edited = Box::pin(change(subject)).await.unwrap();
     assert_eq!(edited.state, State::Untried);
     let again = connections::enable(&gateway.app, by, workspace, "Okta").await;
     assert!(matches!(again, Err(Error::Conflict(_))));

@@ -182,7 +182,7 @@ async fn a_session_ends_by_its_owner_and_by_time() {
     // One that is seen now and then lasts until its absolute end.
     let lasting = come_in().await;
     let idle = come_in().await;
-    let step = IDLE - Duration::from_mins(5);
+    let step = IDLE.checked_sub(Duration::from_mins(5)).unwrap();
     let mut passed = Duration::ZERO;
     while passed + step < ABSOLUTE {
         gateway.app.clock.advance(step);

@@ -21,7 +21,7 @@ const TOKENS: &[Row] = &[
     ("signature", |it| it.header["kid"] = "unknown".into()),
     ("id_token", |it| it.header["crit"] = json!(["b64"])),
     ("iss", |it| {
-        it.claims["iss"] = "https://accounts.google.com".into()
+        it.claims["iss"] = "https://accounts.google.com".into();
     }),
     ("iss", |it| {
         it.claims["iss"] = format!("{}/", it.claims["iss"].as_str().unwrap()).into();
@@ -37,35 +37,35 @@ const TOKENS: &[Row] = &[
     }),
     ("nonce", |it| it.claims["nonce"] = "another".into()),
     ("nonce", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("nonce"))
+        drop(it.claims.as_object_mut().unwrap().remove("nonce"));
     }),
     ("sub", |it| it.claims["sub"] = "".into()),
     ("sub", |it| it.claims["sub"] = "x".repeat(256).into()),
     ("at_hash", |it| {
-        it.claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into()
+        it.claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into();
     }),
     ("c_hash", |it| {
-        it.claims["c_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into()
+        it.claims["c_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into();
     }),
     // Of another type, or not there: never taken for absent.
     ("id_token", |it| it.claims["exp"] = "9999999999".into()),
     ("id_token", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("exp"))
+        drop(it.claims.as_object_mut().unwrap().remove("exp"));
     }),
     ("id_token", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("iat"))
+        drop(it.claims.as_object_mut().unwrap().remove("iat"));
     }),
     ("id_token", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("sub"))
+        drop(it.claims.as_object_mut().unwrap().remove("sub"));
     }),
     ("aud", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("aud"))
+        drop(it.claims.as_object_mut().unwrap().remove("aud"));
     }),
     ("id_token", |it| it.claims["aud"] = json!({})),
     ("id_token", |it| it.claims["sub"] = json!(1)),
     ("id_token", |it| it.claims["nonce"] = json!(["n"])),
     ("id_token", |it| {
-        it.claims["email_verified"] = "false".into()
+        it.claims["email_verified"] = "false".into();
     }),
     ("id_token", |it| it.claims["email_verified"] = "true".into()),
     ("exp", |it| it.claims["exp"] = "2100-01-01T00:00:00Z".into()),

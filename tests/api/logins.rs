@@ -1,6 +1,8 @@
 //! Logins as admins find them: who came in, who was refused and why.
 
-use gatehouse::workspace::keys::Permission;
+use gatehouse::changes::Origin;
+use gatehouse::workspace::keys::{Permission, Scopes};
+use gatehouse::workspace::status;
 use serde_json::Value;
 
 use crate::visitors::{Browser, opened, way};
@@ -72,11 +74,11 @@ async fn a_login_that_was_refused_is_seen_at_the_member_whose_it_was() {
     let told = gateway.about(&key, "GET", &path, Value::Null).await;
     let seen = told.body["last_seen"].as_str().unwrap();
     assert_eq!(seen, all.body["items"][0]["at"].as_str().unwrap());
-    let suspend = format!("/members/{member}/suspend");
-    let done = gateway
-        .about(&key, "POST", &suspend, serde_json::json!({}))
-        .await;
-    assert_eq!(done.status, 204, "{}", done.text);
+    let everything = Scopes::everything();
+    let by = (&Origin::cli(), &everything);
+    let whose = (gateway.workspace.id, member.parse().unwrap());
+    let done = status::suspend(&gateway.app, by, whose);
+    done.await.unwrap();
     let refused = browser.through(&gateway, &provider, &way(&open)).await;
     assert_eq!(refused.status, 403, "{}", refused.text);
     let told = gateway.about(&key, "GET", &path, Value::Null).await;
@@ -84,5 +86,37 @@ async fn a_login_that_was_refused_is_seen_at_the_member_whose_it_was() {
     assert_eq!(items[0]["kind"], "login.refused", "{}", told.text);
     assert_eq!(items[0]["detail"]["reason"], "shut_out");
     assert!(items.iter().any(|it| it["kind"] == "session.started"));
+    gateway.check().await;
+}
+
+#[tokio::test]
+async fn what_the_provider_said_instead_of_tokens_is_told_to_admins_alone() {
+    let (gateway, provider, open) = opened().await;
+    let key = gateway.key(&[Permission::MembersRead]).await;
+    for (answer, said) in [
+        (
+            &br#"{"error": "invalid_client", "error_description": "wrong secret"}"#[..],
+            "invalid_client",
+        ),
+        (br#"{"error": "<b>Invalid</b>"}"#, ""),
+    ] {
+        let instead = (400, "application/json", answer.to_vec());
+        provider.set().instead.insert("/token".to_owned(), instead);
+        let mut browser = Browser::default();
+        let refused = browser.through(&gateway, &provider, &way(&open)).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(!refused.text.contains("invalid_client"), "{}", refused.text);
+        assert!(!refused.text.contains("Invalid"), "{}", refused.text);
+        let path = format!("/logins?request={}", refused.header("x-request-id"));
+        let found = gateway.about(&key, "GET", &path, Value::Null).await;
+        let login = &found.body["items"][0];
+        assert_eq!(login["detail"]["reason"], "exchange", "{}", found.text);
+        assert_eq!(
+            login["detail"]["provider_said"]
+                .as_str()
+                .unwrap_or_default(),
+            said
+        );
+    }
     gateway.check().await;
 }

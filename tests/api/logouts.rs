@@ -42,24 +42,24 @@ const TOKENS: &[Row] = &[
     ("signed elsewhere", |it| it.signed = Signed::Elsewhere),
     ("another audience", |it| it.claims["aud"] = "another".into()),
     ("another issuer", |it| {
-        it.claims["iss"] = "https://other.example".into()
+        it.claims["iss"] = "https://other.example".into();
     }),
     ("a nonce", |it| it.claims["nonce"] = "n".into()),
     ("no event", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("events"))
+        drop(it.claims.as_object_mut().unwrap().remove("events"));
     }),
     ("another event", |it| it.claims["events"] = json!({"x": {}})),
     ("no name of its own", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("jti"))
+        drop(it.claims.as_object_mut().unwrap().remove("jti"));
     }),
     ("expired", |it| {
-        it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() - 61)
+        it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() - 61);
     }),
     ("no end", |it| {
-        drop(it.claims.as_object_mut().unwrap().remove("exp"))
+        drop(it.claims.as_object_mut().unwrap().remove("exp"));
     }),
     ("a far end", |it| {
-        it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() + 86_400)
+        it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() + 86_400);
     }),
     ("an ID token", |it| {
         it.header["typ"] = "JWT".into();
@@ -220,20 +220,20 @@ async fn a_provider_ends_all_sessions_of_whom_it_names_once() {
         ("signed elsewhere", |it| it.signed = Signed::Elsewhere),
         ("for another", |it| it.claims["aud"] = "gate house".into()),
         ("of another", |it| {
-            it.claims["iss"] = "https://other.example".into()
+            it.claims["iss"] = "https://other.example".into();
         }),
         ("an ID token", |it| it.header["typ"] = "JWT".into()),
         ("a logout token", |it| {
-            it.header["typ"] = "logout+jwt".into()
+            it.header["typ"] = "logout+jwt".into();
         }),
         ("without a type", |it| {
-            drop(it.header.as_object_mut().unwrap().remove("typ"))
+            drop(it.header.as_object_mut().unwrap().remove("typ"));
         }),
         ("an hour old", |it| {
-            it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() - 3_600)
+            it.claims["exp"] = json!(it.claims["iat"].as_i64().unwrap() - 3_600);
         }),
         ("without a name", |it| {
-            drop(it.claims.as_object_mut().unwrap().remove("jti"))
+            drop(it.claims.as_object_mut().unwrap().remove("jti"));
         }),
     ];
     for (what, twist) in rows {

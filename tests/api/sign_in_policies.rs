@@ -129,7 +129,7 @@ async fn a_session_lasts_as_long_as_the_workspace_says() {
     gateway.app.clock.advance(Duration::from_secs(2));
     assert!(!browser.is_in(&gateway).await);
     browser.through(&gateway, &provider, &way(&open)).await;
-    gateway.app.clock.advance(Duration::from_secs(300));
+    gateway.app.clock.advance(Duration::from_mins(5));
     assert!(!browser.is_in(&gateway).await);
     // Longer for those that begin from now on.
     gateway.policy(of(86_400, 172_800)).await.unwrap();

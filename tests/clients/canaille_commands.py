@@ -9,6 +9,7 @@ it serves its pages there, so that people can sign in.
 import json
 import logging
 import sys
+import traceback
 from threading import Thread
 
 from canaille import create_app
@@ -72,7 +73,8 @@ def main():
             done = runner.invoke(cli, arguments)
             answer = {"code": done.exit_code, "output": done.output}
             if done.exception and not isinstance(done.exception, SystemExit):
-                answer["output"] += repr(done.exception)
+                # What flask says of the end of a command hides why it ended.
+                answer["output"] += "".join(traceback.format_exception(done.exception))
         print(json.dumps({**answer, "log": kept.take()}), flush=True)
 
 

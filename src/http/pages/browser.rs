@@ -190,7 +190,7 @@ fn shown(parts: &Parts, name: &str) -> Option<SecretString> {
     let texts = headers.filter_map(|header| header.to_str().ok());
     let mut found = texts
         .flat_map(Cookie::split_parse)
-        .filter_map(|cookie| cookie.ok())
+        .filter_map(Result::ok)
         .filter(|cookie| cookie.name() == name);
     let first = found.next()?;
     if found.next().is_some() {

@@ -340,7 +340,7 @@ fn refuse(visit: &Visit, refused: &Refused) -> Response {
         Refused::Browser => (StatusCode::BAD_REQUEST, "login-browser"),
         Refused::Away => (StatusCode::BAD_GATEWAY, "login-away"),
         Refused::Issuer
-        | Refused::Exchange
+        | Refused::Exchange(_)
         | Refused::Token(_)
         | Refused::UserInfo
         | Refused::Claim(_) => (StatusCode::BAD_REQUEST, "login-answer"),
