@@ -10,6 +10,7 @@ mod directories;
 mod exits;
 mod guard;
 mod holds;
+mod known;
 mod plans;
 mod reference;
 mod rules;

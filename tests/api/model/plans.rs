@@ -95,6 +95,7 @@ impl World {
     pub(super) fn still(&self, rule: &Rule) -> Rule {
         let mut rule = rule.clone();
         self.bind(&mut rule);
+        rule.is_planned = false;
         let is_there = |at: &usize, id: &String| self.groups.get(at).is_some_and(|it| it.id == *id);
         rule.is_broken = !rule.bound.iter().all(|(at, id)| is_there(at, id));
         rule

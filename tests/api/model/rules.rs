@@ -270,7 +270,8 @@ impl World {
         match (waiting.before, &waiting.after) {
             (None, Some(after)) => {
                 let mut rules = self.rules.iter_mut();
-                let rule = rules.find(|rule| rule.id == after.id && rule.is_planned);
+                let is_it = |rule: &&mut Rule| rule.id == after.id && !rule.is_past;
+                let rule = rules.find(|rule| is_it(rule) && rule.is_planned);
                 if let Some(rule) = rule {
                     rule.is_planned = false;
                 }
