@@ -151,7 +151,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         promise: 4,
-        // While a run is paused, what the brake did not let end at once goes on until the run comes by.
+        // While a run is paused, what the brake did not let end at once goes on until the run comes by;
+        // and whom it has yet to come to nobody else settles.
         holds: "every effective grant of a rule is wanted by its groups, or a run is to end it",
         faults: concat!(
             above!(),
@@ -168,7 +169,11 @@ pub const CHECKS: &[Check] = &[
                  AND m.user_id = u.id JOIN above a ON a.workspace = m.workspace \
                  AND a.directory = m.directory AND a.member_id = m.group_id \
                  WHERE u.workspace = g.workspace AND u.member = g.member \
-                 AND a.group_id = r.group_id)"
+                 AND a.group_id = r.group_id) AND NOT EXISTS (SELECT p.id FROM members m \
+                 JOIN workspaces w ON w.id = m.workspace JOIN runs p ON p.workspace = m.workspace \
+                 WHERE m.workspace = g.workspace AND m.id = g.member \
+                 AND m.rules_version < w.rules_floor AND p.state = 'applying' \
+                 AND p.paused_at IS NOT NULL)"
         ),
     },
     Check {

@@ -315,6 +315,43 @@ async fn what_a_paused_run_has_yet_to_end_is_no_fault() {
 }
 
 #[tokio::test]
+async fn what_an_undone_run_had_yet_to_end_is_no_fault_while_another_one_waits() {
+    let gateway = many(10).await;
+    let scim = gateway.scim().await;
+    let ids = users(&scim, "u", 20).await;
+    group(&scim, "Crew", &ids).await;
+    group(&scim, "Few", &ids[..1]).await;
+    gateway.rule(&["Crew"], "Crew").await;
+    gateway.check().await;
+    let key = gateway.ruler(&["Deck"], &[]).await;
+    let rules = gateway.asked(&key, ("GET", "/rules"), Value::Null, 200);
+    let rule = format!("/rules/{}", rules.await["items"][0]["id"].as_str().unwrap());
+    let act = async |run: &str, act: &str, expect: u16| {
+        let path = format!("/runs/{run}/{act}");
+        let shown = gateway.asked(&key, ("POST", &path), Value::Null, expect);
+        shown.await["id"].as_str().unwrap().to_owned()
+    };
+    let other = json!({"directory": "idp", "groups": ["Crew"], "teams": ["Deck"]});
+    let other = gateway.asked(&key, ("POST", "/rules"), other, 201).await;
+    let other = other["run"].as_str().unwrap();
+    Worker::new(gateway.app.clone()).round().await.unwrap();
+    act(other, "pause", 200).await;
+    let off = json!({"groups": ["Few"], "enabled": false});
+    let changed = gateway.asked(&key, ("PATCH", &rule), off, 200).await;
+    let run = changed["run"].as_str().unwrap();
+    act(run, "pause", 200).await;
+    let undo = act(run, "undo", 201).await;
+    act(&undo, "pause", 200).await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 20, "nobody is looked at yet");
+    act(&undo, "resume", 200).await;
+    act(other, "resume", 200).await;
+    gateway.check().await;
+    assert_eq!(gateway.in_team("Crew").await, 20);
+    assert_eq!(gateway.in_team("Deck").await, 20);
+}
+
+#[tokio::test]
 async fn a_run_that_fails_keeps_no_other_waiting_and_says_why() {
     let clock = Clock::fixed(Clock::system().now());
     let gateway = Gateway::at(clock.clone(), |config| {

@@ -4,7 +4,7 @@ use gatehouse::workspace::profile::Say;
 
 use super::rules::Edit;
 use super::steps::Step;
-use super::Bench;
+use super::{Bench, ROLE};
 
 /// What an admin says of a rule.
 fn says(groups: &[usize], right: usize) -> Edit {
@@ -35,6 +35,26 @@ async fn an_undone_rule_that_had_not_begun_is_there_again_once_that_is_undone() 
         Step::Undo(0),
         Step::Undo(0),
         Step::Resume(0, Some(2)),
+        Step::Resume(0, None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_undone_run_had_yet_to_end_goes_on_for_whom_another_one_waits() {
+    let rule = Edit {
+        stop: Some(true),
+        until: Say::Set(70),
+        ..says(&[0], ROLE)
+    };
+    check(&[
+        Step::Pause(true),
+        Step::Rule(rule),
+        Step::Undo(1),
+        Step::ChangeRule(8, says(&[0, 3], ROLE)),
+        Step::Undo(0),
+        Step::Resume(2, None),
+        Step::Resume(1, None),
         Step::Resume(0, None),
     ])
     .await;
