@@ -25,6 +25,7 @@ use crate::store::tx::Tx;
 use crate::store::users::{self, Place};
 use crate::store::workspaces::{self, Sweep};
 use crate::store::{edges, groups, members, nestings, rules};
+use crate::workspace::guard;
 use crate::workspace::keys::Scopes;
 
 pub use crate::store::runs::{Of, Run, RunKind, RunState};
@@ -403,6 +404,7 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         changes::record(tx, act.workspace, &[change]).await?;
     }
     let rules = Rules::current(tx, app, &act).await?;
+    let is_one_kept = is_last && guard::is_one_kept(tx, &act).await?;
     let settled = settle_within(tx, &act, &locked, &rules, within).await?;
     let mut of = run.of.clone();
     of.count(settled);
@@ -421,6 +423,10 @@ async fn batch(tx: &mut Tx, app: &App, mut run: Run, at: crate::clock::Timestamp
         // Where the brake had to look at each of them, the causes end only now.
         mapping::rules::end_broken(tx, &act, group).await?;
         groups::delete(tx, place, group).await?;
+    }
+    if is_one_kept {
+        // Of those to whom it had yet to come one may have stayed an admin after all.
+        guard::let_go(tx, &act).await?;
     }
     if moved(tx, &run, &after).await? {
         run = after;

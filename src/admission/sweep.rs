@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::ids::{MemberId, RequestId, RunId, WorkspaceId};
 use crate::store::tx::Tx;
 use crate::store::{members, runs, workspaces};
+use crate::workspace::guard;
 
 /// Where only members are left who wait for a paused run, it is looked again after this time, or as
 /// soon as the rules or the paused runs are others.
@@ -72,6 +73,8 @@ enum Swept {
     Batch(usize, usize, MemberId),
     /// Nobody is left behind the place; somebody is before it, or waits for a paused run.
     Again,
+    /// Everybody was settled, so that whoever was kept as the last admin is to be settled as well.
+    LetGo,
     /// Everybody is settled.
     Whole,
 }
@@ -103,6 +106,10 @@ async fn go_on(app: &App, workspace: WorkspaceId, place: &mut Place) -> Result<(
             }
             Ok((usize::from(!is_done), false))
         }
+        Swept::LetGo => {
+            *place = Place::default();
+            Ok((1, false))
+        }
         Swept::Whole => Ok((0, true)),
     }
 }
@@ -131,6 +138,11 @@ async fn batch(app: &App, workspace: WorkspaceId, after: Option<MemberId>) -> Re
             let Some(last) = locked.last().map(|member| member.id) else {
                 if members::has_unsettled(tx, workspace, floor).await? {
                     return Ok(Swept::Again);
+                }
+                // Another one may have stayed an admin whom nobody had come to by then.
+                guard::let_go(tx, &act).await?;
+                if members::has_unsettled(tx, workspace, floor).await? {
+                    return Ok(Swept::LetGo);
                 }
                 workspaces::update_swept(tx, workspace, floor).await?;
                 return Ok(Swept::Whole);

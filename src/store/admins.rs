@@ -187,10 +187,13 @@ pub async fn list(
         .await
 }
 
-/// Whether somebody is an admin who is in, and stays one without being kept or is protected.
+/// Whether somebody is an admin who is in, and stays one without being kept or is protected. Whom a run
+/// or the sweeper has yet to come to may be about to lose what rules gave.
 pub async fn has_lasting(tx: &mut Tx, workspace: WorkspaceId, role: RoleId) -> Result<bool> {
     let sql = format!(
-        "{ACTIVE} AND {UNHELD} AND (m.protected OR (g.hold IS NULL AND c.ended_at IS NULL)) LIMIT 1"
+        "{ACTIVE} AND {UNHELD} AND (m.protected OR (g.hold IS NULL AND c.ended_at IS NULL \
+         AND (c.kind <> 'rule' OR m.rules_version >= (SELECT w.rules_floor FROM workspaces w \
+         WHERE w.id = $1)))) LIMIT 1"
     );
     let found: Option<Admin> = tx
         .query(sqlx::AssertSqlSafe(sql))

@@ -268,7 +268,13 @@ pub async fn expects_another(
         let mut begun = it.begun.iter();
         !it.regained.is_empty() || begun.any(|(kind, _, _)| *kind == GrantKind::Role)
     });
-    if !may_gain || rows::list_kept(tx, act.workspace).await?.is_empty() {
+    Ok(may_gain && is_one_kept(tx, act).await?)
+}
+
+/// Whether somebody is kept as the last admin, so that [`let_go`] is due once others are settled. The
+/// role is locked then, before the brake.
+pub async fn is_one_kept(tx: &mut Tx, act: &Act) -> Result<bool> {
+    if rows::list_kept(tx, act.workspace).await?.is_empty() {
         return Ok(false);
     }
     rows::lock(tx, act.workspace).await?;

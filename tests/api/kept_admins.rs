@@ -7,6 +7,7 @@ use gatehouse::admission::exit::{self, End, Leaving};
 use gatehouse::admission::holds;
 use gatehouse::admission::plans::{self, Proposal};
 use gatehouse::admission::rules::{self, Missing, NewRule, RuleEdit};
+use gatehouse::admission::runs;
 use gatehouse::changes::Origin;
 use gatehouse::clock::Clock;
 use gatehouse::ids::MemberId;
@@ -260,6 +261,56 @@ async fn by_a_rule_that_makes_another_one() {
     keep(&gateway, &scim, (ada, &group)).await;
     let join = operations(json!([{"op": "add", "path": "members", "value": [member(&user)]}]));
     assert_eq!(scim.send("PATCH", &group, Some(&join)).await.0, 200);
+    gateway.work().await;
+    is_let_go(&gateway, (ada, bob)).await;
+}
+
+// C073: whom a run had yet to come to, and who got out of its way
+#[tokio::test]
+async fn by_the_end_of_a_run_that_leaves_another_one_what_he_is() {
+    let gateway = Gateway::with(|config| config.scim.run_threshold = 2).await;
+    let scim = gateway.scim().await;
+    let (ada, group) = by_rule(&gateway, &scim).await;
+    let (user, bob) = person(&gateway, &scim, "bob").await;
+    let change = async |path: &str, op: &str, users: &[&str]| {
+        let of: Vec<Value> = users.iter().map(|user| member(user)).collect();
+        let body = operations(json!([{"op": op, "path": "members", "value": of}]));
+        assert_eq!(scim.send("PATCH", path, Some(&body)).await.0, 200);
+        gateway.work().await;
+    };
+    change(&group, "add", &[&user]).await;
+    let ids = users(&scim, "u", 3).await;
+    let night: Vec<Value> = ids.iter().chain([&user]).map(|id| member(id)).collect();
+    let night = json!({"displayName": "Night", "members": night});
+    let night = format!("/Groups/{}", scim.created("/Groups", &night).await);
+    // Whoever is on duty at night is no admin then.
+    let rule = RuleEdit {
+        directory: Some("idp".to_owned()),
+        groups: Some(vec!["Admins".to_owned(), "Night".to_owned()]),
+        teams: Some(vec!["Night".to_owned()]),
+        priority: Some(1),
+        stop: Some(true),
+        ..RuleEdit::default()
+    };
+    let (app, workspace) = (&gateway.app, gateway.workspace.id);
+    let (origin, scopes) = (Origin::cli(), Scopes::everything());
+    let by = (&origin, &scopes);
+    let made = rules::create(app, by, workspace, rule, Missing::Make).await;
+    let run = made.unwrap().run.unwrap();
+    let planned = runs::find(app, workspace, run).await.unwrap().unwrap();
+    runs::step(app, &planned).await.unwrap();
+    runs::pause(app, by, (workspace, run)).await.unwrap();
+    let all = scim.members(group.trim_start_matches("/Groups/")).await;
+    let others: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|id| *id != user)
+        .collect();
+    assert_eq!(others.len(), 2);
+    change(&group, "remove", &others).await;
+    assert!(gateway.listed(ada).await.roles.contains("admin"), "is kept");
+    change(&night, "remove", &[&user]).await;
+    runs::resume(app, by, (workspace, run)).await.unwrap();
     gateway.work().await;
     is_let_go(&gateway, (ada, bob)).await;
 }

@@ -65,8 +65,8 @@ impl World {
     pub(super) fn protect(&mut self, id: MemberId, protected: bool) -> bool {
         let is_there = self.members[&id].status != Status::Removed;
         if is_there {
-            self.member(id).protected = protected;
-            if !protected {
+            let was_protected = std::mem::replace(&mut self.member(id).protected, protected);
+            if was_protected && !protected {
                 self.let_kept_go();
             }
         }

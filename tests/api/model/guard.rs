@@ -71,11 +71,15 @@ impl World {
 
     /// Whether rules may make an admin while one is kept.
     pub(super) fn expects_another(&self, differences: &BTreeMap<MemberId, Difference>) -> bool {
-        self.kept_admins().next().is_some()
+        self.is_one_kept()
             && differences.values().any(|it| {
                 let mut begun = it.begun.iter();
                 it.is_regained || begun.any(|rule| is_role(self.rules[*rule].says.right))
             })
+    }
+
+    pub(super) fn is_one_kept(&self) -> bool {
+        self.kept_admins().next().is_some()
     }
 
     /// Who is kept as an admin.
@@ -186,11 +190,12 @@ impl World {
         }
     }
 
+    /// Whether there is one who stays one: who is still to be settled may be about to lose the role.
     fn has_lasting_admin(&self) -> bool {
         self.admins(Member::is_in).iter().any(|(_, id, rule)| {
             let member = &self.members[id];
-            let is_kept = |rule: &usize| member.by_rule[rule].is_kept();
-            member.protected || !rule.as_ref().is_some_and(is_kept)
+            let lasts = |rule: usize| !member.by_rule[&rule].is_kept() && self.is_swept(*id);
+            member.protected || rule.is_none_or(lasts)
         })
     }
 
@@ -213,10 +218,19 @@ impl World {
         }
     }
 
-    /// After all is done nobody is kept as the last admin beside one who lasts.
+    /// After all is done nobody is kept as the last admin beside one who lasts. While a run waits, those
+    /// by rules may be about to lose the role by it.
     pub(super) fn check_kept(&self) {
         let mut kept = self.kept_admins();
-        let is_one = kept.any(|id| !self.members[&id].protected);
-        assert!(!is_one || !self.has_lasting_admin());
+        if !kept.any(|id| !self.members[&id].protected) {
+            return;
+        }
+        let mut waiting = self.runs.iter().filter_map(|run| run.waiting.as_ref());
+        if !waiting.any(|waiting| waiting.is_begun) {
+            assert!(!self.has_lasting_admin());
+        }
+        for (_, id, rule) in self.admins(Member::is_in) {
+            assert!(rule.is_some() && !self.members[&id].protected);
+        }
     }
 }

@@ -4,7 +4,7 @@ use gatehouse::workspace::profile::Say;
 
 use super::rules::Edit;
 use super::steps::Step;
-use super::{Bench, ROLE};
+use super::{ADMIN, Bench, ROLE};
 
 /// What an admin says of a rule.
 fn says(groups: &[usize], right: usize) -> Edit {
@@ -55,6 +55,69 @@ async fn what_an_undone_run_had_yet_to_end_goes_on_for_whom_another_one_waits() 
         Step::Undo(0),
         Step::Resume(2, None),
         Step::Resume(1, None),
+        Step::Resume(0, None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_longest_admin_is_kept_while_a_run_has_yet_to_take_the_others() {
+    let admins = Edit {
+        priority: Some(1),
+        ..says(&[1], ADMIN)
+    };
+    check(&[
+        Step::ChangeRule(1, admins),
+        Step::Pause(true),
+        Step::EndRule(13),
+        Step::Resume(0, Some(1)),
+        Step::Resume(0, Some(1)),
+        Step::Resume(0, None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_longest_admin_is_kept_while_a_changed_rule_has_yet_to_take_the_others() {
+    let admins = Edit {
+        priority: Some(1),
+        ..says(&[1], ADMIN)
+    };
+    let other = Edit {
+        groups: Some([3].into()),
+        ..Edit::default()
+    };
+    check(&[
+        Step::ChangeRule(1, admins),
+        Step::Delete(0, 12),
+        Step::Pause(true),
+        Step::Rule(says(&[1], 1)),
+        Step::ChangeRule(4, other),
+        Step::Resume(0, None),
+        Step::Resume(0, None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn whom_a_waiting_run_has_yet_to_come_to_is_no_other_admin() {
+    let admins = Edit {
+        priority: Some(1),
+        ..says(&[1], ADMIN)
+    };
+    let other = Edit {
+        groups: Some([3].into()),
+        ..Edit::default()
+    };
+    check(&[
+        Step::ChangeRule(1, admins),
+        Step::Advance(66),
+        Step::Pause(true),
+        Step::EndRule(8),
+        Step::ChangeRule(4, other),
+        Step::Resume(2, None),
+        Step::Delete(0, 13),
+        Step::Protect(4, false),
         Step::Resume(0, None),
     ])
     .await;

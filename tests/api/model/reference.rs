@@ -284,16 +284,12 @@ impl World {
         if !broken.is_empty() {
             self.unsettle();
         }
-        let is_run = i64::try_from(members.len()).unwrap() > self.threshold;
-        let batch = if is_run {
-            self.batch
+        if i64::try_from(members.len()).unwrap() > self.threshold {
+            self.batches(&members, &broken);
         } else {
-            members.len().max(1)
-        };
-        for members in members.chunks(batch) {
-            self.settle(members);
+            self.settle(&members);
+            self.end_at_once(&broken);
         }
-        self.end_at_once(&broken);
         self.sweep();
     }
 
@@ -334,9 +330,19 @@ impl World {
     }
 
     /// Whoever is not settled is, but for those whom a run that waits has yet to come to: batch by batch,
-    /// and again while that leaves somebody to be settled.
+    /// and again while that leaves somebody to be settled. Once all are, whoever is kept as the last admin
+    /// is looked at again.
     pub(super) fn sweep(&mut self) {
-        while self.sweep_once() {}
+        loop {
+            while self.sweep_once() {}
+            if !self.unsettled.is_empty() {
+                return;
+            }
+            self.let_kept_go();
+            if self.unsettled.is_empty() {
+                return;
+            }
+        }
     }
 
     fn sweep_once(&mut self) -> bool {
@@ -349,6 +355,10 @@ impl World {
             self.settle(members);
         }
         !rest.is_empty()
+    }
+
+    pub(super) fn is_swept(&self, id: MemberId) -> bool {
+        !self.unsettled.contains(&id)
     }
 
     pub(super) fn is_settled(&mut self, id: MemberId) {

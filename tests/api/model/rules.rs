@@ -257,10 +257,14 @@ impl World {
         if is_last {
             members.append(&mut self.keeping());
         }
+        let is_one_kept = self.is_one_kept();
         self.settle(&members.into_iter().collect::<Vec<_>>());
         self.undone.clear();
         if is_last {
             self.end_at_once(&waiting.before.iter().copied().collect());
+            if is_one_kept {
+                self.let_kept_go();
+            }
         }
         is_last
     }
@@ -310,13 +314,26 @@ impl World {
         users.map(|user| &self.users[user]).collect()
     }
 
-    /// Settles users batch by batch.
-    fn run(&mut self, group: Option<&(usize, String)>) {
+    /// Settles the users of a group batch by batch, or all; then those versions are over.
+    fn run(&mut self, group: Option<&(usize, String)>, over: &BTreeSet<usize>) {
         let mut users = self.scope(group);
         users.sort_by(|one, other| one.id.cmp(&other.id));
         let members: Vec<MemberId> = users.iter().map(|user| user.member).collect();
-        for members in members.chunks(self.batch) {
+        self.batches(&members, over);
+    }
+
+    /// Settles members batch by batch; the last batch is not a whole one.
+    pub(super) fn batches(&mut self, members: &[MemberId], over: &BTreeSet<usize>) {
+        let whole = members.chunks_exact(self.batch);
+        let rest = whole.remainder();
+        for members in whole {
             self.settle(members);
+        }
+        let is_one_kept = self.is_one_kept();
+        self.settle(rest);
+        self.end_at_once(over);
+        if is_one_kept {
+            self.let_kept_go();
         }
     }
 
@@ -364,8 +381,7 @@ impl World {
             let bound = rule.bound.keys();
             let one = bound.copied().min_by_key(|at| self.groups[at].users.len());
             let group = one.map(|at| (at, self.groups[&at].id.clone()));
-            self.run(group.as_ref());
-            self.end_at_once(&[at].into());
+            self.run(group.as_ref(), &[at].into());
         }
         self.sweep();
         (begun.len(), ended.len())
