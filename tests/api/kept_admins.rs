@@ -309,6 +309,16 @@ async fn by_the_end_of_a_run_that_leaves_another_one_what_he_is() {
     assert_eq!(others.len(), 2);
     change(&group, "remove", &others).await;
     assert!(gateway.listed(ada).await.roles.contains("admin"), "is kept");
+    // Bob may be about to lose the role: nobody is let go, and kept again, for him.
+    let (_, eve) = person(&gateway, &scim, "eve").await;
+    gateway.give(eve, role("user")).await.unwrap();
+    gateway.work().await;
+    let held = "grants WHERE hold = 'last_admin' AND to_at IS NULL";
+    let kept = "changes WHERE kind = 'member.last_admin_kept'";
+    assert_eq!(
+        (gateway.count(held).await, gateway.count(kept).await),
+        (1, 1)
+    );
     change(&night, "remove", &[&user]).await;
     runs::resume(app, by, (workspace, run)).await.unwrap();
     gateway.work().await;
