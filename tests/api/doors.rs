@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 use crate::gateway::{Answer, Gateway};
 
-const COOKIE: &str = "__Host-gatehouse_session";
+const COOKIE: &str = "__Host-gatehouse-session";
 
 impl Gateway {
     async fn admin_link(&self, email: &str) -> AdminLink {

@@ -83,7 +83,7 @@ impl Two {
 fn cookie(browser: &Browser) -> String {
     let shown = browser.shown();
     let mut all = shown.split("; ");
-    let found = all.find_map(|it| it.strip_prefix("__Host-gatehouse_session="));
+    let found = all.find_map(|it| it.strip_prefix("__Host-gatehouse-session="));
     found.expect("a session").to_owned()
 }
 

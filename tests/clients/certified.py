@@ -26,6 +26,8 @@ ADA = {
     "email": "ada@acme.example",
     "email_verified": True,
 }
+GRACE = {"name": "Grace Hopper"}
+ALAN = {"name": "Alan Turing"}
 
 
 class Provider:
@@ -181,6 +183,20 @@ class Story:
         # It names one of the person's sessions, and another browser has another.
         assert other.open(f"{self.gatehouse.url}/me")[0].status_code == 200
 
+    def somebody_new_asks_and_an_admin_decides(self):
+        which = ("--workspace", WORKSPACE, "--connection", "Certified")
+        self.gatehouse.command("workspace", "connection", "set", *which, "--first-login", "queue")
+        for name, decision, status in [("grace", "approve", 200), ("alan", "decline", 403)]:
+            asks = Person(self.http).sign_in(self._way(), name)
+            assert asks.status_code == 403 and "you ask to come in" in asks.text, asks.text
+            requests = ("workspace", "join-request")
+            asked = self.gatehouse.command(*requests, "list", "--workspace", WORKSPACE)
+            (asked,) = [it for it in asked if it["subject"] == name]
+            self.gatehouse.command(*requests, decision, "--workspace", WORKSPACE, asked["id"])
+            page = Person(self.http).sign_in(self._way(), name)
+            assert page.status_code == status, page.text
+            assert ("Grace Hopper" in page.text) == (status == 200), page.text
+
     def the_database_holds_what_is_promised(self):
         self.gatehouse.command("verify")
 
@@ -222,5 +238,5 @@ class Story:
 
 
 def run(gatehouse, report):
-    with Provider({"ada": ADA}) as provider, Client(trust_env=False) as http:
+    with Provider({"ada": ADA, "grace": GRACE, "alan": ALAN}) as provider, Client(trust_env=False) as http:
         steps.run(Story(gatehouse, provider, http), report)

@@ -56,13 +56,13 @@ class Story:
             self._look(page, "Who you are")
             expect(page.get_by_role("main")).to_contain_text("Builders")
             kept = {cookie["name"]: cookie for cookie in page.context.cookies(self.gatehouse.url)}
-            session = kept["__Host-gatehouse_session"]
+            session = kept["__Host-gatehouse-session"]
             assert session["httpOnly"] and session["secure"], session
             assert page.evaluate("document.cookie") == ""
             page.get_by_role("button", name="Sign out").click()
             self._look(page, "You are signed out")
             left = [cookie["name"] for cookie in page.context.cookies(self.gatehouse.url)]
-            assert "__Host-gatehouse_session" not in left, left
+            assert "__Host-gatehouse-session" not in left, left
             page.go_back()
             expect(page.get_by_role("main")).not_to_contain_text("Builders")
             page.goto(f"{self.gatehouse.url}/me")

@@ -33,6 +33,8 @@ async fn a_connection_is_made_set_and_taken_away() {
     assert_eq!(matching["attribute"], "externalId");
     let enable = format!("workspace connection enable {named}");
     deployment.refuses(&enable, 4, "no test login has shown");
+    let disable = format!("workspace connection disable {named}");
+    deployment.tells(&disable, &["not tested as it is set"]);
     let set = format!("workspace connection set {named} --subject id");
     deployment.refuses(&set, 2, "must be a JSON pointer");
     let set = deployment.value(&format!("workspace connection set {named} --rename Code"));
@@ -44,6 +46,21 @@ async fn a_connection_is_made_set_and_taken_away() {
     );
     let show = format!("workspace connection show {named}");
     deployment.refuses(&show, 3, "connection not found");
+}
+
+#[tokio::test]
+async fn nobody_who_did_not_ask_is_let_in() {
+    let (deployment, _) = with_directory("generic").await;
+    let all = deployment.value("workspace join-request list --workspace acme");
+    assert_eq!(all, json!([]));
+    let none = "--workspace acme 00000000-0000-0000-0000-000000000000";
+    for command in [
+        "workspace join-request approve",
+        "workspace join-request decline",
+        "workspace join-request remove",
+    ] {
+        deployment.refuses(&format!("{command} {none}"), 3, "not found");
+    }
 }
 
 #[tokio::test]

@@ -23,10 +23,10 @@ use crate::ids::RequestId;
 use crate::secrets::tokens;
 
 /// The cookie of a session: to this host alone, by TLS alone, and to no script.
-const SESSION: &str = "__Host-gatehouse_session";
+const SESSION: &str = "__Host-gatehouse-session";
 
 /// The cookie of a browser that has a login under way, which no other browser has.
-const FLOW: &str = "__Host-gatehouse_flow";
+const FLOW: &str = "__Host-gatehouse-flow";
 /// How long it is kept, in seconds: as long as a login may take.
 const FLOW_LIFE: i64 = 600;
 
