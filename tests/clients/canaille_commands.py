@@ -17,6 +17,7 @@ from canaille.app import models
 from canaille.backends import Backend
 from canaille.commands import cli
 from canaille.scim import casting
+from canaille.scim import client as pushing
 from werkzeug.serving import make_server
 
 CONFIG = {
@@ -49,6 +50,7 @@ def main():
     # It takes the version of its own copy for the server's, and sends it as If-Match: no server
     # that has versions can accept that (RFC 7644 section 3.14).
     casting.make_etag = lambda _: None
+    pushing.get_or_create_token = token_of_nobody
     server = None
     if len(sys.argv) > 1:
         # People sign in there as well.
@@ -76,6 +78,14 @@ def main():
                 # What flask says of the end of a command hides why it ended.
                 answer["output"] += "".join(traceback.format_exception(done.exception))
         print(json.dumps({**answer, "log": kept.take()}), flush=True)
+
+
+def token_of_nobody(client):
+    """The token that it pushes with. Its store in memory does not look for nobody, and finds those
+    of people who signed in as well.
+    """
+    tokens = Backend.instance.query(models.Token, client=client)
+    return next(token for token in tokens if token.subject is None)
 
 
 def unlock(name):
