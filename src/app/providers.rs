@@ -127,7 +127,7 @@ impl Providers {
 
     /// What is published at a URL, not older than that, as far as it can be had: what was good last
     /// stays where the provider is away, or says what `is_good` refuses. It is asked for at most every
-    /// [`AGAIN`], and by one request at a time; where it may be older than that, the others go on with
+    /// 30 seconds, and by one request at a time; where it may be older than that, the others go on with
     /// what was good last meanwhile.
     pub async fn document(
         &self,
