@@ -18,6 +18,9 @@ use crate::gateway::{Answer, Gateway, Scim};
 /// No request waits more often than this.
 const MOST: u32 = 3_000;
 
+/// How often an act is begun anew that is done before it was waited for.
+const AGAIN: u32 = 20;
+
 /// A request that is waited for so many times at most, and then dropped.
 struct Polls<F> {
     inner: Pin<Box<F>>,
@@ -213,7 +216,13 @@ async fn a_client_that_goes_away_at_any_wait_leaves_all_or_nothing() {
         for waits in 1..MOST {
             let (is_applied, is_answered) = trial.cut(&sent, waits).await;
             if is_answered {
-                break;
+                if cut > 0 || round == AGAIN {
+                    break;
+                }
+                // On a busy machine another thread may be done before the first wait.
+                round += 1;
+                sent = call(&gateway, &scim, &key, name, &round.to_string()).await;
+                continue;
             }
             cut += 1;
             if is_applied {
