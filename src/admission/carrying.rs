@@ -118,6 +118,18 @@ impl Outcome {
 pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) -> Result<Outcome> {
     let scopes = step.scopes(act.at)?;
     let reach = Reach::of(tx, app, act.workspace, &scopes).await?;
+    carry_out_among(tx, app, act, (step, reach), None).await
+}
+
+/// The same among those who were found before, where they are said. Whoever came since is the
+/// sweeper's.
+pub(super) async fn carry_out_among(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    (step, reach): (&Step, Reach),
+    found: Option<Vec<Uuid>>,
+) -> Result<Outcome> {
     let run = step.run.or(reach.run);
     let is_gift = step.after.as_ref().is_some_and(|of| of.has_effect(act.at));
     let mut of_run = match run {
@@ -147,7 +159,11 @@ pub(super) async fn carry_out(tx: &mut Tx, app: &App, act: &Act, step: &Step) ->
                 undoes,
                 aimed: None,
             };
-            settled = settle_now(tx, app, act, (&reach, within)).await?;
+            let found = match found {
+                Some(found) => found,
+                None => concerned(tx, app, &reach).await?,
+            };
+            settled = settle_those(tx, app, act, (&reach, &found), within).await?;
         }
     }
     let gave = step.before.as_ref().map(|of| &of.1);
@@ -409,18 +425,33 @@ pub(super) async fn settle_now(
     act: &Act,
     (reach, within): (&Reach, Within),
 ) -> Result<Settled> {
-    if tx.is_trial() {
-        return Ok(Settled::default());
-    }
+    let found = concerned(tx, app, reach).await?;
+    settle_those(tx, app, act, (reach, &found), within).await
+}
+
+/// Whom rules of that reach can concern now.
+pub(super) async fn concerned(tx: &mut Tx, app: &App, reach: &Reach) -> Result<Vec<Uuid>> {
     let most = app.config.scim.run_threshold + 1;
     let mut concerned: BTreeSet<Uuid> = BTreeSet::new();
     for among in &reach.among {
         concerned.extend(among.ids(tx, None, most).await?);
     }
-    let concerned: Vec<_> = concerned.into_iter().collect();
+    Ok(concerned.into_iter().collect())
+}
+
+async fn settle_those(
+    tx: &mut Tx,
+    app: &App,
+    act: &Act,
+    (reach, found): (&Reach, &[Uuid]),
+    within: Within,
+) -> Result<Settled> {
+    if tx.is_trial() {
+        return Ok(Settled::default());
+    }
     let mut members = match reach.among.first() {
         // They are all of one source.
-        Some(among) => among.keep(tx, &concerned).await?,
+        Some(among) => among.keep(tx, found).await?,
         None => Vec::new(),
     };
     members.extend(within.others(tx, act).await?);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::carrying::{Outcome, Step, carry_out, definition, still_bound};
+use super::carrying::{Outcome, Step, carry_out_among, concerned, definition, still_bound};
 use super::defining::{Missing, RuleEdit, check_rights, define, make, still_missing};
 use super::definition::with;
 use super::effects::{Computed, Effects, World, compute};
@@ -272,6 +272,13 @@ async fn apply_within(
     }
     let first = step.after.as_ref().or(before);
     act.directory = first.and_then(|of| of.directory);
+    // Who is concerned is found before it is looked at whether something moved: what moves later comes
+    // after the plan, and is settled after it.
+    let reach = Reach::of(tx, app, act.workspace, &step.scopes(act.at)?).await?;
+    let found = match reach.run {
+        None => Some(concerned(tx, app, &reach).await?),
+        Some(_) => None,
+    };
     let mark = rows::find_mark(tx, act.workspace).await?;
     let again = match foreseen {
         Some(foreseen) if foreseen.mark == mark => None,
@@ -293,7 +300,8 @@ async fn apply_within(
     if let Some(after) = &mut step.after {
         make(tx, &act, &std::mem::take(&mut after.made)).await?;
     }
-    let Outcome { changed, held, .. } = carry_out(tx, app, &act, &step).await?;
+    let Outcome { changed, held, .. } =
+        carry_out_among(tx, app, &act, (&step, reach), found).await?;
     rows::update_applied(tx, act.workspace, id, act.at, Some(run)).await?;
     Ok(Outcomes::Done(Done {
         plan: id,
